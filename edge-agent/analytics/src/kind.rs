@@ -1,0 +1,252 @@
+//! The kinds of incident and the words for them: one table for files, wire and both languages.
+//!
+//! A kind that this version cannot judge is not in the table, so it can be neither configured nor announced.
+
+use std::fmt;
+
+/// A text in the operator's languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    /// Vietnamese.
+    pub vi: &'static str,
+    /// English.
+    pub en: &'static str,
+}
+
+/// How urgent an incident is. Ordered: `Info < Warning < High < Critical`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// For the record.
+    Info,
+    /// Look when there is time.
+    Warning,
+    /// Look now.
+    High,
+    /// Act now.
+    Critical,
+}
+
+impl Severity {
+    /// From the least to the most urgent.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::High, Self::Critical];
+
+    /// The word in files and on the wire.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity with this label.
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.label() == label)
+    }
+
+    /// The word an operator reads.
+    #[must_use]
+    pub const fn text(self) -> Text {
+        match self {
+            Self::Info => Text { vi: "Thông tin", en: "Info" },
+            Self::Warning => Text { vi: "Cảnh báo", en: "Warning" },
+            Self::High => Text { vi: "Nghiêm trọng", en: "High" },
+            Self::Critical => Text { vi: "Khẩn cấp", en: "Critical" },
+        }
+    }
+}
+
+/// Whether incidents of a kind last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// One event.
+    Pulse,
+    /// `new`, any number of `update`, one `end`.
+    Level,
+}
+
+struct Row {
+    file: &'static str,
+    wire: &'static str,
+    text: Text,
+    suspected: Text,
+    severity: Severity,
+    lasting: Lasting,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Line crossed.
+    LineCrossing,
+    /// Intrusion.
+    Intrusion,
+    /// Loitering.
+    Loitering,
+    /// Crowd.
+    Crowding,
+    /// Wrong way.
+    WrongWay,
+    /// Stopped vehicle.
+    StoppedVehicle,
+    /// Pedestrian on the carriageway.
+    PedestrianOnCarriageway,
+}
+
+impl Kind {
+    /// Every kind this version can judge.
+    pub const ALL: [Self; 7] = [
+        Self::LineCrossing,
+        Self::Intrusion,
+        Self::Loitering,
+        Self::Crowding,
+        Self::WrongWay,
+        Self::StoppedVehicle,
+        Self::PedestrianOnCarriageway,
+    ];
+
+    const fn row(self) -> Row {
+        use Lasting::{Level, Pulse};
+        use Severity::{Critical, High, Info, Warning};
+        match self {
+            Self::LineCrossing => Row {
+                file: "line-crossing",
+                wire: "line_crossing",
+                text: Text { vi: "Qua vạch đếm", en: "Line crossed" },
+                suspected: Text { vi: "Nghi vấn qua vạch đếm", en: "Suspected line crossing" },
+                severity: Info,
+                lasting: Pulse,
+            },
+            Self::Intrusion => Row {
+                file: "intrusion",
+                wire: "intrusion",
+                text: Text { vi: "Xâm nhập vùng cấm", en: "Intrusion" },
+                suspected: Text { vi: "Nghi vấn xâm nhập vùng cấm", en: "Suspected intrusion" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::Loitering => Row {
+                file: "loitering",
+                wire: "loitering",
+                text: Text { vi: "Lảng vảng", en: "Loitering" },
+                suspected: Text { vi: "Nghi vấn lảng vảng", en: "Suspected loitering" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::Crowding => Row {
+                file: "crowding",
+                wire: "crowding",
+                text: Text { vi: "Tụ tập đông người", en: "Crowd" },
+                suspected: Text { vi: "Nghi vấn tụ tập đông người", en: "Suspected crowd" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::WrongWay => Row {
+                file: "wrong-way",
+                wire: "wrong_way",
+                text: Text { vi: "Đi ngược chiều", en: "Wrong way" },
+                suspected: Text { vi: "Nghi vấn đi ngược chiều", en: "Suspected wrong-way driving" },
+                severity: Critical,
+                lasting: Level,
+            },
+            Self::StoppedVehicle => Row {
+                file: "stopped-vehicle",
+                wire: "stopped_vehicle",
+                text: Text { vi: "Xe dừng bất thường", en: "Stopped vehicle" },
+                suspected: Text { vi: "Nghi vấn xe dừng bất thường", en: "Suspected stopped vehicle" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::PedestrianOnCarriageway => Row {
+                file: "pedestrian-on-carriageway",
+                wire: "pedestrian_on_carriageway",
+                text: Text { vi: "Người đi bộ dưới lòng đường", en: "Pedestrian on the carriageway" },
+                suspected: Text {
+                    vi: "Nghi vấn người đi bộ dưới lòng đường",
+                    en: "Suspected pedestrian on the carriageway",
+                },
+                severity: High,
+                lasting: Level,
+            },
+        }
+    }
+
+    /// The word in files: kebab-case.
+    #[must_use]
+    pub const fn file_label(self) -> &'static str {
+        self.row().file
+    }
+
+    /// The word on the wire: snake_case.
+    #[must_use]
+    pub const fn wire_label(self) -> &'static str {
+        self.row().wire
+    }
+
+    /// The kind with this word in files.
+    #[must_use]
+    pub fn from_file_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.file_label() == label)
+    }
+
+    /// The kind with this word on the wire.
+    #[must_use]
+    pub fn from_wire_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.wire_label() == label)
+    }
+
+    /// Its plain name.
+    #[must_use]
+    pub const fn text(self) -> Text {
+        self.row().text
+    }
+
+    /// Its name until a person has confirmed it ("nghi vấn …").
+    #[must_use]
+    pub const fn suspected_text(self) -> Text {
+        self.row().suspected
+    }
+
+    /// Severity unless the site says otherwise.
+    #[must_use]
+    pub const fn default_severity(self) -> Severity {
+        self.row().severity
+    }
+
+    /// Whether its incidents last.
+    #[must_use]
+    pub const fn lasting(self) -> Lasting {
+        self.row().lasting
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file_label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_word_in_files_and_one_on_the_wire() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_file_label(kind.file_label()), Some(kind));
+            assert_eq!(Kind::from_wire_label(kind.wire_label()), Some(kind));
+            assert_eq!(kind.file_label().replace('-', "_"), kind.wire_label());
+        }
+    }
+
+    #[test]
+    fn severities_rise() {
+        assert!(Severity::ALL.is_sorted());
+        for severity in Severity::ALL {
+            assert_eq!(Severity::from_label(severity.label()), Some(severity));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The pure core of Ngã Tư: detections in, incident events out.
+//!
+//! `Tracker` turns detections into a [`Scene`], each [`Rule`](rules::Rule) turns scenes into
+//! [`Finding`]s, [`Incidents`](incident::Incidents) folds findings into [`Event`]s; [`Core`](core::Core) joins the three
+//! for one camera.
+//!
+//! # Invariants
+//! - No clock, environment, file, thread or randomness: time and the id seed are arguments. The same
+//!   scenes give the same events, byte for byte.
+//! - Durations are media time ([`MediaTime`]), never frame counts.
+//! - Per-track state dies with its track.
+#![forbid(unsafe_code)]
+
+pub mod class;
+pub mod core;
+pub mod detection;
+pub mod event;
+pub mod finding;
+pub mod geometry;
+pub mod id;
+pub mod incident;
+pub mod kind;
+pub mod rules;
+pub mod scene;
+pub mod time;
+pub mod track;
+pub mod zone;
+
+pub use crate::class::{Class, ClassSet};
+pub use crate::core::Core;
+pub use crate::detection::{Confidence, Detection};
+pub use crate::event::{Event, Phase};
+pub use crate::finding::{Direction, Finding, Measure, Subject};
+pub use crate::geometry::{BBox, Point, Polygon, Segment};
+pub use crate::id::{BoxId, CameraId, LineId, RuleId, SiteId, ZoneId};
+pub use crate::kind::{Kind, Severity, Text};
+pub use crate::scene::{Scene, Track, TrackId, TrackState};
+pub use crate::time::{FrameStamp, MediaTime, WallTime};
+pub use crate::zone::{Anchor, Line, Zone, ZoneKind};

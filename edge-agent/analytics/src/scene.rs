@@ -1,0 +1,87 @@
+//! One analysed frame as rules see it: the tracks and nothing else.
+
+use std::fmt;
+
+use crate::class::Class;
+use crate::detection::Confidence;
+use crate::geometry::{BBox, Point};
+use crate::time::{FrameStamp, MediaTime};
+
+/// Number of a track, from a counter per camera that starts at 1 and never repeats within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u64);
+
+impl fmt::Display for TrackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether a track was seen in this frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackState {
+    /// Matched with a detection of this frame.
+    Seen,
+    /// Not matched; `bbox` is where the motion model expects it.
+    Lost,
+}
+
+/// A place a track passed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PathPoint {
+    /// When.
+    pub at: MediaTime,
+    /// Where it stood: the middle of the bottom edge.
+    pub point: Point,
+}
+
+/// One confirmed object, followed over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Track {
+    /// Unique within the camera's session.
+    pub id: TrackId,
+    /// Voted over the track's life, weighted by confidence.
+    pub class: Class,
+    /// Of the detection last matched.
+    pub confidence: Confidence,
+    /// Filtered place when seen, expected place when lost.
+    pub bbox: BBox,
+    /// Velocity of the bottom centre, in fractions of width and of height per second.
+    pub velocity: Point,
+    /// Seen in this frame or not.
+    pub state: TrackState,
+    /// First matched detection (before it was confirmed).
+    pub first_seen: MediaTime,
+    /// Last matched detection.
+    pub last_seen: MediaTime,
+    /// The two-wheeler this person rides, once it has kept with it.
+    pub rider_of: Option<TrackId>,
+    /// Where it stood, oldest first, thinned; bounded.
+    pub path: Vec<PathPoint>,
+}
+
+/// Everything rules may know about one analysed frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    /// Which frame.
+    pub stamp: FrameStamp,
+    /// Width over height of the picture.
+    pub aspect: f32,
+    /// Confirmed tracks, seen and lost, by ascending id.
+    pub tracks: Vec<Track>,
+    /// Tracks that ended since the last scene; they are not in `tracks` and never come back.
+    pub ended: Vec<TrackId>,
+}
+
+impl Scene {
+    /// The track with this id.
+    #[must_use]
+    pub fn track(&self, id: TrackId) -> Option<&Track> {
+        self.tracks.binary_search_by_key(&id, |track| track.id).ok().map(|i| &self.tracks[i])
+    }
+
+    /// Tracks matched with a detection of this frame.
+    pub fn seen(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(|track| track.state == TrackState::Seen)
+    }
+}

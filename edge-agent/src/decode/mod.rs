@@ -1,0 +1,1 @@
+//! From decoder caps to [`Picture`](crate::frame::Picture)s.

@@ -1,0 +1,306 @@
+//! A frame: where and when it was taken, and its picture as decoded (I420 or NV12, never converted on the way).
+//!
+//! # Ownership
+//! A [`Frame`] is owned by one place at a time: the source's thread, its camera's [`FrameSlot`], one inference worker.
+//! Its pixels are never mutated.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use analytics::FrameStamp;
+
+/// How chroma is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PixelFormat {
+    /// Three planes: Y, U, V; chroma at half width and height, rounded up.
+    I420,
+    /// Two planes: Y, and U and V interleaved.
+    Nv12,
+}
+
+/// The matrix from Y'CbCr to R'G'B'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matrix {
+    /// ITU-R BT.601.
+    Bt601,
+    /// ITU-R BT.709.
+    Bt709,
+}
+
+/// The range of the coded values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// Y in 16..=235, chroma in 16..=240.
+    Limited,
+    /// 0..=255.
+    Full,
+}
+
+/// How coded values become colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colorimetry {
+    /// The matrix.
+    pub matrix: Matrix,
+    /// The range.
+    pub range: Range,
+}
+
+/// Where a plane lies in the picture's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlaneLayout {
+    /// Of the first byte.
+    pub offset: usize,
+    /// Bytes from one row to the next; at least the row's own bytes.
+    pub stride: usize,
+}
+
+/// What a [`Picture`] is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureLayout {
+    /// In pixels; may be odd.
+    pub width: u32,
+    /// In pixels; may be odd.
+    pub height: u32,
+    /// Chroma layout.
+    pub format: PixelFormat,
+    /// Colours.
+    pub colorimetry: Colorimetry,
+    /// Y, U, V for I420; Y, UV for NV12 (the third is not looked at).
+    pub planes: [PlaneLayout; 3],
+}
+
+/// A layout that does not fit its data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {width}x{height} picture does not fit its data: plane {plane} needs {needed} bytes, there are {available}")]
+pub struct InvalidPicture {
+    width: u32,
+    height: u32,
+    plane: usize,
+    needed: usize,
+    available: usize,
+}
+
+/// Pixels as decoded. Every row of every plane lies within the data, by construction.
+pub struct Picture {
+    layout: PictureLayout,
+    data: Box<dyn AsRef<[u8]> + Send + Sync>,
+}
+
+impl Picture {
+    /// Takes the data; refuses a layout that reaches beyond it or has no pixels.
+    pub fn new(layout: PictureLayout, data: Box<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self, InvalidPicture> {
+        let available = (*data).as_ref().len();
+        for plane in 0..layout.plane_count() {
+            let (row_bytes, rows) = layout.plane_size(plane);
+            let PlaneLayout { offset, stride } = layout.planes[plane];
+            let needed = stride
+                .checked_mul(rows.saturating_sub(1))
+                .and_then(|bytes| bytes.checked_add(offset)?.checked_add(row_bytes))
+                .unwrap_or(usize::MAX);
+            if rows == 0 || row_bytes == 0 || stride < row_bytes || needed > available {
+                let PictureLayout { width, height, .. } = layout;
+                return Err(InvalidPicture { width, height, plane, needed, available });
+            }
+        }
+        Ok(Self { layout, data })
+    }
+
+    /// Size, format, colours, planes.
+    #[must_use]
+    pub fn layout(&self) -> &PictureLayout {
+        &self.layout
+    }
+
+    /// Width in pixels.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.layout.width
+    }
+
+    /// Height in pixels.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.layout.height
+    }
+
+    /// Width over height.
+    #[must_use]
+    pub fn aspect(&self) -> f32 {
+        self.layout.width as f32 / self.layout.height as f32
+    }
+
+    /// Row `y` of plane `plane`: just its own bytes, without the padding of the stride.
+    ///
+    /// # Panics
+    /// When the plane or the row does not exist.
+    #[must_use]
+    pub fn row(&self, plane: usize, y: usize) -> &[u8] {
+        let (row_bytes, rows) = self.layout.plane_size(plane);
+        assert!(y < rows, "row {y} of {rows}");
+        let PlaneLayout { offset, stride } = self.layout.planes[plane];
+        let start = offset + y * stride;
+        &(*self.data).as_ref()[start..start + row_bytes]
+    }
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.layout.fmt(f)
+    }
+}
+
+impl PictureLayout {
+    /// Planes of the format.
+    #[must_use]
+    pub fn plane_count(&self) -> usize {
+        match self.format {
+            PixelFormat::I420 => 3,
+            PixelFormat::Nv12 => 2,
+        }
+    }
+
+    /// Bytes a row and rows of a plane.
+    #[must_use]
+    pub fn plane_size(&self, plane: usize) -> (usize, usize) {
+        let (width, height) = (self.width as usize, self.height as usize);
+        match (self.format, plane) {
+            (_, 0) => (width, height),
+            (PixelFormat::I420, _) => (width.div_ceil(2), height.div_ceil(2)),
+            (PixelFormat::Nv12, _) => (width.div_ceil(2) * 2, height.div_ceil(2)),
+        }
+    }
+}
+
+/// One decoded frame.
+#[derive(Debug)]
+pub struct Frame {
+    /// Where and when.
+    pub stamp: FrameStamp,
+    /// When it arrived, on this machine's monotonic clock: latency is measured from here.
+    pub arrived_at: Instant,
+    /// Its pixels.
+    pub picture: Picture,
+}
+
+/// Tells waiting inference workers that some slot has a fresh frame.
+#[derive(Debug, Default)]
+pub struct FrameSignal {
+    generation: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl FrameSignal {
+    /// Number of the last change; take it *before* looking at the slots.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that something changed.
+    pub fn notify(&self) {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a change after `seen`, at most until `deadline`.
+    pub fn wait(&self, seen: u64, deadline: Option<Instant>) {
+        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        while *generation == seen {
+            match deadline {
+                None => generation = self.changed.wait(generation).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    (generation, _) =
+                        self.changed.wait_timeout(generation, left).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+/// A live camera's latest frame: a new one replaces one that no worker has taken, and is counted.
+#[derive(Debug)]
+pub struct FrameSlot {
+    latest: Mutex<Option<Frame>>,
+    arrived: AtomicU64,
+    replaced: AtomicU64,
+    signal: Arc<FrameSignal>,
+}
+
+impl FrameSlot {
+    /// An empty slot that wakes the workers waiting on `signal`.
+    #[must_use]
+    pub fn new(signal: Arc<FrameSignal>) -> Self {
+        Self { latest: Mutex::new(None), arrived: AtomicU64::new(0), replaced: AtomicU64::new(0), signal }
+    }
+
+    /// Puts a frame in; drops the one that was there.
+    pub fn put(&self, frame: Frame) {
+        let previous = self.latest.lock().unwrap_or_else(PoisonError::into_inner).replace(frame);
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        if previous.is_some() {
+            self.replaced.fetch_add(1, Ordering::Relaxed);
+        }
+        self.signal.notify();
+    }
+
+    /// Takes the latest frame out.
+    pub fn take(&self) -> Option<Frame> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether a frame waits.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Frames that arrived.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// Frames that were replaced before a worker took them.
+    #[must_use]
+    pub fn replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(width: u32, height: u32, format: PixelFormat, planes: [(usize, usize); 3]) -> PictureLayout {
+        PictureLayout {
+            width,
+            height,
+            format,
+            colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Limited },
+            planes: planes.map(|(offset, stride)| PlaneLayout { offset, stride }),
+        }
+    }
+
+    #[test]
+    fn odd_sizes_round_chroma_up() {
+        let i420 = layout(5, 3, PixelFormat::I420, [(0, 8), (24, 4), (32, 4)]);
+        assert_eq!([0, 1, 2].map(|plane| i420.plane_size(plane)), [(5, 3), (3, 2), (3, 2)]);
+        assert!(Picture::new(i420, Box::new(vec![0; 39])).is_ok(), "the last row needs no padding");
+        assert!(Picture::new(i420, Box::new(vec![0; 38])).is_err());
+        let nv12 = layout(5, 3, PixelFormat::Nv12, [(0, 8), (24, 8), (0, 0)]);
+        assert_eq!(nv12.plane_size(1), (6, 2));
+    }
+
+    #[test]
+    fn a_stride_narrower_than_a_row_is_refused() {
+        let bad = layout(8, 2, PixelFormat::I420, [(0, 7), (16, 4), (20, 4)]);
+        assert!(Picture::new(bad, Box::new(vec![0; 64])).is_err());
+        let empty = layout(0, 2, PixelFormat::I420, [(0, 8), (16, 4), (20, 4)]);
+        assert!(Picture::new(empty, Box::new(vec![0; 64])).is_err());
+    }
+}

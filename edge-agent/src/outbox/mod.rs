@@ -1,0 +1,1 @@
+//! The durable outbox: what was committed is delivered.

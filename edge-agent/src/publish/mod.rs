@@ -1,0 +1,1 @@
+//! To the operations centre over MQTT.

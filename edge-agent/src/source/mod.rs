@@ -1,0 +1,1 @@
+//! Cameras and clips: getting frames, and getting them back when they stop.
