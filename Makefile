@@ -1,0 +1,43 @@
+# Two commands do everything on a machine with Rust: `make demo` and `make test`. `make` alone lists them all.
+# Each may be repeated; after the first time none needs the network.
+
+# cargo-deny may be in .cache/bin; a shell opened before Rust was installed does not have ~/.cargo/bin.
+export PATH := $(CURDIR)/.cache/bin:$(PATH):$(HOME)/.cargo/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test build demo check test bench clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## fetch what building and the demo need: packages, crates, ONNX Runtime, a clip
+	@scripts/setup-packages.sh demo
+	@scripts/setup-rust.sh
+	@scripts/setup-onnxruntime.sh
+	@scripts/setup-clip.sh
+
+setup-test: setup  ## fetch what checking and testing need besides: a broker, cargo-deny
+	@scripts/setup-packages.sh test
+	@scripts/setup-cargo-deny.sh
+
+build: setup  ## build target/release/edge-agent
+	cargo build --release --locked --bin edge-agent
+
+demo: build  ## build, then run the whole thing with no hardware; ARGS="…" goes to `edge-agent demo`
+	cargo run --release --locked --bin edge-agent -- demo $(ARGS)
+
+# Cheapest first. Clippy runs in the release profile so that what build scripts make (SQLite, ring) serves the tests too.
+check: setup-test  ## formatting, dependencies (licences, bans, sources), lints
+	cargo fmt --all --check
+	cargo deny --locked check bans licenses sources
+	cargo clippy --workspace --all-targets --release --locked -- -D warnings
+
+# The binary is built together with the tests, with the features they bring: one compilation serves both.
+test: check  ## check, then every test; leaves target/release/edge-agent
+	cargo build --workspace --release --locked --bins --tests
+	cargo test --workspace --release --locked
+
+bench: setup  ## run the benches; what they show is in benches/
+	cargo bench --locked -p benches
+
+clean:  ## remove what was built; what was fetched stays in .cache
+	cargo clean
