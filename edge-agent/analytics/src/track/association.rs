@@ -1,0 +1,165 @@
+//! Which detection belongs to which track: ByteTrack's stages (Zhang et al., ECCV 2022) and a last one by distance.
+//!
+//! Each stage is an optimal assignment of what the stages before left:
+//! 1. sure detections to confirmed tracks, seen or lost, by overlap and confidence;
+//! 2. unsure detections to confirmed tracks seen of late, by overlap;
+//! 3. sure detections to tentative tracks, by overlap and confidence;
+//! 4. sure detections to any track, by distance from where it is expected: small fast objects at few frames a
+//!    second do not overlap themselves.
+
+use std::time::Duration;
+
+use super::assignment::Assigner;
+use super::live::LiveTrack;
+use super::motion::Motion;
+use crate::class::Class;
+use crate::detection::Detection;
+use crate::geometry::BBox;
+
+/// Least overlap times confidence, sure detections.
+const SURE_OVERLAP: f32 = 0.1;
+/// Least overlap, unsure detections.
+const UNSURE_OVERLAP: f32 = 0.5;
+/// Detections of one kind that overlap more than this show one object.
+const DUPLICATE: f32 = 0.65;
+/// A track unseen for longer than this does not take unsure detections: they would keep ghosts alive.
+const OF_LATE: Duration = Duration::from_millis(500);
+/// Squared distance of two degrees of freedom that 99 % of true pairs keep (χ²).
+const REACH2: f32 = 9.21;
+/// Farthest from where it is expected that a track is found again, in box heights, however unsure the place is.
+const FARTHEST: f32 = 3.0;
+/// Heights and widths that differ by more than this factor are different objects.
+const SIZE_RATIO: f32 = 2.0;
+
+/// Where a track is expected in this frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    pub(super) motion: Motion,
+    pub(super) bbox: BBox,
+    /// Since it was last seen.
+    pub(super) unseen: Duration,
+}
+
+/// What there is to associate in one frame; `expected` goes with `tracks`.
+pub(super) struct Sight<'a> {
+    pub(super) tracks: &'a [LiveTrack],
+    pub(super) expected: &'a [Expected],
+    pub(super) detections: &'a [Detection],
+    pub(super) aspect: f32,
+    pub(super) high_confidence: f32,
+    pub(super) low_confidence: f32,
+}
+
+/// Makes the pairs of one frame; keeps its work space between frames.
+#[derive(Debug, Default)]
+pub(super) struct Association {
+    assigner: Assigner,
+    cost: Vec<f32>,
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+    pairs: Vec<(usize, usize)>,
+    /// For each track the detection that is its.
+    pub(super) detection_of: Vec<Option<usize>>,
+    /// For each detection whether a track has it, or a surer one shows the same object.
+    pub(super) taken: Vec<bool>,
+}
+
+/// How well the classes go together, `0..=1`: models mistake car, truck and bus, or bicycle and motorcycle, for each
+/// other often, a two-wheeler for a car sometimes, a person for a vehicle never.
+pub(super) fn affinity(a: Class, b: Class) -> f32 {
+    if a == b || a.is_vehicle() && b.is_vehicle() && a.is_two_wheeler() == b.is_two_wheeler() {
+        1.0
+    } else if a.is_vehicle() && b.is_vehicle() {
+        0.5
+    } else {
+        0.0
+    }
+}
+
+fn alike_in_size(a: BBox, b: BBox) -> bool {
+    let within = |a: f32, b: f32| a < SIZE_RATIO * b && b < SIZE_RATIO * a;
+    within(a.height(), b.height()) && within(a.width(), b.width())
+}
+
+/// Squared Mahalanobis distance; infinite where it cannot be the same object.
+fn distance2(sight: &Sight<'_>, i: usize, j: usize) -> f32 {
+    let (expected, detection) = (&sight.expected[i], &sight.detections[j]);
+    let apart = expected.bbox.center().distance(detection.bbox.center(), sight.aspect);
+    let possible = affinity(sight.tracks[i].class(), detection.class) == 1.0
+        && alike_in_size(expected.bbox, detection.bbox)
+        && apart <= FARTHEST * expected.bbox.height();
+    if possible { expected.motion.distance2(detection, sight.aspect) } else { f32::INFINITY }
+}
+
+/// Whether a surer detection shows the same object: models box one lorry as a truck and again as a bus.
+fn is_duplicate(detections: &[Detection], j: usize) -> bool {
+    let this = &detections[j];
+    detections.iter().enumerate().any(|(k, other)| {
+        // Of two that are equally sure the first stays.
+        (other.confidence, j) > (this.confidence, k)
+            && affinity(this.class, other.class) > 0.0
+            && this.bbox.iou(other.bbox) > DUPLICATE
+    })
+}
+
+impl Association {
+    /// Fills `detection_of` and `taken`.
+    pub(super) fn run(&mut self, sight: &Sight<'_>) {
+        self.detection_of.clear();
+        self.detection_of.resize(sight.tracks.len(), None);
+        self.taken.clear();
+        self.taken.extend((0..sight.detections.len()).map(|j| is_duplicate(sight.detections, j)));
+
+        let sure = |j: usize| sight.detections[j].confidence.get() >= sight.high_confidence;
+        let unsure = |j: usize| !sure(j) && sight.detections[j].confidence.get() >= sight.low_confidence;
+        let confirmed = |i: usize| sight.tracks[i].id.is_some();
+        let overlap = |i: usize, j: usize| {
+            let detection = &sight.detections[j];
+            sight.expected[i].bbox.iou(detection.bbox) * affinity(sight.tracks[i].class(), detection.class)
+        };
+        let sure_overlap = |i: usize, j: usize| overlap(i, j) * sight.detections[j].confidence.get();
+        let of_late = |i: usize| confirmed(i) && sight.expected[i].unseen <= OF_LATE;
+
+        self.stage(confirmed, sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
+        self.stage(of_late, unsure, 1.0 - UNSURE_OVERLAP, |i, j| 1.0 - overlap(i, j));
+        self.stage(|i| !confirmed(i), sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
+        let any = |_: usize| true;
+        self.stage(any, sure, REACH2, |i, j| distance2(sight, i, j));
+    }
+
+    /// The share of a track's place that another track's detection, in front of it, covers; `own` is its own one.
+    /// A camera looks down at the road, so what reaches lower in the picture is nearer.
+    pub(super) fn hidden(&self, place: BBox, own: usize, detections: &[Detection]) -> f32 {
+        let others = self.detection_of.iter().flatten().filter(|&&k| k != own).map(|&k| detections[k].bbox);
+        let in_front = others.filter(|bbox| bbox.bottom() > place.bottom());
+        in_front.fold(0.0, |most, bbox| place.covered_by(bbox).max(most))
+    }
+
+    /// Assigns what is left of the tracks and detections that take part.
+    fn stage(
+        &mut self,
+        track: impl Fn(usize) -> bool,
+        detection: impl Fn(usize) -> bool,
+        gate: f32,
+        cost: impl Fn(usize, usize) -> f32,
+    ) {
+        let Self { assigner, cost: matrix, rows, columns, pairs, detection_of, taken } = self;
+        rows.clear();
+        rows.extend((0..detection_of.len()).filter(|&i| detection_of[i].is_none() && track(i)));
+        columns.clear();
+        columns.extend((0..taken.len()).filter(|&j| !taken[j] && detection(j)));
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        matrix.clear();
+        for &i in rows.iter() {
+            matrix.extend(columns.iter().map(|&j| cost(i, j)));
+        }
+        pairs.clear();
+        assigner.solve(matrix, (rows.len(), columns.len()), gate, pairs);
+        for &(row, column) in pairs.iter() {
+            detection_of[rows[row]] = Some(columns[column]);
+            taken[columns[column]] = true;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One object that is being followed, confirmed or not.
+
+use super::association::Expected;
+use super::motion::{self, Motion};
+use super::path::{Path, Slope};
+use super::rider::Riding;
+use crate::class::Class;
+use crate::detection::{Confidence, Detection};
+use crate::geometry::{BBox, Point};
+use crate::scene::{Track, TrackId, TrackState};
+use crate::time::MediaTime;
+
+/// The state of one track, from its first detection to its end. Bounded in size however long it lives.
+#[derive(Debug, Clone)]
+pub(super) struct LiveTrack {
+    /// Given when it is confirmed.
+    pub(super) id: Option<TrackId>,
+    /// In the last frame.
+    pub(super) state: TrackState,
+    /// At `last_seen`.
+    motion: Motion,
+    /// Filtered, at `last_seen`.
+    pub(super) bbox: BBox,
+    votes: [f32; Class::ALL.len()],
+    class: Class,
+    confidence: Confidence,
+    pub(super) first_seen: MediaTime,
+    pub(super) last_seen: MediaTime,
+    /// Frames in which it was seen.
+    pub(super) hits: u32,
+    /// Frames since it was first seen.
+    pub(super) frames: u32,
+    slope: Slope,
+    path: Path,
+    pub(super) riding: Riding,
+}
+
+/// A detection matched with a track.
+pub(super) struct Sighting<'a> {
+    pub(super) detection: &'a Detection,
+    /// Where the track was expected.
+    pub(super) expected: &'a Expected,
+    /// Share of that place that objects in front of it cover.
+    pub(super) hidden: f32,
+    pub(super) now: MediaTime,
+    pub(super) aspect: f32,
+}
+
+impl LiveTrack {
+    pub(super) fn new(detection: &Detection, now: MediaTime, aspect: f32) -> Self {
+        let mut votes = [0.0; Class::ALL.len()];
+        votes[detection.class as usize] = detection.confidence.get();
+        let mut path = Path::default();
+        path.push(now, detection.bbox.bottom_center(), detection.bbox.height(), aspect);
+        Self {
+            id: None,
+            state: TrackState::Seen,
+            motion: Motion::new(detection, aspect),
+            bbox: detection.bbox,
+            votes,
+            class: detection.class,
+            confidence: detection.confidence,
+            first_seen: now,
+            last_seen: now,
+            hits: 1,
+            frames: 1,
+            slope: Slope::new(now, detection.bbox.bottom_center()),
+            path,
+            riding: Riding::default(),
+        }
+    }
+
+    /// The class most voted for, by confidence, over its life.
+    pub(super) fn class(&self) -> Class {
+        self.class
+    }
+
+    pub(super) fn expected(&self, now: MediaTime, aspect: f32) -> Expected {
+        let unseen = now.since(self.last_seen);
+        let motion = self.motion.predicted(unseen, aspect);
+        Expected { motion, bbox: motion.bbox().unwrap_or(self.bbox), unseen }
+    }
+
+    /// Where it is: filtered when seen, expected when lost.
+    pub(super) fn place(&self, now: MediaTime, aspect: f32) -> BBox {
+        match self.state {
+            TrackState::Seen => self.bbox,
+            TrackState::Lost => self.expected(now, aspect).bbox,
+        }
+    }
+
+    /// Takes the detection matched with it.
+    pub(super) fn see(&mut self, sighting: &Sighting<'_>) {
+        let Sighting { detection, expected, hidden, now, aspect } = *sighting;
+        self.motion = expected.motion.updated(detection, hidden, aspect);
+        self.bbox = self.motion.bbox().unwrap_or(detection.bbox);
+        self.votes[detection.class as usize] += detection.confidence.get();
+        let votes = &self.votes;
+        self.class = Class::ALL
+            .into_iter()
+            .fold(self.class, |best, class| if votes[class as usize] > votes[best as usize] { class } else { best });
+        self.confidence = detection.confidence;
+        self.state = TrackState::Seen;
+        self.last_seen = now;
+        self.hits = self.hits.saturating_add(1);
+        let place = self.bbox.bottom_center();
+        self.slope.push(now, place);
+        self.path.push(now, place, self.bbox.height(), aspect);
+    }
+
+    /// As rules see it; `None` until it is confirmed.
+    pub(super) fn shown(&self, now: MediaTime, aspect: f32) -> Option<Track> {
+        let id = self.id?;
+        let keep = motion::keep(now.since(self.last_seen));
+        let slope = self.slope.velocity();
+        Some(Track {
+            id,
+            class: self.class,
+            confidence: self.confidence,
+            bbox: self.place(now, aspect),
+            velocity: Point::new(slope.x * keep, slope.y * keep),
+            state: self.state,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            rider_of: self.riding.ridden().filter(|_| self.class == Class::Person),
+            path: self.path.points().to_vec(),
+        })
+    }
+}
