@@ -1,8 +1,8 @@
 //! The pure core of Ngã Tư: detections in, incident events out.
 //!
-//! `Tracker` turns detections into a [`Scene`], each [`Rule`](rules::Rule) turns scenes into
-//! [`Finding`]s, [`Incidents`](incident::Incidents) folds findings into [`Event`]s; [`Core`](core::Core) joins the three
-//! for one camera.
+//! `Tracker` turns detections into a [`Scene`], the [`Stitcher`](stitch::Stitcher) lets lost and found objects keep their
+//! numbers, each [`Rule`](rules::Rule) turns scenes into [`Finding`]s, [`Incidents`](incident::Incidents) folds findings
+//! into [`Event`]s; [`Core`] joins the four for one camera.
 //!
 //! # Invariants
 //! - No clock, environment, file, thread or randomness: time and the id seed are arguments. The same
@@ -22,6 +22,7 @@ pub mod incident;
 pub mod kind;
 pub mod rules;
 pub mod scene;
+pub mod stitch;
 pub mod time;
 pub mod track;
 pub mod zone;

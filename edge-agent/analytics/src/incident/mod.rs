@@ -1,0 +1,142 @@
+//! Findings in, events out: one incident per thing that happens, however often its track is lost.
+//!
+//! A level finding opens an incident (`new`) at once; while it is found it is updated, and it ends (`end`) when it was
+//! not found for a while. A pulse is one event. An incident's object keeps its number when its track is lost and
+//! found under another ([`Stitcher`](crate::stitch::Stitcher)), so that it needs no stitching here; an object found
+//! again after a restart is recognised here, by place, size and class, and its rule then sees its incident open
+//! ([`Incidents::open`]).
+//!
+//! # Invariants
+//! - An incident has exactly one `new` first, revisions that ascend by one, and at most one `end`, last.
+//! - A rule has at most one open incident about one subject.
+//! - Events are ordered by rule, then subject; nothing depends on a hash's order.
+//! - What is closed is forgotten.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::class::Class;
+use crate::event::Event;
+use crate::finding::{Finding, RuleInfo};
+use crate::geometry::BBox;
+use crate::id::RuleId;
+use crate::rules::Open;
+use crate::scene::Scene;
+use crate::time::{FrameStamp, WallTime};
+
+mod cooldown;
+mod ids;
+mod of_rule;
+mod view;
+
+use self::ids::Ids;
+use self::of_rule::OfRule;
+
+/// How findings become incidents. Every time is media time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentParams {
+    /// A level incident ends when it was not found for this long (debounce): a lost-and-found track within it
+    /// continues the same incident. Raising it joins what longer occlusions part; it costs that much time to the `end`.
+    pub end_after: Duration,
+    /// While an incident lasts, an `update` at least this often; zero: only when something changed.
+    pub update_every: Duration,
+}
+
+impl Default for IncidentParams {
+    fn default() -> Self {
+        Self { end_after: Duration::from_secs(3), update_every: Duration::from_secs(30) }
+    }
+}
+
+/// An incident that was open when the program stopped, as its last committed event left it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenIncident {
+    /// Its id.
+    pub incident_id: Uuid,
+    /// The rule that opened it, as its last event had it (should the rule no longer exist, its `end` says this).
+    pub rule: RuleInfo,
+    /// Its last revision.
+    pub revision: u32,
+    /// When it began.
+    pub started_at: WallTime,
+    /// When the frame of its last event was captured: until then it is known to have lasted.
+    pub last_event_at: WallTime,
+    /// About the zone as a whole rather than single tracks.
+    pub about_zone: bool,
+    /// What and where its tracks were.
+    pub tracks: Vec<(Class, BBox)>,
+}
+
+/// The incidents of one camera.
+#[derive(Debug)]
+pub struct Incidents {
+    params: IncidentParams,
+    ids: Ids,
+    /// In the order of the rules.
+    rules: Vec<OfRule>,
+    /// Left open by an earlier session, until the first scene.
+    restored: Vec<OpenIncident>,
+    last: Option<FrameStamp>,
+}
+
+impl Incidents {
+    /// No incidents. `id_seed` makes event and incident ids: random per session in `run`, fixed in `replay`.
+    #[must_use]
+    pub fn new(params: IncidentParams, id_seed: u64) -> Self {
+        Self { params, ids: Ids::new(id_seed), rules: Vec::new(), restored: Vec::new(), last: None }
+    }
+
+    /// Takes up incidents that an earlier session left open; before the first scene. What is found where it was goes on
+    /// (next revision, phase update), the rest ends `end_after` after the first scene. Those of rules that no longer
+    /// exist end at the first scene. What was not found again ended, as far as is known, at its last event.
+    pub fn restore(&mut self, open: Vec<OpenIncident>) {
+        self.restored.extend(open);
+    }
+
+    /// The subjects about which an incident of this rule is open.
+    #[must_use]
+    pub fn open(&self, rule: &RuleId) -> Open {
+        self.rules.iter().filter(|of_rule| of_rule.info.id == *rule).flat_map(OfRule::subjects).collect()
+    }
+
+    /// Folds the findings of one scene; `findings` holds each rule's, in the same order in every scene.
+    pub fn update(&mut self, scene: &Scene, findings: &[(&RuleInfo, Vec<Finding>)]) -> Vec<Event> {
+        for (info, _) in findings {
+            if !self.rules.iter().any(|of_rule| of_rule.info.id == info.id) {
+                self.rules.push(OfRule::new((*info).clone()));
+            }
+        }
+        let mut events = self.take_up(scene);
+        self.last = Some(scene.stamp.clone());
+        for of_rule in &mut self.rules {
+            let found = findings.iter().find(|(info, _)| info.id == of_rule.info.id);
+            let found = found.map_or(&[][..], |(_, found)| found);
+            events.extend(of_rule.update(scene, found, &self.params, &mut self.ids));
+        }
+        events
+    }
+
+    /// Ends everything that is open, at the last scene: the clip is over. Without a scene nothing is known to be over.
+    pub fn finish(&mut self) -> Vec<Event> {
+        let Some(stamp) = &self.last else { return Vec::new() };
+        self.rules.iter_mut().flat_map(|of_rule| of_rule.finish(stamp, &mut self.ids)).collect()
+    }
+
+    /// Hands restored incidents to their rules, and ends those that have none.
+    fn take_up(&mut self, scene: &Scene) -> Vec<Event> {
+        let mut events = Vec::new();
+        for open in self.restored.drain(..) {
+            let same = |info: &RuleInfo| info.id == open.rule.id && info.kind == open.rule.kind;
+            match self.rules.iter_mut().find(|of_rule| same(&of_rule.info)) {
+                Some(of_rule) => of_rule.restore(open, &scene.stamp),
+                None => {
+                    let mut gone = OfRule::new(open.rule.clone());
+                    gone.restore(open, &scene.stamp);
+                    events.extend(gone.finish(&scene.stamp, &mut self.ids));
+                }
+            }
+        }
+        events
+    }
+}

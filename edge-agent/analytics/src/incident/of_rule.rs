@@ -1,0 +1,256 @@
+//! The incidents of one rule.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::cooldown::Cooldown;
+use super::ids::Ids;
+use super::view::{Sighting, sightings};
+use super::{IncidentParams, OpenIncident};
+use crate::class::Class;
+use crate::event::{Event, Phase};
+use crate::finding::{Direction, Finding, Measure, RuleInfo, Shape, Subject};
+use crate::geometry::BBox;
+use crate::scene::{PathPoint, Scene, Track, TrackId, TrackState};
+use crate::stitch::heights_apart;
+use crate::time::{FrameStamp, MediaTime, WallTime};
+
+/// An object found again after a restart is no further from its place than this, in box heights: standing ones are
+/// where they were, people on foot have gone a step or two.
+const RESTORED_NEAR: f64 = 1.0;
+
+/// Tracks that join make an `update` at most this often: a crowd changes with every frame.
+pub(super) const JOINED_EVERY: Duration = Duration::from_secs(5);
+
+/// One incident, open unless it is a pulse's.
+#[derive(Debug)]
+struct Incident {
+    id: Uuid,
+    revision: u32,
+    started_at: WallTime,
+    /// When it was last found: for the debounce, and for `ended_at`.
+    found: MediaTime,
+    found_at: WallTime,
+    /// When its last event was made; `None` when that was before a restart.
+    told: Option<MediaTime>,
+    /// Who was involved when it was last found, and as last told; by ascending id.
+    involved: Vec<TrackId>,
+    told_involved: Vec<TrackId>,
+    tracks: Vec<Sighting>,
+    measured: Vec<Measure>,
+    direction: Option<Direction>,
+    is_pulse: bool,
+}
+
+impl Incident {
+    fn new(id: Uuid, scene: &Scene, finding: &Finding) -> Self {
+        let FrameStamp { pts, captured_at, .. } = scene.stamp;
+        let (started_at, is_pulse) = match finding.shape {
+            Shape::Level { since } => (captured_at - pts.since(since), false),
+            Shape::Pulse => (captured_at, true),
+        };
+        let mut incident = Self::unfound(id, started_at, pts);
+        incident.is_pulse = is_pulse;
+        incident.find(scene, finding);
+        incident
+    }
+
+    /// One that an earlier session left open; it has until `end_after` from the first scene to be found.
+    fn restored(open: &OpenIncident, first: &FrameStamp) -> Self {
+        let incident = Self::unfound(open.incident_id, open.started_at, first.pts);
+        Self { revision: open.revision, found_at: open.last_event_at, ..incident }
+    }
+
+    fn unfound(id: Uuid, started_at: WallTime, found: MediaTime) -> Self {
+        Self {
+            id,
+            revision: 0,
+            started_at,
+            found,
+            found_at: started_at,
+            told: None,
+            involved: Vec::new(),
+            told_involved: Vec::new(),
+            tracks: Vec::new(),
+            measured: Vec::new(),
+            direction: None,
+            is_pulse: false,
+        }
+    }
+
+    fn find(&mut self, scene: &Scene, finding: &Finding) {
+        (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
+        self.involved.clone_from(&finding.tracks);
+        self.tracks = sightings(scene, finding);
+        self.measured.clone_from(&finding.measured);
+        self.direction = finding.direction;
+    }
+
+    /// Whether an operator should hear of it again.
+    fn has_news(&self, params: &IncidentParams, now: MediaTime) -> bool {
+        let Some(told) = self.told else { return true };
+        let age = now.since(told);
+        let joined = self.involved.iter().any(|track| self.told_involved.binary_search(track).is_err());
+        (joined && age >= JOINED_EVERY) || (!params.update_every.is_zero() && age >= params.update_every)
+    }
+
+    /// Makes its next event.
+    fn tell(&mut self, phase: Phase, rule: &RuleInfo, suppressed: u32, stamp: &FrameStamp, ids: &mut Ids) -> Event {
+        self.revision += 1;
+        self.told = Some(stamp.pts);
+        self.told_involved.clone_from(&self.involved);
+        let is_over = phase == Phase::End || self.is_pulse;
+        Event {
+            id: ids.next(stamp),
+            incident_id: self.id,
+            phase,
+            revision: self.revision,
+            stamp: stamp.clone(),
+            started_at: self.started_at,
+            // A clock set in between must not end it before it began.
+            ended_at: is_over.then(|| self.found_at.max(self.started_at)),
+            rule: rule.clone(),
+            direction: self.direction,
+            tracks: self.tracks.iter().map(|track| track.view(stamp.pts)).collect(),
+            measured: self.measured.clone(),
+            suppressed,
+        }
+    }
+}
+
+/// One that an earlier session left open and that was not found again yet.
+#[derive(Debug)]
+struct Unbound {
+    about_zone: bool,
+    tracks: Vec<(Class, BBox)>,
+    incident: Incident,
+}
+
+impl Unbound {
+    /// The subject in this scene that it is about, and how far that is from where it was.
+    fn subjects(&self, scene: &Scene) -> Vec<(f64, Subject)> {
+        if self.about_zone {
+            return vec![(0.0, Subject::Zone)];
+        }
+        let seen = scene.seen().filter(|track| !has_come(track, scene.aspect));
+        seen.filter_map(|track| Some((self.heights_to(track, scene.aspect)?, Subject::Track(track.id)))).collect()
+    }
+
+    fn heights_to(&self, track: &Track, aspect: f32) -> Option<f64> {
+        let apart = self.tracks.iter().filter_map(|old| heights_apart(*old, (track.class, track.bbox), aspect));
+        apart.min_by(f64::total_cmp).filter(|heights| *heights <= RESTORED_NEAR)
+    }
+}
+
+/// Whether it came to where it is in this session: then it is not what was there before.
+fn has_come(track: &Track, aspect: f32) -> bool {
+    let came = |first: &PathPoint| first.point.distance(track.bbox.bottom_center(), aspect) / track.bbox.height();
+    track.path.first().is_some_and(|first| f64::from(came(first)) > RESTORED_NEAR)
+}
+
+/// The incidents of one rule.
+#[derive(Debug)]
+pub(super) struct OfRule {
+    pub(super) info: RuleInfo,
+    open: BTreeMap<Subject, Incident>,
+    unbound: Vec<Unbound>,
+    cooldown: Cooldown,
+}
+
+impl OfRule {
+    pub(super) fn new(info: RuleInfo) -> Self {
+        Self { info, open: BTreeMap::new(), unbound: Vec::new(), cooldown: Cooldown::default() }
+    }
+
+    /// Takes up one that an earlier session left open.
+    pub(super) fn restore(&mut self, open: OpenIncident, first: &FrameStamp) {
+        let incident = Incident::restored(&open, first);
+        self.unbound.push(Unbound { about_zone: open.about_zone, tracks: open.tracks, incident });
+    }
+
+    /// Of what an incident is open.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.open.keys().copied()
+    }
+
+    /// Folds what the rule found in one scene; events by subject.
+    pub(super) fn update(
+        &mut self,
+        scene: &Scene,
+        findings: &[Finding],
+        params: &IncidentParams,
+        ids: &mut Ids,
+    ) -> Vec<Event> {
+        self.bind(scene);
+        let mut events: Vec<(Subject, Event)> = Vec::new();
+        for finding in findings {
+            events.extend(self.fold(scene, finding, params, ids).map(|event| (finding.subject, event)));
+        }
+        self.cooldown.forget(scene.stamp.pts, params.end_after);
+        for (subject, mut incident) in self.close(scene, params.end_after) {
+            let suppressed = self.cooldown.tell();
+            events.push((subject, incident.tell(Phase::End, &self.info, suppressed, &scene.stamp, ids)));
+        }
+        events.sort_by_key(|(subject, _)| *subject);
+        events.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// Ends all that is open.
+    pub(super) fn finish(&mut self, stamp: &FrameStamp, ids: &mut Ids) -> Vec<Event> {
+        let unbound = self.unbound.drain(..).map(|unbound| unbound.incident);
+        let open = std::mem::take(&mut self.open).into_values();
+        open.chain(unbound)
+            .map(|mut incident| incident.tell(Phase::End, &self.info, self.cooldown.tell(), stamp, ids))
+            .collect()
+    }
+
+    /// Takes out what was not found for `end_after`.
+    fn close(&mut self, scene: &Scene, end_after: Duration) -> Vec<(Subject, Incident)> {
+        let now = scene.stamp.pts;
+        let is_over = |incident: &Incident| now > incident.found && now.since(incident.found) >= end_after;
+        // One whose track is lost waits with it: the track says when it is given up.
+        let is_lost = |subject: &Subject| match subject {
+            Subject::Track(id) => scene.track(*id).is_some_and(|track| track.state == TrackState::Lost),
+            Subject::Zone => false,
+        };
+        let never_found = self.unbound.extract_if(.., |unbound| is_over(&unbound.incident));
+        let over = self.open.extract_if(.., |subject, incident| is_over(incident) && !is_lost(subject));
+        never_found.map(|unbound| (Subject::Zone, unbound.incident)).chain(over).collect()
+    }
+
+    /// Finds the objects of restored incidents by place, size and class, the closest first.
+    fn bind(&mut self, scene: &Scene) {
+        loop {
+            let fits = self.unbound.iter().enumerate().flat_map(|(i, unbound)| {
+                let free = unbound.subjects(scene).into_iter().filter(|(_, subject)| !self.open.contains_key(subject));
+                free.map(move |(heights, subject)| (heights, i, subject)).collect::<Vec<_>>()
+            });
+            let Some((_, i, subject)) = fits.min_by(|(a, ..), (b, ..)| a.total_cmp(b)) else { return };
+            self.open.insert(subject, self.unbound.remove(i).incident);
+        }
+    }
+
+    fn fold(&mut self, scene: &Scene, finding: &Finding, params: &IncidentParams, ids: &mut Ids) -> Option<Event> {
+        let stamp = &scene.stamp;
+        let open = self.open.get_mut(&finding.subject).filter(|_| finding.shape != Shape::Pulse);
+        if let Some(incident) = open {
+            incident.find(scene, finding);
+            if !incident.has_news(params, stamp.pts) {
+                return None;
+            }
+            let suppressed = self.cooldown.tell();
+            return Some(incident.tell(Phase::Update, &self.info, suppressed, stamp, ids));
+        }
+        if self.cooldown.withholds(finding, stamp.pts, self.info.cooldown) {
+            return None;
+        }
+        let mut incident = Incident::new(ids.next(stamp), scene, finding);
+        let event = incident.tell(Phase::New, &self.info, self.cooldown.tell(), stamp, ids);
+        if !incident.is_pulse {
+            self.open.insert(finding.subject, incident);
+        }
+        Some(event)
+    }
+}

@@ -1,0 +1,107 @@
+//! What holds for every rule.
+
+use super::*;
+use crate::class::Class;
+use crate::detection::Confidence;
+use crate::geometry::{BBox, Point, Polygon, Segment};
+use crate::id::{CameraId, LineId, ZoneId};
+use crate::scene::TrackState;
+use crate::time::{FrameStamp, WallTime};
+use crate::zone::Anchor;
+
+fn every_rule() -> Vec<Box<dyn Rule>> {
+    let p = Point::new;
+    let polygon = Polygon::new(vec![p(0.1, 0.1), p(0.9, 0.1), p(0.9, 0.9), p(0.1, 0.9)]).expect("simple");
+    let up = Segment::new(p(0.5, 0.9), p(0.5, 0.1)).expect("segment");
+    let zone = Zone {
+        id: ZoneId::new("zone").expect("id"),
+        kind: ZoneKind::Lane,
+        polygon,
+        heading: Some(up),
+        anchor: Anchor::BottomCenter,
+    };
+    let line = Line { id: LineId::new("line").expect("id"), segment: up, anchor: Anchor::BottomCenter };
+    let hold = Duration::from_secs(1);
+    let params = vec![
+        RuleParams::LineCrossing { line, hysteresis: 0.3 },
+        RuleParams::Intrusion { zone: zone.clone(), hold },
+        RuleParams::Loitering { zone: zone.clone(), dwell: hold },
+        RuleParams::Crowding { zone: zone.clone(), count: 2, hold },
+        RuleParams::WrongWay { zone: zone.clone(), angle_deg: 120.0, distance: 3.0, hold },
+        RuleParams::StoppedVehicle { zone: zone.clone(), speed: 0.1, travel: 2.0, hold },
+        RuleParams::PedestrianOnCarriageway { zone, crossings: vec![], hold },
+    ];
+    assert_eq!(params.iter().map(RuleParams::kind).collect::<Vec<_>>(), Kind::ALL, "every kind");
+    let spec = |params: RuleParams| RuleSpec {
+        id: RuleId::new(params.kind().file_label()).expect("id"),
+        severity: Severity::Info,
+        cooldown: Duration::ZERO,
+        classes: Class::ALL.into_iter().collect(),
+        include_riders: false,
+        params,
+    };
+    params.into_iter().map(|params| build(spec(params))).collect()
+}
+
+fn track(id: u64, now: MediaTime) -> Track {
+    Track {
+        id: TrackId(id),
+        class: if id.is_multiple_of(2) { Class::Person } else { Class::Car },
+        confidence: Confidence::new(0.9).expect("in range"),
+        bbox: BBox::new(0.4, 0.4, 0.5, 0.5).expect("box"),
+        velocity: Point::default(),
+        state: TrackState::Seen,
+        first_seen: now,
+        last_seen: now,
+        rider_of: None,
+        path: Vec::new(),
+    }
+}
+
+fn scene(seq: u64, tracks: std::ops::Range<u64>, ended: std::ops::Range<u64>) -> Scene {
+    let pts = MediaTime::from_nanos(seq * 200_000_000);
+    let camera = CameraId::new("cam").expect("id");
+    Scene {
+        stamp: FrameStamp { camera, seq, pts, captured_at: WallTime::UNIX_EPOCH },
+        aspect: 1.5,
+        tracks: tracks.map(|id| track(id, pts)).collect(),
+        ended: ended.map(TrackId).collect(),
+    }
+}
+
+#[test]
+fn a_million_tracks_leave_nothing_behind() {
+    const ALIVE: u64 = 1000;
+    let (mut rules, open) = (every_rule(), Open::new());
+    for seq in 0..1000 {
+        let first = seq * ALIVE + 1;
+        let scene = scene(seq, first..first + ALIVE, first.saturating_sub(ALIVE)..first);
+        for rule in &mut rules {
+            rule.evaluate(&scene, &open, &mut Vec::new());
+            assert!(rule.tracked() <= ALIVE as usize, "{} keeps the dead", rule.info().id);
+        }
+    }
+    assert!(rules.iter().filter(|rule| rule.tracked() > 0).count() >= 6, "the tracks did leave traces");
+    for rule in &mut rules {
+        rule.evaluate(&scene(1000, 0..0, 999 * ALIVE + 1..1000 * ALIVE + 1), &open, &mut Vec::new());
+        assert_eq!(rule.tracked(), 0, "{} keeps the dead", rule.info().id);
+    }
+}
+
+#[test]
+fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
+    // An open incident is found at once, so one look gives every level rule's numbers.
+    let open: Open = (0..4).map(|id| Subject::Track(TrackId(id))).chain([Subject::Zone]).collect();
+    for mut rule in every_rule() {
+        let mut findings = Vec::new();
+        for seq in 0..20 {
+            rule.evaluate(&scene(seq, 1..4, 0..0), &open, &mut findings);
+        }
+        let names: Vec<&str> = rule.info().thresholds.iter().map(|(name, _)| *name).collect();
+        for (name, _) in findings.iter().flat_map(|finding| &finding.measured) {
+            assert!(names.contains(name) || (*name == "held_s" && names.contains(&"hold_s")), "{name} of {names:?}");
+        }
+        let is_still = matches!(rule.info().kind, Kind::LineCrossing | Kind::WrongWay);
+        assert_eq!(findings.is_empty(), is_still, "{}: all stand", rule.info().id);
+    }
+}

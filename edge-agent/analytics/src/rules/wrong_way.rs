@@ -1,0 +1,113 @@
+//! Wrong way: a vehicle goes against the zone's heading.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::finding::{Finding, RuleInfo, Subject};
+use crate::geometry::Segment;
+use crate::rules::motion::{Place, Trail, rounded};
+use crate::rules::{Open, Rule, Scope, level};
+use crate::scene::{Scene, TrackId};
+use crate::time::MediaTime;
+use crate::zone::Zone;
+
+/// The way a vehicle goes is its displacement over this long.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Slower than this, in box heights per second, it goes nowhere: a standing box jitters in every direction.
+const LEAST_SPEED: f64 = 0.2;
+
+/// Going another way, or being out of the zone, for no longer than this does not end a wrong-way drive.
+const BRIDGE: Duration = Duration::from_millis(500);
+
+/// Finds every vehicle that has gone against the heading for `hold`, over `distance`.
+///
+/// A wrong-way drive begins where the displacement over [`WINDOW`] first points against the heading, and is measured
+/// from there as a straight line: jitter adds up to nothing. Only what happens inside the zone is looked at. Without a
+/// heading there is no wrong way.
+pub(super) struct WrongWay {
+    pub(super) info: RuleInfo,
+    pub(super) scope: Scope,
+    pub(super) zone: Zone,
+    pub(super) angle_deg: f64,
+    pub(super) distance: f64,
+    pub(super) hold: Duration,
+    pub(super) tracks: BTreeMap<TrackId, Drive>,
+}
+
+/// One vehicle in the zone.
+pub(super) struct Drive {
+    trail: Trail,
+    last_inside: MediaTime,
+    /// Where it began to go against the heading, and when it last did.
+    against: Option<(Place, MediaTime)>,
+}
+
+impl WrongWay {
+    /// Where the drive against the heading began, when `place` is a part of one.
+    fn begun(&mut self, track: TrackId, place: Place, heading: Segment, aspect: f32) -> Option<Place> {
+        let drive = self.tracks.entry(track).or_insert_with(|| Drive {
+            trail: Trail::new(WINDOW),
+            last_inside: place.at,
+            against: None,
+        });
+        drive.last_inside = place.at;
+        let before = drive.trail.window_ago(place.at).filter(|before| {
+            before.speed_to(place, aspect) >= LEAST_SPEED && before.angle_to(place, heading, aspect) >= self.angle_deg
+        });
+        drive.trail.push(place);
+        match (before, drive.against) {
+            (Some(before), against) => {
+                let start = against.map_or(before, |(start, _)| start);
+                drive.against = Some((start, place.at));
+                Some(start)
+            }
+            (None, against) => {
+                drive.against = against.filter(|(_, last)| place.at.since(*last) <= BRIDGE);
+                None
+            }
+        }
+    }
+}
+
+impl Rule for WrongWay {
+    fn info(&self) -> &RuleInfo {
+        &self.info
+    }
+
+    fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
+        let Some(heading) = self.zone.heading else { return };
+        let (now, aspect) = (scene.stamp.pts, scene.aspect);
+        for track in &scene.ended {
+            self.tracks.remove(track);
+        }
+        for track in scene.seen() {
+            if !(self.scope.covers(track) && self.zone.contains(track.bbox)) {
+                if self.tracks.get(&track.id).is_some_and(|drive| now.since(drive.last_inside) > BRIDGE) {
+                    self.tracks.remove(&track.id);
+                }
+                continue;
+            }
+            let place = Place::of(track, self.zone.anchor, now);
+            let Some(start) = self.begun(track.id, place, heading, aspect) else { continue };
+            let angle = start.angle_to(place, heading, aspect);
+            let distance = start.heights_to(place, aspect);
+            let held = now.since(start.at);
+            let subject = Subject::Track(track.id);
+            let found = angle >= self.angle_deg && distance >= self.distance && held >= self.hold;
+            if found || open.contains(&subject) {
+                let measured = vec![
+                    ("angle_deg", rounded(angle)),
+                    ("distance_heights", rounded(distance)),
+                    ("held_s", rounded(held.as_secs_f64())),
+                ];
+                findings.push(level(subject, start.at, vec![track.id], measured));
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn tracked(&self) -> usize {
+        self.tracks.len()
+    }
+}
