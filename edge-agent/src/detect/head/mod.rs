@@ -1,0 +1,179 @@
+//! From a network's outputs to detections; one file for each family of networks.
+//!
+//! # Failure
+//! Outputs of another shape than the manifest's, and confidences or boxes that are no numbers, are errors: a network
+//! that went wrong must not look like an empty road.
+
+mod ssd;
+mod yolox;
+
+use analytics::{BBox, Class, Confidence, Detection};
+
+use crate::detect::DetectError;
+use crate::detect::manifest::{self, Manifest};
+use crate::detect::tensor::Placement;
+
+/// One output as the runtime holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorView<'a> {
+    /// Its dimensions.
+    pub shape: &'a [i64],
+    /// Its values, the last dimension running fastest.
+    pub data: &'a [f32],
+}
+
+/// Turns the outputs of one run into detections.
+#[derive(Debug, Clone)]
+pub struct Head {
+    kind: Kind,
+    outputs: Vec<Output>,
+    columns: Vec<(usize, Class)>,
+}
+
+/// An output that the network must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its dimensions; `None` where any size will do.
+    pub shape: [Option<usize>; 3],
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Ssd { width: f32, height: f32 },
+    Yolox(Vec<yolox::Anchors>),
+}
+
+impl Head {
+    /// The head that a manifest names, with the class of each class index.
+    #[must_use]
+    pub fn new(manifest: &Manifest, classes: &[Option<Class>]) -> Self {
+        let manifest::Input { width, height, .. } = manifest.input;
+        let labels = classes.len();
+        let columns = classes.iter().enumerate().filter_map(|(index, class)| Some((index, (*class)?))).collect();
+        let output =
+            |name: &String, anchors, values| Output { name: name.clone(), shape: [Some(1), anchors, Some(values)] };
+        let (kind, outputs) = match &manifest.head {
+            manifest::Head::Ssd { scores, boxes } => (
+                Kind::Ssd { width: width as f32, height: height as f32 },
+                vec![output(scores, None, labels), output(boxes, None, 4)],
+            ),
+            manifest::Head::Yolox { output: name, strides } => {
+                let anchors = yolox::Anchors::of_strides(strides, width, height);
+                let count = anchors.last().map(yolox::Anchors::end);
+                (Kind::Yolox(anchors), vec![output(name, count, 5 + labels)])
+            }
+        };
+        Self { kind, outputs, columns }
+    }
+
+    /// The outputs it reads, in the order that [`Head::decode`] wants them.
+    #[must_use]
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// Appends what the network is at least `confidence` sure of; boxes still overlap.
+    ///
+    /// # Errors
+    /// [`DetectError::OutputShape`], [`DetectError::NotANumber`].
+    ///
+    /// # Panics
+    /// Unless there are as many views as [`Head::outputs`].
+    pub fn decode(
+        &self,
+        outputs: &[TensorView<'_>],
+        placement: &Placement,
+        confidence: Confidence,
+        detections: &mut Vec<Detection>,
+    ) -> Result<(), DetectError> {
+        assert_eq!(outputs.len(), self.outputs.len(), "one view for each output");
+        for (expected, output) in self.outputs.iter().zip(outputs) {
+            expected.check(output.shape, output.data.len())?;
+        }
+        let mut found = Candidates { placement, confidence: confidence.get(), detections };
+        let done = match (&self.kind, outputs) {
+            (Kind::Ssd { width, height }, [scores, boxes]) => {
+                if scores.shape[1] != boxes.shape[1] {
+                    return Err(self.outputs[1].mismatch(boxes.shape));
+                }
+                ssd::decode(scores.data, boxes.data, [*width, *height], &self.columns, &mut found)
+            }
+            (Kind::Yolox(anchors), [output]) => yolox::decode(output.data, anchors, &self.columns, &mut found),
+            _ => unreachable!("each kind has its outputs"),
+        };
+        done.map_err(|NotANumber| DetectError::NotANumber { output: self.outputs[0].name.clone() })
+    }
+}
+
+impl Output {
+    /// Whether dimensions (−1: not known before the run) are these.
+    #[must_use]
+    pub fn fits(&self, shape: &[i64]) -> bool {
+        shape.len() == self.shape.len()
+            && self.shape.iter().zip(shape).all(|(expected, &actual)| {
+                actual == -1 || expected.is_none_or(|expected| i64::try_from(expected) == Ok(actual))
+            })
+    }
+
+    fn check(&self, shape: &[i64], len: usize) -> Result<(), DetectError> {
+        let product = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?));
+        if self.fits(shape) && product == Some(len) { Ok(()) } else { Err(self.mismatch(shape)) }
+    }
+
+    /// The error that says so.
+    pub(crate) fn mismatch(&self, shape: &[i64]) -> DetectError {
+        DetectError::OutputShape { output: self.name.clone(), expected: self.shape.to_vec(), found: shape.to_vec() }
+    }
+}
+
+/// A confidence or a box that is not a finite number.
+#[derive(Debug)]
+struct NotANumber;
+
+/// Where heads put what they find.
+struct Candidates<'a> {
+    placement: &'a Placement,
+    confidence: f32,
+    detections: &'a mut Vec<Detection>,
+}
+
+impl Candidates<'_> {
+    /// Whether this value is high enough to look further, or no number (which [`Candidates::push`] refuses).
+    #[inline(always)]
+    fn is_worth_it(&self, confidence: f32) -> bool {
+        confidence >= self.confidence || confidence.is_nan()
+    }
+
+    /// Adds a box by its corners (left, top, right, bottom, in the tensor's pixels).
+    fn push(&mut self, class: Class, confidence: f32, corners: [f32; 4]) -> Result<(), NotANumber> {
+        if corners.iter().any(|corner| !corner.is_finite()) || !confidence.is_finite() {
+            return Err(NotANumber);
+        }
+        // A sigmoid in half precision or int8 may end a hair above 1.
+        let confidence = Confidence::new(confidence.clamp(0.0, 1.0)).ok_or(NotANumber)?;
+        let bbox: Option<BBox> = self.placement.image_from_tensor(corners);
+        self.detections.extend(bbox.map(|bbox| Detection { bbox, class, confidence }));
+        Ok(())
+    }
+}
+
+/// The class of the highest value; a value that is no number counts as the highest.
+#[inline(always)]
+fn best_class(columns: &[(usize, Class)], values: &[f32]) -> Option<(Class, f32)> {
+    let mut best: Option<(Class, f32)> = None;
+    for &(index, class) in columns {
+        let value = values[index];
+        if value.is_nan() {
+            return Some((class, value));
+        }
+        if best.is_none_or(|(_, most)| value > most) {
+            best = Some((class, value));
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests;

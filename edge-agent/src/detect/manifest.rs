@@ -1,0 +1,389 @@
+//! What a network is: `models/<name>/model.toml`, its labels and its weights.
+//!
+//! A manifest says how a picture becomes the network's input, how its outputs become detections, and where the weights
+//! come from. [`Manifest::load`] reads and judges it, [`Manifest::verify`] finds the weights and proves by their
+//! SHA-256 that they are the ones described; only what is verified can be opened.
+
+mod error;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use analytics::{Class, Confidence};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+pub use self::error::{ALLOWED_LICENCES, ModelError};
+use crate::detect::regions::Grid;
+
+/// `model.toml`: what a network is.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The model's name: that of its folder, `[a-z0-9-]`.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// File name of the weights (ONNX), in the model's folder or a folder of models.
+    pub file: String,
+    /// SHA-256 of the weights, in hexadecimal.
+    pub sha256: String,
+    /// SPDX identifier of the weights' licence.
+    pub licence: String,
+    /// Where the weights can be had.
+    pub source: String,
+    /// File name of the labels: one a line, line number = class index from 0; `-` where there is none. Labels that are
+    /// no class of the rules are ignored.
+    pub labels: String,
+    /// How a picture becomes the input.
+    pub input: Input,
+    /// How the outputs become detections.
+    pub head: Head,
+    /// What is used where nothing else is said.
+    pub defaults: Defaults,
+    #[serde(skip)]
+    dir: PathBuf,
+}
+
+/// How a picture becomes the network's input: f32 `[1, 3, height, width]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Name in the graph.
+    pub name: String,
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// Order of the dimensions.
+    pub layout: Layout,
+    /// Order of the colour planes.
+    pub color: ColorOrder,
+    /// A value is `(grey level × scale − mean) ÷ std`, grey levels being 0 to 255.
+    pub scale: f32,
+    /// Per colour plane, in the tensor's order.
+    #[serde(default)]
+    pub mean: [f32; 3],
+    /// Per colour plane, in the tensor's order.
+    #[serde(default = "unit_std")]
+    pub std: [f32; 3],
+    /// How the picture is fitted in.
+    pub letterbox: Letterbox,
+    /// Grey level of the border that `top-left` and `center` leave.
+    #[serde(default)]
+    pub pad: u8,
+}
+
+fn unit_std() -> [f32; 3] {
+    [1.0; 3]
+}
+
+/// Order of the input's dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// Picture, colour, row, column.
+    Nchw,
+}
+
+/// Order of the colour planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ColorOrder {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+/// How a picture of another shape is fitted into the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Letterbox {
+    /// Each axis by its own factor: no border.
+    Stretch,
+    /// One factor, the picture at the top left, the rest padded.
+    TopLeft,
+    /// One factor, the picture in the middle, the rest padded.
+    Center,
+}
+
+/// How the outputs become detections.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Head {
+    /// SSD with its boxes decoded in the graph.
+    Ssd {
+        /// Name of the output `[1, anchors, labels]`, each in 0..=1.
+        scores: String,
+        /// Name of the output `[1, anchors, 4]`: top, left, bottom, right as fractions of the input.
+        boxes: String,
+    },
+    /// YOLOX without its decoding in the graph.
+    Yolox {
+        /// Name of the output `[1, anchors, 5 + labels]`: centre x, y, log width, height, objectness, labels.
+        output: String,
+        /// Of the feature maps, in the order of the anchors.
+        #[serde(default = "yolox_strides")]
+        strides: Vec<usize>,
+    },
+}
+
+fn yolox_strides() -> Vec<usize> {
+    vec![8, 16, 32]
+}
+
+/// What is used where nothing else is said.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// Detections below are dropped; those between this and `high_confidence` only continue tracks. Lower finds more and
+    /// errs more.
+    pub confidence: f32,
+    /// Detections at least this sure take part in a tracker's first association.
+    pub high_confidence: f32,
+    /// A track may only start from a detection at least this sure.
+    pub new_confidence: f32,
+    /// Of two boxes of one class that overlap more, the less confident is dropped.
+    pub nms_iou: f32,
+    /// Regions that the picture is looked at in; without it, whole.
+    #[serde(default)]
+    pub regions: Option<Grid>,
+}
+
+/// A manifest whose weights and labels are proven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    manifest: Manifest,
+    weights: PathBuf,
+    classes: Vec<Option<Class>>,
+}
+
+impl Model {
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where the weights are.
+    #[must_use]
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
+    /// The class of each of the network's class indices; `None` where rules know no such class.
+    #[must_use]
+    pub fn classes(&self) -> &[Option<Class>] {
+        &self.classes
+    }
+}
+
+impl Manifest {
+    /// Reads `dir/model.toml` and judges it; looks at no other file.
+    pub fn load(dir: &Path) -> Result<Self, ModelError> {
+        let path = dir.join("model.toml");
+        let text =
+            fs::read_to_string(&path).map_err(|problem| ModelError::Unreadable { path: path.clone(), problem })?;
+        let mut manifest: Self = toml::from_str(&text)
+            .map_err(|problem| ModelError::Syntax { path: path.clone(), problem: Box::new(problem) })?;
+        manifest.dir = dir.to_path_buf();
+        manifest.judge(&path)?;
+        Ok(manifest)
+    }
+
+    /// The model's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads the labels, finds the weights and proves them: in the model's folder by their name, else there and in the
+    /// folders of `models_path` by their SHA-256 (people rename what they download).
+    pub fn verify(&self, models_path: &[PathBuf]) -> Result<Model, ModelError> {
+        let classes = self.classes()?;
+        let weights = self.find_weights(models_path)?;
+        Ok(Model { manifest: self.clone(), weights, classes })
+    }
+
+    fn find_weights(&self, models_path: &[PathBuf]) -> Result<PathBuf, ModelError> {
+        let own = self.dir.join(&self.file);
+        let own_hash = if own.is_file() { Some(sha256(&own)?) } else { None };
+        if own_hash.as_ref() == Some(&self.sha256) {
+            return Ok(own);
+        }
+        for dir in std::iter::once(&self.dir).chain(models_path) {
+            if let Some(found) = self.find_in(dir)? {
+                return Ok(found);
+            }
+        }
+        Err(match own_hash {
+            Some(found) => {
+                ModelError::WeightsDiffer { path: own, expected: self.sha256.clone(), found, url: self.source.clone() }
+            }
+            None => {
+                ModelError::WeightsMissing { dir: self.dir.clone(), file: self.file.clone(), url: self.source.clone() }
+            }
+        })
+    }
+
+    fn find_in(&self, dir: &Path) -> Result<Option<PathBuf>, ModelError> {
+        let unreadable = |problem| ModelError::Unreadable { path: dir.to_path_buf(), problem };
+        let mut candidates = Vec::new();
+        for entry in fs::read_dir(dir).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_file() && path.extension().is_some_and(|extension| extension == "onnx") {
+                candidates.push(path);
+            }
+        }
+        candidates.sort_by_key(|path| (path.file_name() != Some(self.file.as_ref()), path.clone()));
+        for path in candidates {
+            if sha256(&path)? == self.sha256 {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the labels: the class of each of the network's class indices; `None` where rules know no such class.
+    pub fn classes(&self) -> Result<Vec<Option<Class>>, ModelError> {
+        let path = self.dir.join(&self.labels);
+        let text =
+            fs::read_to_string(&path).map_err(|problem| ModelError::Unreadable { path: path.clone(), problem })?;
+        let mut classes = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let label = line.trim();
+            if label.is_empty() {
+                let problem = format!("line {} is empty: write - where an index has no label", number + 1);
+                return Err(ModelError::Labels { path, problem });
+            }
+            classes.push(Class::from_label(label));
+        }
+        if classes.iter().all(Option::is_none) {
+            let known = Class::ALL.map(Class::label).join(", ");
+            let problem = format!("no line names a class that rules know: {known}");
+            return Err(ModelError::Labels { path, problem });
+        }
+        Ok(classes)
+    }
+
+    fn judge(&self, path: &Path) -> Result<(), ModelError> {
+        let wrong = |key, problem: String| Err(ModelError::Value { path: path.to_path_buf(), key, problem });
+        let folder = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        if folder.file_name() != Some(self.name.as_ref()) {
+            return wrong("name", format!("{:?} is not the name of its folder: make both the same", self.name));
+        }
+        for (key, name) in [("file", &self.file), ("labels", &self.labels)] {
+            if Path::new(name).file_name() != Some(name.as_ref()) {
+                return wrong(key, format!("{name:?} must be a plain file name in the model's folder"));
+            }
+        }
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return wrong("sha256", "must be 64 lower-case hexadecimal digits, as sha256sum prints them".into());
+        }
+        if !ALLOWED_LICENCES.contains(&self.licence.as_str()) {
+            return Err(ModelError::Licence { path: path.to_path_buf(), licence: self.licence.clone() });
+        }
+        if let Some((key, problem)) = self.input.problem().or_else(|| self.defaults.problem()) {
+            return wrong(key, problem);
+        }
+        if let Head::Yolox { strides, .. } = &self.head {
+            let Input { width, height, .. } = self.input;
+            if strides.is_empty() || strides.iter().any(|&s| s == 0 || width % s != 0 || height % s != 0) {
+                return wrong("head.strides", format!("{strides:?} must each divide the input's {width}x{height}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Input {
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let sides = 16..=4096;
+        if !sides.contains(&self.width) || !sides.contains(&self.height) {
+            let problem = format!("{}x{} is out of reach: each must be 16 to 4096 pixels", self.width, self.height);
+            return Some(("input.width, input.height", problem));
+        }
+        if !(self.scale.is_finite() && self.scale > 0.0) {
+            return Some(("input.scale", format!("{} must be above 0 (1.0 keeps 0 to 255)", self.scale)));
+        }
+        if self.mean.iter().any(|mean| !mean.is_finite()) {
+            return Some(("input.mean", "must be three numbers".into()));
+        }
+        if self.std.iter().any(|std| !(std.is_finite() && *std > 0.0)) {
+            return Some(("input.std", "must be three numbers above 0".into()));
+        }
+        None
+    }
+}
+
+impl Defaults {
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let confidences = [
+            ("defaults.confidence", self.confidence),
+            ("defaults.high_confidence", self.high_confidence),
+            ("defaults.new_confidence", self.new_confidence),
+        ];
+        for (key, confidence) in confidences {
+            if Confidence::new(confidence).is_none() {
+                return Some((key, format!("{confidence} must be in 0..=1")));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.nms_iou) {
+            return Some(("defaults.nms_iou", format!("{} must be in 0..=1", self.nms_iou)));
+        }
+        let problem = self.regions?.problem()?;
+        Some(("defaults.regions", problem))
+    }
+}
+
+/// A folder of models' entry.
+#[derive(Debug)]
+pub struct Listed {
+    /// The folder's name.
+    pub name: String,
+    /// Its manifest, or what is wrong with it.
+    pub manifest: Result<Manifest, ModelError>,
+}
+
+/// Every folder of `models_dir` that holds a `model.toml`, by name; a broken one does not hide the others.
+pub fn list(models_dir: &Path) -> Result<Vec<Listed>, ModelError> {
+    let unreadable = |problem| ModelError::Unreadable { path: models_dir.to_path_buf(), problem };
+    let mut models = Vec::new();
+    for entry in fs::read_dir(models_dir).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.path().join("model.toml").is_file() {
+            models.push(Listed {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                manifest: Manifest::load(&entry.path()),
+            });
+        }
+    }
+    models.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(models)
+}
+
+fn sha256(path: &Path) -> Result<String, ModelError> {
+    let unreadable = |problem| ModelError::Unreadable { path: path.to_path_buf(), problem };
+    let mut hash = HashWriter(Sha256::new());
+    io::copy(&mut fs::File::open(path).map_err(unreadable)?, &mut hash).map_err(unreadable)?;
+    Ok(hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+struct HashWriter(Sha256);
+
+impl io::Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Why a model cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Licences (SPDX) under which weights may be used here: all let a site run, copy and change them without duties
+/// towards its own programs.
+pub const ALLOWED_LICENCES: [&str; 12] = [
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC-BY-4.0",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MPL-2.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Why a model cannot be used. Every text says what, where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file or folder that cannot be read.
+    #[error("{}: cannot be read: {problem}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        problem: io::Error,
+    },
+    /// Not TOML, or a key that is missing, unknown or of the wrong type.
+    #[error("{}: {problem}", path.display())]
+    Syntax {
+        /// The manifest.
+        path: PathBuf,
+        /// Where and what.
+        problem: Box<toml::de::Error>,
+    },
+    /// A value that cannot be.
+    #[error("{}: {key}: {problem}", path.display())]
+    Value {
+        /// The manifest.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What is wrong and what is right.
+        problem: String,
+    },
+    /// A licence that is not on the list.
+    #[error(
+        "{}: licence: {licence:?} is not one of {}: choose a model under one of these", path.display(),
+        ALLOWED_LICENCES.join(", ")
+    )]
+    Licence {
+        /// The manifest.
+        path: PathBuf,
+        /// What it says.
+        licence: String,
+    },
+    /// A labels file that names no class, or has an empty line.
+    #[error("{}: {problem}", path.display())]
+    Labels {
+        /// The labels file.
+        path: PathBuf,
+        /// What is wrong and what is right.
+        problem: String,
+    },
+    /// No weights.
+    #[error("{}: the file {file} is missing: get it from {url} and put it there", dir.display())]
+    WeightsMissing {
+        /// The model's folder.
+        dir: PathBuf,
+        /// The weights' file name.
+        file: String,
+        /// Where to get it.
+        url: String,
+    },
+    /// Weights, but not the ones described.
+    #[error(
+        "{}: its sha256 is {found}, the manifest says {expected}: the file is damaged or another version: get it from \
+         {url}", path.display()
+    )]
+    WeightsDiffer {
+        /// The weights.
+        path: PathBuf,
+        /// The manifest's SHA-256.
+        expected: String,
+        /// The file's.
+        found: String,
+        /// Where to get it.
+        url: String,
+    },
+}

@@ -1,0 +1,375 @@
+//! Networks run by ONNX Runtime, loaded from its shared library at run time.
+//!
+//! # Invariants
+//! - The execution provider that [`OrtDetector::provider`] names runs nodes of the network and has run it once. A
+//!   *required* one that cannot is an error; a *preferred* one gives way to the next, in the log, at last to the CPU.
+//! - The network's inputs and outputs are those of its manifest: checked when it is opened.
+//!
+//! # Failure
+//! A library or network that is missing or wrong is an error, never a panic.
+//!
+//! # Ownership
+//! The library is loaded once a process and stays. A detector has its own session, and belongs to one worker; its
+//! threads do not spin, since spinning doubles the CPU time where workers outnumber cores.
+
+mod assignment;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use analytics::{BBox, Confidence, Detection};
+use ort::environment::Environment;
+use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
+use ort::logging::LogLevel;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{Outlet, Shape, TensorElementType, TensorRef, ValueType};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::detect::head::{Head, TensorView};
+use crate::detect::manifest::Model;
+use crate::detect::regions::Merger;
+use crate::detect::tensor::InputTensor;
+use crate::detect::{DetectError, Detector, nms, shape_text};
+use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+
+/// ONNX Runtime allows one environment a process, for ever, and gives no way to find it again.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// ONNX Runtime, loaded.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    environment: Environment,
+    path: PathBuf,
+}
+
+impl Runtime {
+    /// Loads the library; loading the same one again gives the same.
+    ///
+    /// # Errors
+    /// [`DetectError::Library`], and [`DetectError::LibraryConflict`] when another one is loaded already.
+    pub fn load(path: &Path) -> Result<Self, DetectError> {
+        let wrong = |problem: String| DetectError::Library { path: path.to_path_buf(), problem };
+        let file = path.canonicalize().map_err(|error| wrong(error.to_string()))?;
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*loaded {
+            if runtime.path == file {
+                return Ok(runtime.clone());
+            }
+            return Err(DetectError::LibraryConflict { loaded: runtime.path.clone(), asked: file });
+        }
+        let environment = ort::init_from(&file)
+            .map_err(|error| wrong(error.to_string()))?
+            .with_name("edge-agent")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        // Below this it tells of every allocation.
+        environment.set_log_level(LogLevel::Warning);
+        Ok(loaded.insert(Self { environment, path: file }).clone())
+    }
+
+    /// The library's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// An execution provider of ONNX Runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// The processor: always there.
+    Cpu,
+    /// NVIDIA, through CUDA.
+    Cuda,
+    /// NVIDIA, through TensorRT; what that cannot run goes to CUDA.
+    TensorRt,
+    /// Intel, through OpenVINO.
+    OpenVino,
+}
+
+impl Provider {
+    /// Every provider.
+    pub const ALL: [Self; 4] = [Self::Cpu, Self::Cuda, Self::TensorRt, Self::OpenVino];
+
+    /// The provider with this label.
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.label() == label)
+    }
+
+    /// The word in files and on the wire.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+            Self::OpenVino => "openvino",
+        }
+    }
+
+    /// ONNX Runtime's name for it.
+    fn runtime_name(self) -> &'static str {
+        match self {
+            Self::Cpu => ep::CPU::NAME,
+            Self::Cuda => ep::CUDA::NAME,
+            Self::TensorRt => ep::TensorRT::NAME,
+            Self::OpenVino => ep::OpenVINO::NAME,
+        }
+    }
+
+    /// Without `error_on_failure` a provider that fails is silently replaced by the CPU.
+    fn dispatches(self, intra_threads: usize) -> Vec<ExecutionProviderDispatch> {
+        let cuda = || ep::CUDA::default().build().error_on_failure();
+        match self {
+            Self::Cpu => Vec::new(),
+            Self::Cuda => vec![cuda()],
+            Self::TensorRt => vec![ep::TensorRT::default().build().error_on_failure(), cuda()],
+            Self::OpenVino => {
+                vec![ep::OpenVINO::default().with_num_threads(intra_threads).build().error_on_failure()]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// What happens when a provider cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// Opening fails.
+    Required,
+    /// The next is tried, at last the CPU; the log says so.
+    Preferred,
+}
+
+/// A provider to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderChoice {
+    /// Which.
+    pub provider: Provider,
+    /// How much it is wanted.
+    pub need: Need,
+}
+
+/// How a network is run on this box.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionOptions {
+    /// In the order of trying; the first that can be used is. None: the CPU.
+    pub providers: Vec<ProviderChoice>,
+    /// Threads of one run. More than one lowers the latency and costs CPU time: several detectors of one thread do more.
+    pub intra_threads: usize,
+    /// Detections below are dropped.
+    pub confidence: Confidence,
+    /// Of two boxes of one class that overlap more, the less confident is dropped.
+    pub nms_iou: f32,
+}
+
+impl SessionOptions {
+    /// One thread on the CPU, and the model's own thresholds.
+    #[must_use]
+    pub fn for_model(model: &Model) -> Self {
+        let defaults = model.manifest().defaults;
+        Self {
+            providers: Vec::new(),
+            intra_threads: 1,
+            confidence: Confidence::new(defaults.confidence).expect("Manifest::load checks it"),
+            nms_iou: defaults.nms_iou,
+        }
+    }
+}
+
+/// A network in ONNX Runtime.
+#[derive(Debug)]
+pub struct OrtDetector {
+    session: Session,
+    provider: Provider,
+    head: Head,
+    input_name: String,
+    input: InputTensor,
+    merger: Merger,
+    confidence: Confidence,
+    nms_iou: f32,
+}
+
+impl OrtDetector {
+    /// Opens the network with the first provider of the options that can be used, and runs it once.
+    ///
+    /// # Errors
+    /// [`DetectError::Provider`] for a required provider, else what ails the network itself.
+    pub fn open(runtime: &Runtime, model: &Model, options: &SessionOptions) -> Result<Self, DetectError> {
+        for &ProviderChoice { provider, need } in &options.providers {
+            match (Self::open_with(provider, runtime, model, options), need) {
+                (Ok(detector), _) => return Ok(detector),
+                (Err(problem), Need::Required) => {
+                    return Err(DetectError::Provider { provider, problem: Box::new(problem) });
+                }
+                (Err(problem), Need::Preferred) => {
+                    tracing::warn!(%provider, %problem, "preferred execution provider cannot be used; trying the next");
+                }
+            }
+        }
+        Self::open_with(Provider::Cpu, runtime, model, options)
+    }
+
+    /// The execution provider that runs the network.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    fn open_with(
+        provider: Provider,
+        runtime: &Runtime,
+        model: &Model,
+        options: &SessionOptions,
+    ) -> Result<Self, DetectError> {
+        let name = &model.manifest().name;
+        let session = session(provider, runtime, model, options).map_err(|problem| DetectError::Session {
+            model: name.clone(),
+            weights: model.weights().to_path_buf(),
+            problem,
+        })?;
+        let head = Head::new(model.manifest(), model.classes());
+        check_graph(&session, model, &head)?;
+        let nodes = assignment::nodes_by_provider(&session)?;
+        tracing::info!(%provider, model = name, ?nodes, "network opened");
+        if !nodes.iter().any(|(runtime_name, count)| runtime_name == provider.runtime_name() && *count > 0) {
+            return Err(DetectError::ProviderIdle { provider, model: name.clone() });
+        }
+        let input = &model.manifest().input;
+        let mut detector = Self {
+            session,
+            provider,
+            head,
+            input_name: input.name.clone(),
+            input: InputTensor::new(input),
+            merger: Merger::default(),
+            confidence: options.confidence,
+            nms_iou: options.nms_iou,
+        };
+        detector.warm_up()?;
+        Ok(detector)
+    }
+
+    /// The first run is slow, and is where a provider's missing parts show.
+    fn warm_up(&mut self) -> Result<(), DetectError> {
+        let whole = BBox::new(0.0, 0.0, 1.0, 1.0).expect("a box");
+        self.detect(&grey_picture(), &[whole], &mut Vec::new())
+    }
+
+    fn look(&mut self, picture: &Picture, region: BBox, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        let placement = self.input.fill(picture, region);
+        let tensor = TensorRef::from_array_view((self.input.shape(), self.input.data()))?;
+        let outputs = self.session.run(ort::inputs![self.input_name.as_str() => tensor])?;
+        let mut views = Vec::with_capacity(self.head.outputs().len());
+        for output in self.head.outputs() {
+            let (shape, data) = outputs[output.name.as_str()].try_extract_tensor::<f32>()?;
+            views.push(TensorView { shape, data });
+        }
+        self.head.decode(&views, &placement, self.confidence, found)?;
+        nms::suppress(found, self.nms_iou);
+        Ok(())
+    }
+}
+
+impl Detector for OrtDetector {
+    fn detect(
+        &mut self,
+        picture: &Picture,
+        regions: &[BBox],
+        detections: &mut Vec<Detection>,
+    ) -> Result<(), DetectError> {
+        detections.clear();
+        if let [region] = regions {
+            return self.look(picture, *region, detections);
+        }
+        self.merger.clear();
+        for region in regions {
+            detections.clear();
+            self.look(picture, *region, detections)?;
+            self.merger.add(*region, detections);
+        }
+        self.merger.merge(self.nms_iou, detections);
+        Ok(())
+    }
+}
+
+fn session(
+    provider: Provider,
+    runtime: &Runtime,
+    model: &Model,
+    options: &SessionOptions,
+) -> Result<Session, ort::Error> {
+    Session::builder(&runtime.environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(options.intra_threads)?
+        .with_intra_op_spinning(false)?
+        .with_config_entry(assignment::RECORD, "1")?
+        .with_execution_providers(provider.dispatches(options.intra_threads))?
+        .commit_from_file(model.weights())
+}
+
+fn check_graph(session: &Session, model: &Model, head: &Head) -> Result<(), DetectError> {
+    let differ = |problem| DetectError::Graph { model: model.manifest().name.clone(), problem };
+    let input = &model.manifest().input;
+    let shape = [1, 3, input.height, input.width];
+    let fits = |dims: &Shape| {
+        dims.len() == shape.len() && dims.iter().zip(shape).all(|(&dim, size)| dim == -1 || dim == size as i64)
+    };
+    check_outlet("input", session.inputs(), &input.name, &shape.map(Some), fits).map_err(differ)?;
+    if session.inputs().len() != 1 {
+        return Err(differ(format!("it has the inputs {}, one is fed", names(session.inputs()))));
+    }
+    for output in head.outputs() {
+        check_outlet("output", session.outputs(), &output.name, &output.shape, |dims| output.fits(dims))
+            .map_err(differ)?;
+    }
+    Ok(())
+}
+
+fn check_outlet(
+    what: &str,
+    outlets: &[Outlet],
+    name: &str,
+    shape: &[Option<usize>],
+    fits: impl Fn(&Shape) -> bool,
+) -> Result<(), String> {
+    let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == name) else {
+        return Err(format!("no {what} is named {name:?}; there are {}", names(outlets)));
+    };
+    match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape: dims, .. } if fits(dims) => Ok(()),
+        other => Err(format!("{what} {name:?} is {other}, the model.toml asks for f32 {}", shape_text(shape))),
+    }
+}
+
+fn names(outlets: &[Outlet]) -> String {
+    outlets.iter().map(Outlet::name).collect::<Vec<_>>().join(", ")
+}
+
+fn grey_picture() -> Picture {
+    const SIDE: usize = 16;
+    let layout = PictureLayout {
+        width: SIDE as u32,
+        height: SIDE as u32,
+        format: PixelFormat::I420,
+        colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Full },
+        planes: [PlaneLayout { offset: 0, stride: SIDE }; 3],
+    };
+    Picture::new(layout, Box::new([128u8; SIDE * SIDE])).expect("all planes fit in the first")
+}
+
+#[cfg(test)]
+mod tests;
