@@ -1,1 +1,60 @@
 //! Cameras and clips: getting frames, and getting them back when they stop.
+//!
+//! A live camera is a [`Supervisor`] around a [`FrameSource`]: each attempt is a fresh connection that delivers into the
+//! camera's slot until it fails; the supervisor notices silence, waits, tries again and says how things are in a
+//! [`SourceStatus`]. A clip is a [`FileSource`]: every frame, in order, as fast as it is asked for.
+//!
+//! # Invariants
+//! - Live frames may be dropped, and are counted; a clip's are not.
+//! - No text that leaves this module holds a credential.
+//! - Media time and frame numbers go on over reconnects ([`Session`]).
+
+mod backoff;
+mod error;
+mod file;
+mod offer;
+mod rtsp;
+mod session;
+mod status;
+mod supervisor;
+
+use std::future::Future;
+
+pub use backoff::BackoffParams;
+pub use error::{FileFault, SourceError};
+pub use file::FileSource;
+pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
+pub use session::{Attempt, Closed, Session, StreamInfo, wall_now};
+pub use status::{SourceState, SourceStatus};
+pub use supervisor::{Supervisor, SupervisorParams};
+
+/// A live source of frames. A trait for two implementations: cameras over GStreamer, and scripts in tests of the
+/// supervisor.
+pub trait FrameSource: Send + Sync {
+    /// Connects afresh and delivers frames into `attempt` until it fails; a live stream that ends has failed. Dropping
+    /// the future ends the attempt without blocking; what that leaves to be released is released in the background.
+    fn attempt(&self, attempt: Attempt) -> impl Future<Output = SourceError> + Send;
+
+    /// Completes when what earlier attempts held (connections, threads, decoders) is released. May never complete: the
+    /// caller waits with a bound.
+    fn released(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+
+    /// Two by two pixels.
+    pub(super) fn grey_picture() -> Picture {
+        let layout = PictureLayout {
+            width: 2,
+            height: 2,
+            format: PixelFormat::I420,
+            colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Limited },
+            planes: [(0, 2), (4, 1), (5, 1)].map(|(offset, stride)| PlaneLayout { offset, stride }),
+        };
+        Picture::new(layout, Box::new([128; 6])).expect("fits")
+    }
+}

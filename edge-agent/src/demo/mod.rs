@@ -1,0 +1,6 @@
+//! What `edge-agent demo` and the tests need in place of a site.
+
+pub mod broker;
+mod encode;
+mod feed;
+pub mod rtsp;

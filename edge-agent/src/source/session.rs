@@ -1,0 +1,173 @@
+//! One camera's session: what goes on over reconnects, and the hand-over of frames.
+//!
+//! # Ownership
+//! The supervisor (or whoever wants a frame or two without one) owns the session; each attempt holds an [`Attempt`], which the source's streaming thread delivers
+//! into. An attempt that is over delivers nothing more, even if its threads still run.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use analytics::{CameraId, FrameStamp, WallTime};
+
+use crate::decode::clock::LiveClock;
+use crate::frame::{Frame, FrameSlot, Picture};
+
+/// What is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// By RTP encoding name.
+    pub codec: String,
+    /// The decoder in use: the element that was made, not the one preferred.
+    pub decoder: String,
+}
+
+/// A camera's session.
+#[derive(Debug)]
+pub struct Session {
+    camera: CameraId,
+    slot: Arc<FrameSlot>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    attempt: u64,
+    open: bool,
+    seq: u64,
+    attempt_frames: u64,
+    clock: LiveClock,
+    stream: Option<StreamInfo>,
+}
+
+/// What the supervisor looks at now and then.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Progress {
+    /// Frames of the attempt at hand.
+    pub(super) attempt_frames: u64,
+    pub(super) timestamp_jumps: u64,
+    pub(super) stream: Option<StreamInfo>,
+}
+
+impl Session {
+    /// A session without frames, that fills `slot`.
+    #[must_use]
+    pub fn new(camera: CameraId, slot: Arc<FrameSlot>) -> Arc<Self> {
+        Arc::new(Self { camera, slot, state: Mutex::default() })
+    }
+
+    pub(super) fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+
+    /// Opens the next attempt; the one before is closed.
+    #[must_use]
+    pub fn open(self: &Arc<Self>) -> Attempt {
+        let mut state = self.state();
+        state.attempt += 1;
+        state.open = true;
+        state.attempt_frames = 0;
+        state.clock.reconnect();
+        Attempt { session: Arc::clone(self), number: state.attempt }
+    }
+
+    /// Closes the attempt at hand.
+    pub(super) fn close(&self) {
+        self.state().open = false;
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let state = self.state();
+        Progress {
+            attempt_frames: state.attempt_frames,
+            timestamp_jumps: state.clock.jumps(),
+            stream: state.stream.clone(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One connection's right to deliver.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    session: Arc<Session>,
+    number: u64,
+}
+
+/// The attempt is over: nothing is delivered any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the attempt is over")]
+pub struct Closed;
+
+impl Attempt {
+    /// The camera.
+    #[must_use]
+    pub fn camera(&self) -> &CameraId {
+        self.session.camera()
+    }
+
+    /// Says what is received.
+    pub fn describe(&self, stream: StreamInfo) {
+        let mut state = self.session.state();
+        if self.is_open(&state) {
+            state.stream = Some(stream);
+        }
+    }
+
+    /// Stamps the picture and puts it into the camera's slot. `pts` is the buffer's timestamp, if it has one.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub fn deliver(&self, picture: Picture, pts: Option<Duration>, arrived_at: Instant) -> Result<(), Closed> {
+        let captured_at = wall_now();
+        let mut state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        state.seq += 1;
+        state.attempt_frames += 1;
+        let pts = state.clock.tick(pts, arrived_at);
+        let stamp = FrameStamp { camera: self.session.camera.clone(), seq: state.seq, pts, captured_at };
+        // Within the lock: frames reach the slot in the order of their stamps.
+        self.session.slot.put(Frame { stamp, arrived_at, picture });
+        Ok(())
+    }
+
+    fn is_open(&self, state: &State) -> bool {
+        state.open && state.attempt == self.number
+    }
+}
+
+/// The calendar's time; before 1970 and after 2262 at their ends.
+/// Now, by this box's clock.
+#[must_use]
+pub fn wall_now() -> WallTime {
+    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    WallTime::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::FrameSignal;
+    use crate::source::tests::grey_picture;
+
+    #[test]
+    fn numbers_and_media_time_go_on_over_attempts() {
+        let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
+        let session = Session::new(CameraId::new("cam").expect("valid"), Arc::clone(&slot));
+        let start = Instant::now();
+        let first = session.open();
+        first.deliver(grey_picture(), Some(Duration::from_secs(70)), start).expect("open");
+        let second = session.open();
+        assert_eq!(first.deliver(grey_picture(), None, start), Err(Closed), "an earlier attempt delivers nothing");
+        second.deliver(grey_picture(), Some(Duration::ZERO), start + Duration::from_secs(3)).expect("open");
+        let frame = slot.take().expect("delivered");
+        assert_eq!((frame.stamp.seq, frame.stamp.pts.as_secs_f64()), (2, 3.0));
+        assert_eq!((slot.arrived(), slot.replaced()), (2, 1));
+        session.close();
+        assert_eq!(second.deliver(grey_picture(), None, start), Err(Closed));
+    }
+}

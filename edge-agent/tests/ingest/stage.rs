@@ -1,0 +1,219 @@
+//! What the tests share: the clip, the server in its own process, a supervised camera.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use analytics::{CameraId, WallTime};
+use edge_agent::demo::rtsp::{Codec, LogIn, Mount, MountOptions, RtspServer};
+use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture};
+use edge_agent::secret::Secret;
+use edge_agent::source::{Credentials, RtspParams, RtspSource, SourceStatus, Supervisor, SupervisorParams};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Must never be seen anywhere.
+pub(crate) const CANARY: &str = "c4n4ry-Pa55/w?rd";
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Set in processes that play the server: what [`ServerProcess::start`] was asked for.
+const SERVE: &str = "INGEST_TEST_SERVE";
+
+/// Set in processes that run one test alone.
+const ALONE: &str = "INGEST_TEST_ALONE";
+
+/// Size of the served pictures.
+pub(crate) const SIZE: (u32, u32) = (322, 242);
+
+/// The vtest clip.
+pub(crate) fn vtest() -> PathBuf {
+    let found = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join(".cache/clips/vtest.avi"))
+        .find(|clip| clip.is_file());
+    found.expect("the vtest clip is missing: `make test` fetches it to .cache/clips/vtest.avi")
+}
+
+pub(crate) fn credentials(password: &str) -> Credentials {
+    Credentials { user: "viewer".to_owned(), password: Secret::new(password) }
+}
+
+/// The server, in a process that can be stopped and killed; ends with this value.
+pub(crate) struct ServerProcess {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl ServerProcess {
+    /// Starts a server on `port` (0: a free one). `log_in`: "none", "basic" or "digest".
+    pub(crate) fn start(port: u16, log_in: &str) -> Self {
+        let mut child = this_test_binary("stage::server_process")
+            .env(SERVE, format!("{port} {log_in}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let port = output
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.split("listening on ").nth(1).and_then(|port| port.trim().parse().ok()))
+            .expect("the server says its port");
+        Self { child, port }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> url::Url {
+        format!("rtsp://127.0.0.1:{}/{path}", self.port).parse().expect("a url")
+    }
+
+    /// Sends a signal, by its name without SIG.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("kills");
+        self.child.wait().expect("ends");
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// This binary, to run one test in a process of its own.
+fn this_test_binary(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("runs from a file"));
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+    command
+}
+
+/// Not a test: the body of [`ServerProcess`]. Ends when its parent closes its standard input.
+#[test]
+fn server_process() {
+    let Ok(spec) = std::env::var(SERVE) else { return };
+    let (port, log_in) = spec.split_once(' ').expect("port and log-in");
+    let options = MountOptions {
+        size: Some(SIZE),
+        fps: Some(25),
+        length: Some(Duration::from_secs(4)),
+        ..MountOptions::default()
+    };
+    let mount = |path: &str, codec, sound| Mount {
+        path: path.to_owned(),
+        clip: vtest(),
+        options: MountOptions { codec, sound, ..options },
+    };
+    let mounts = [
+        mount("/h264", Codec::H264, false),
+        mount("/h265", Codec::H265, false),
+        mount("/mjpeg", Codec::Mjpeg, false),
+        mount("/sound", Codec::H264, true),
+    ];
+    let viewer = credentials(CANARY);
+    let log_in = match log_in {
+        "basic" => Some((LogIn::Basic, &viewer)),
+        "digest" => Some((LogIn::Digest, &viewer)),
+        _ => None,
+    };
+    let bind = format!("127.0.0.1:{port}").parse().expect("an address");
+    let server = RtspServer::start(bind, &mounts, log_in, |_, _| {}).expect("serves");
+    writeln!(std::io::stdout(), "listening on {}", server.address().port()).expect("the parent reads");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// Runs the calling test again in a process of its own; its output, or `None` in that process, which is to run the body.
+pub(crate) fn alone(test: &str, environment: &[(&str, &str)]) -> Option<String> {
+    if std::env::var_os(ALONE).is_some() {
+        return None;
+    }
+    let mut command = this_test_binary(test);
+    let output = command.env(ALONE, "1").envs(environment.iter().copied()).output().expect("runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "no test is called {test}");
+    Some(text)
+}
+
+/// A supervised camera.
+pub(crate) struct Camera {
+    pub(crate) slot: Arc<FrameSlot>,
+    signal: Arc<FrameSignal>,
+    pub(crate) status: watch::Receiver<SourceStatus>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Camera {
+    pub(crate) fn start(params: RtspParams) -> Self {
+        let signal = Arc::new(FrameSignal::default());
+        let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
+        let source = RtspSource::new(params).expect("a camera url");
+        let (publish, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
+        let supervisor = Supervisor::new(camera_id(), Arc::clone(&slot), publish, SupervisorParams::default());
+        let cancel = CancellationToken::new();
+        let task = tokio::spawn(supervisor.run(source, cancel.clone()));
+        Self { slot, signal, status, cancel, task }
+    }
+
+    /// Waits until the status is as `wanted`.
+    pub(crate) async fn until(&mut self, wanted: impl FnMut(&SourceStatus) -> bool) -> SourceStatus {
+        let waited =
+            timeout(DEADLINE, self.status.wait_for(wanted)).await.map(|status| status.map(|status| status.clone()));
+        match waited {
+            Ok(status) => status.expect("the supervisor runs"),
+            Err(_) => panic!("not in time; still {:?}", self.status.borrow()),
+        }
+    }
+
+    /// Waits for the next frame.
+    pub(crate) async fn frame(&self) -> Frame {
+        match next_frame(&self.slot, &self.signal).await {
+            Some(frame) => frame,
+            None => panic!("no frame in time: {:?}", self.status.borrow()),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.cancel.cancel();
+        timeout(DEADLINE, self.task).await.expect("stops").expect("no panic");
+    }
+}
+
+/// The next frame of a slot, within the deadline.
+pub(crate) async fn next_frame(slot: &Arc<FrameSlot>, signal: &Arc<FrameSignal>) -> Option<Frame> {
+    let (slot, signal) = (Arc::clone(slot), Arc::clone(signal));
+    let deadline = std::time::Instant::now() + DEADLINE;
+    let waiting = tokio::task::spawn_blocking(move || {
+        while std::time::Instant::now() < deadline {
+            let seen = signal.generation();
+            if let Some(frame) = slot.take() {
+                return Some(frame);
+            }
+            signal.wait(seen, Some(deadline));
+        }
+        None
+    });
+    waiting.await.expect("no panic")
+}
+
+pub(crate) fn camera_id() -> CameraId {
+    CameraId::new("cam").expect("valid")
+}
+
+/// Mean of the luma plane.
+pub(crate) fn brightness(picture: &Picture) -> f64 {
+    let rows = (0..picture.height() as usize).map(|y| picture.row(0, y));
+    let sum: u64 = rows.map(|row| row.iter().map(|&luma| u64::from(luma)).sum::<u64>()).sum();
+    sum as f64 / f64::from(picture.width() * picture.height())
+}
