@@ -1,1 +1,390 @@
 //! To the operations centre over MQTT.
+//!
+//! [`PublishTask::run`] keeps one connection: it says who is there ([`wire::Birth`], `status`), keeps retained state
+//! current, and drains the outbox with a bounded number of events in flight. The outbox is the only memory of what is
+//! unsent: every connection starts from it.
+//!
+//! # Invariants
+//! - An event is deleted from the outbox only when the broker has acknowledged it.
+//! - What was committed before the connection that carries it says `replayed: true`.
+//! - State is retained, events never are.
+//!
+//! # Failure
+//! Unreachable: tried again with full jitter, at most 10 s apart (a broker that comes back is found within seconds;
+//! thirty sites then need about 5 s to return, not one instant). Refused (password, certificate): tried about once a
+//! minute and shown, because trying faster cures nothing and may lock the account. Silent (frozen broker or link):
+//! noticed by the keep-alive, or sooner by an acknowledgement that is overdue. A message that the broker refuses waits
+//! for longer and longer, with its own incident only.
+//!
+//! # Ownership
+//! One task owns client, event loop and drain. [`PublishHandle`] shares state with it by latest value only.
+
+mod backoff;
+mod drain;
+pub mod mqtt;
+mod refused;
+mod retained;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+mod topics;
+pub mod wire;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use mqtt::{BrokerParams, MqttPublisher, TlsParams};
+pub use topics::{InvalidRoot, TopicRoot, Topics};
+
+use crate::outbox::Outbox;
+use backoff::Backoff;
+use drain::{Drain, End};
+use refused::Suspicion;
+use retained::Retained;
+use wire::{Birth, Presence, Status, UtcMillis};
+
+/// A future on the heap.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One message on its way; always QoS 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where to.
+    pub topic: String,
+    /// JSON.
+    pub payload: Vec<u8>,
+    /// State is retained, an event is not.
+    pub retained: bool,
+}
+
+/// Why there is no connection, or no more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// No broker there, or it is not ready.
+    #[error("broker unreachable: {reason}; check the network, the address and that the broker runs")]
+    Unreachable {
+        /// In the client's words.
+        reason: String,
+    },
+    /// The broker, or its certificate, was refused: someone must act.
+    #[error("broker refused: {reason}; check user name, password, client certificate and CA")]
+    Refused {
+        /// In the client's words.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("connection lost: {reason}")]
+    Lost {
+        /// In the client's words.
+        reason: String,
+    },
+    /// One side said what the other does not accept; what was in flight may be the cause.
+    #[error("protocol error: {reason}")]
+    Protocol {
+        /// In the client's words.
+        reason: String,
+    },
+    /// The broker does not answer.
+    #[error("broker silent: no acknowledgement or ping answer in time")]
+    Silent,
+}
+
+/// Why a message was not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The broker said no.
+    #[error("refused by the broker: {reason}")]
+    Refused {
+        /// The reason code.
+        reason: String,
+        /// What it says no to.
+        scope: RefusalScope,
+    },
+    /// The connection ended first.
+    #[error("the connection ended before the acknowledgement")]
+    Gone,
+}
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalScope {
+    /// This message: its size, its form.
+    Message,
+    /// Everything on its topic: not authorised.
+    Topic,
+    /// Everything: a quota.
+    Broker,
+}
+
+/// Makes connections. A trait for two implementations: MQTT, and a flaky fake in tests.
+pub trait Publisher: Send {
+    /// What carries messages.
+    type Link: Link;
+
+    /// Tries once. `will` is what the broker says when the connection ends without a goodbye.
+    fn connect(&mut self, will: Message) -> impl Future<Output = Result<Connection<Self::Link>, LinkError>> + Send;
+}
+
+/// Carries messages over one connection.
+pub trait Link: Send + Sync {
+    /// Sends at once, in the order of the calls; the future resolves when the broker has acknowledged.
+    fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>>;
+
+    /// Subscribes; what comes is in [`Connection::inbound`].
+    fn subscribe(&self, filter: String) -> BoxFuture<Result<(), PublishError>>;
+
+    /// Says goodbye once everything is acknowledged: the will is not sent.
+    fn disconnect(&self);
+}
+
+/// An established connection.
+pub struct Connection<L> {
+    /// Whether the broker still knew this box.
+    pub session_present: bool,
+    /// The largest message the broker takes.
+    pub max_packet_bytes: Option<u32>,
+    /// Carries messages while `driver` is polled.
+    pub link: L,
+    /// Messages on subscribed topics.
+    pub inbound: mpsc::Receiver<Message>,
+    /// Does the work; resolves when the connection is over.
+    pub driver: BoxFuture<LinkError>,
+}
+
+/// How to publish.
+#[derive(Debug, Clone)]
+pub struct PublishParams {
+    /// The box's topics.
+    pub topics: Topics,
+    /// What the box is; `session`, `time` and `outbox_id` are set for each connection.
+    pub birth: Birth,
+    /// Events in flight at most; Mosquitto takes 20 by default, four are left for state.
+    pub in_flight: usize,
+    /// Time between two events from before the connection, so that a centre is not flooded when all boxes return.
+    /// Lowering it empties the outbox faster.
+    pub backlog_every: Duration,
+    /// After a reconnection to a broker that has forgotten this box (it restarted without persistence, so it has
+    /// forgotten its subscribers too) events wait this long for subscribers to return: an acknowledgement from a
+    /// broker without subscribers is worth nothing. Costs so much delay after a broker's restart.
+    pub settle: Duration,
+    /// A connection that leaves a message unacknowledged for this long is given up. Must exceed what a slow link
+    /// needs for all that is in flight.
+    pub ack_timeout: Duration,
+    /// Send events only while this host's retained state says that it is online.
+    pub primary_host: Option<String>,
+    /// How long a graceful stop may take.
+    pub stop_within: Duration,
+}
+
+impl PublishParams {
+    /// The defaults.
+    #[must_use]
+    pub fn new(topics: Topics, birth: Birth) -> Self {
+        Self {
+            topics,
+            birth,
+            in_flight: 16,
+            backlog_every: Duration::from_millis(50),
+            settle: Duration::from_secs(3),
+            ack_timeout: Duration::from_secs(20),
+            primary_host: None,
+            stop_within: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What delivery is doing; totals count since start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishStatus {
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Since when it is so.
+    pub since: UtcMillis,
+    /// Session number of the present or last connection.
+    pub session: u64,
+    /// Whether the primary host listens; `None` when none is configured.
+    pub host_online: Option<bool>,
+    /// Events acknowledged by the broker.
+    pub delivered: u64,
+    /// Events sent and not yet acknowledged.
+    pub in_flight: usize,
+    /// Events that a lost connection left unacknowledged and that are sent again.
+    pub retries: u64,
+    /// Refusals of single messages.
+    pub refused: u64,
+    /// The last trouble, without secrets; kept until the next delivery.
+    pub last_error: Option<String>,
+}
+
+/// Access to the running task.
+#[derive(Debug, Clone)]
+pub struct PublishHandle {
+    retained: Retained,
+    status: watch::Receiver<PublishStatus>,
+}
+
+impl PublishHandle {
+    /// Publishes retained state now, and again on every connection. Only the latest payload of a topic is kept.
+    pub fn set_retained(&self, topic: String, payload: Vec<u8>) {
+        self.retained.set(topic, payload);
+    }
+
+    /// What delivery is doing.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<PublishStatus> {
+        self.status.clone()
+    }
+}
+
+/// The publishing task, before it runs.
+pub struct PublishTask<P> {
+    publisher: P,
+    params: PublishParams,
+    outbox: Outbox,
+    retained: Retained,
+    status: watch::Sender<PublishStatus>,
+}
+
+/// Makes the task and the handle to it.
+pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox) -> (PublishHandle, PublishTask<P>) {
+    let (status, watcher) = watch::channel(PublishStatus {
+        connected: false,
+        since: UtcMillis::now(),
+        session: 0,
+        host_online: params.primary_host.as_ref().map(|_| false),
+        delivered: 0,
+        in_flight: 0,
+        retries: 0,
+        refused: 0,
+        last_error: None,
+    });
+    let retained = Retained::default();
+    let handle = PublishHandle { retained: retained.clone(), status: watcher };
+    (handle, PublishTask { publisher, params, outbox, retained, status })
+}
+
+impl<P: Publisher> PublishTask<P> {
+    /// Publishes until `stop`, then says `stopped` and goodbye.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut suspicion = Suspicion::default();
+        let mut first_attempt = true;
+        let mut unused_session = None;
+        while !stop.is_cancelled() {
+            let session = match unused_session.take() {
+                Some(session) => session,
+                None => self.next_session().await,
+            };
+            let will = self.presence(Presence::Offline, session, None);
+            let connected = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                connected = self.publisher.connect(will) => connected,
+            };
+            let error = match connected {
+                Ok(connection) => {
+                    let settle = !first_attempt && !connection.session_present;
+                    match self.run_once(connection, session, settle, &mut suspicion, &mut backoff, &stop).await {
+                        End::Stopped => return,
+                        End::Replaced => {
+                            suspicion = Suspicion::default();
+                            continue;
+                        }
+                        End::Lost(error) => error,
+                    }
+                }
+                Err(error) => {
+                    // A number costs a write to the disk: an attempt that failed leaves it to the next one.
+                    unused_session = Some(session);
+                    error
+                }
+            };
+            first_attempt = false;
+            let pause = backoff.next(&error);
+            self.note_trouble(&error, pause);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One connection, from birth to its end.
+    async fn run_once(
+        &mut self,
+        connection: Connection<P::Link>,
+        session: u64,
+        settle: bool,
+        suspicion: &mut Suspicion,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> End {
+        let Connection { max_packet_bytes, link, inbound, mut driver, .. } = connection;
+        tracing::info!(session, settle, "connected to the broker");
+        self.status.send_modify(|status| {
+            status.connected = true;
+            status.since = UtcMillis::now();
+            status.session = session;
+        });
+        let hello = [self.birth(session), self.presence(Presence::Online, session, Some(UtcMillis::now()))];
+        let goodbye = self.presence(Presence::Stopped, session, Some(UtcMillis::now()));
+        let mut drain = Drain::new(&link, self, suspicion, max_packet_bytes, settle);
+        let end = tokio::select! {
+            biased;
+            error = &mut driver => End::Lost(error),
+            end = drain.run(inbound, hello, goodbye, stop) => end,
+        };
+        let report = drain.finish(&end);
+        if report.healthy {
+            backoff.reset();
+        }
+        if matches!(end, End::Stopped) {
+            link.disconnect();
+            let _ = tokio::time::timeout(Duration::from_secs(1), driver).await;
+        }
+        self.status.send_modify(|status| {
+            status.connected = false;
+            status.since = UtcMillis::now();
+            status.in_flight = 0;
+            status.retries += report.unacknowledged;
+            status.refused += u64::from(report.held);
+        });
+        end
+    }
+
+    /// The outbox keeps the number; when its disk fails, the box still says that it is there.
+    async fn next_session(&self) -> u64 {
+        match self.outbox.next_session().await {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::warn!(%error, "the session number is not durable");
+                self.status.borrow().session + 1
+            }
+        }
+    }
+
+    fn birth(&self, session: u64) -> Message {
+        let outbox_id = self.outbox.stats().borrow().outbox_id;
+        let birth = Birth { session, time: UtcMillis::now(), outbox_id, ..self.params.birth.clone() };
+        Message { topic: self.params.topics.birth(), payload: wire::to_bytes(&birth), retained: true }
+    }
+
+    fn presence(&self, state: Presence, session: u64, time: Option<UtcMillis>) -> Message {
+        let payload = wire::to_bytes(&Status { state, session, time });
+        Message { topic: self.params.topics.status(), payload, retained: true }
+    }
+
+    fn note_trouble(&self, error: &LinkError, pause: Duration) {
+        let text = error.to_string();
+        // A broker that stays away is one line, not one an attempt.
+        if self.status.borrow().last_error.as_deref() != Some(&text) {
+            tracing::warn!(%error, retry_in = ?pause, "no connection to the broker; events wait in the outbox");
+        }
+        self.status.send_modify(|status| status.last_error = Some(text));
+    }
+}

@@ -1,0 +1,234 @@
+//! The thread that owns the database.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use analytics::CameraId;
+use analytics::incident::OpenIncident;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::draft::Draft;
+use super::open::is_damage;
+use super::store::{Entry, NextRequest, Store, Writes};
+use super::{COMMANDS, OutboxError, OutboxStats};
+use crate::publish::wire::Sequence;
+
+type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
+
+/// What the thread is asked.
+#[derive(Debug)]
+pub(super) enum Command {
+    Commit { drafts: Arc<[Draft]>, reply: Reply<Vec<Sequence>> },
+    Delivered { outbox_id: Uuid, sequence: Sequence },
+    NextSession { reply: Reply<u64> },
+    Next { request: NextRequest, reply: Reply<Vec<Entry>> },
+    OpenIncidents { camera: CameraId, reply: Reply<Vec<OpenIncident>> },
+}
+
+/// The running thread. It ends when the last [`Outbox`](super::Outbox) handle is dropped.
+#[derive(Debug)]
+pub struct OutboxThread(JoinHandle<()>);
+
+impl OutboxThread {
+    pub(super) fn spawn(store: Store, commands: mpsc::Receiver<Command>) -> (Self, watch::Receiver<OutboxStats>) {
+        let (stats, watcher) = watch::channel(snapshot(&store, 0, None));
+        let owner = Owner { store, undeleted: Vec::new(), transactions: 0, failing: None, damaged: false, stats };
+        let handle = std::thread::Builder::new()
+            .name("outbox".to_owned())
+            .spawn(move || owner.run(commands))
+            .expect("the system can start a thread at start-up");
+        (Self(handle), watcher)
+    }
+
+    /// Waits until everything handed over is written and the database is closed; after the last handle is dropped.
+    pub fn join(self) {
+        if self.0.join().is_err() {
+            tracing::error!("the outbox thread panicked");
+        }
+    }
+}
+
+struct Owner {
+    store: Store,
+    /// Acknowledged by the broker, and still to be deleted because a transaction failed.
+    undeleted: Vec<Sequence>,
+    transactions: u64,
+    failing: Option<String>,
+    /// The database is damaged and its replacement has not succeeded yet.
+    damaged: bool,
+    stats: watch::Sender<OutboxStats>,
+}
+
+impl Owner {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(first) = commands.blocking_recv() {
+            let mut group = Group { outbox_id: self.store.state.outbox_id, ..Default::default() };
+            group.add(first);
+            for _ in 1..COMMANDS {
+                match commands.try_recv() {
+                    Ok(command) => group.add(command),
+                    Err(_) => break,
+                }
+            }
+            self.serve(group);
+        }
+    }
+
+    /// One transaction for everything that writes; then what reads.
+    fn serve(&mut self, group: Group) {
+        let Group { mut writes, commits, sessions, reads, .. } = group;
+        writes.delivered.append(&mut self.undeleted);
+        let written = if writes.is_empty() { Ok(Vec::new()) } else { self.write(&mut writes) };
+        if written.is_err() {
+            self.undeleted = writes.delivered;
+        }
+        let now = snapshot(&self.store, self.transactions, self.failing.clone());
+        self.stats.send_if_modified(|stats| {
+            let changed = *stats != now;
+            *stats = now;
+            changed
+        });
+        match written {
+            Ok(given) => {
+                for (reply, sequences) in commits.into_iter().zip(given) {
+                    let _ = reply.send(Ok(sequences));
+                }
+                for reply in sessions {
+                    let _ = reply.send(Ok(self.store.state.session));
+                }
+                for read in reads {
+                    self.read(read);
+                }
+            }
+            Err(error) => {
+                for reply in commits {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                for reply in sessions {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                for read in reads {
+                    read.refuse(&error);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, writes: &mut Writes) -> Result<Vec<Vec<Sequence>>, OutboxError> {
+        let result = self.store.apply(writes);
+        self.transactions += 1;
+        let result = result.map_err(|error| {
+            if is_damage(&error) {
+                // Numbers of the old outbox mean nothing in the new one.
+                writes.delivered.clear();
+            }
+            self.failure(&error)
+        });
+        if result.is_ok() && self.failing.take().is_some() {
+            tracing::info!("the outbox writes again");
+        }
+        result
+    }
+
+    /// Notes a failure; a damaged database is replaced.
+    fn failure(&mut self, error: &rusqlite::Error) -> OutboxError {
+        let reason = error.to_string();
+        if self.failing.is_none() {
+            tracing::error!(%reason, "the outbox cannot be written; events wait in memory");
+        }
+        self.failing = Some(reason.clone());
+        self.damaged |= is_damage(error);
+        if self.damaged {
+            match self.store.replace_damaged() {
+                Ok(()) => self.damaged = false,
+                Err(error) => tracing::error!(%error, "the damaged outbox could not be replaced"),
+            }
+        }
+        OutboxError::Storage { reason }
+    }
+
+    fn read(&mut self, read: Read) {
+        match read {
+            Read::Next(request, reply) => {
+                let entries = self.store.next(&request).map_err(|error| self.failure(&error));
+                let _ = reply.send(entries);
+            }
+            Read::OpenIncidents(camera, reply) => {
+                let open = self.store.open_incidents(&camera).map_err(|error| self.failure(&error));
+                let _ = reply.send(open);
+            }
+        }
+    }
+}
+
+/// Everything that waited in the channel.
+#[derive(Default)]
+struct Group {
+    outbox_id: Uuid,
+    writes: Writes,
+    commits: Vec<Reply<Vec<Sequence>>>,
+    sessions: Vec<Reply<u64>>,
+    reads: Vec<Read>,
+}
+
+enum Read {
+    Next(NextRequest, Reply<Vec<Entry>>),
+    OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
+}
+
+impl Read {
+    fn refuse(self, error: &OutboxError) {
+        match self {
+            Self::Next(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::OpenIncidents(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+impl Group {
+    fn add(&mut self, command: Command) {
+        match command {
+            Command::Commit { drafts, reply } => {
+                self.writes.commits.push(drafts);
+                self.commits.push(reply);
+            }
+            Command::Delivered { outbox_id, sequence } if outbox_id == self.outbox_id => {
+                self.writes.delivered.push(sequence);
+            }
+            // Its number means another event in the present outbox.
+            Command::Delivered { .. } => {}
+            Command::NextSession { reply } => {
+                // Askers of one group are never two publishers: one number is enough.
+                self.writes.session = true;
+                self.sessions.push(reply);
+            }
+            Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
+            Command::OpenIncidents { camera, reply } => self.reads.push(Read::OpenIncidents(camera, reply)),
+        }
+    }
+}
+
+impl Writes {
+    fn is_empty(&self) -> bool {
+        self.delivered.is_empty() && self.commits.is_empty() && !self.session
+    }
+}
+
+fn snapshot(store: &Store, transactions_total: u64, failing: Option<String>) -> OutboxStats {
+    let state = &store.state;
+    OutboxStats {
+        outbox_id: state.outbox_id,
+        last_sequence: Sequence(state.last_sequence),
+        pending: state.pending,
+        pending_bytes: state.pending_bytes,
+        lost_total: state.lost_total,
+        transactions_total,
+        failing,
+        set_aside: store.set_aside.clone(),
+    }
+}

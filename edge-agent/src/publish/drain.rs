@@ -1,0 +1,388 @@
+//! One connection's work: hello, retained state, and the outbox in its order.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::refused::Suspicion;
+use super::retained::Retained;
+use super::wire::{HostState, Sequence};
+use super::{
+    BoxFuture, Link, LinkError, Message, PublishError, PublishParams, PublishStatus, PublishTask, Publisher,
+    RefusalScope,
+};
+use crate::outbox::{Entry, NextRequest, Outbox, OutboxError};
+
+/// Events from before the connection in flight: few, so that on a slow link a live one has no long queue before it
+/// (four of 2 KiB are a quarter of a second at 256 kbit/s), whatever the link carries.
+const BACKLOG_IN_FLIGHT: usize = 4;
+/// Retained messages in flight beside the events.
+const STATE_IN_FLIGHT: usize = 4;
+/// A connection that lasted this long was good, even if it carried no event.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// Pause after the outbox could not be read.
+const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
+/// For `stopped`, when the time to stop is already used up.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+/// Topic, packet identifier and properties, beside the payload.
+const PACKET_OVERHEAD: usize = 128;
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// As asked; `stopped` was published if the broker still answered.
+    Stopped,
+    /// By itself.
+    Lost(LinkError),
+    /// The outbox was set aside: numbers mean other events now, so everything starts again.
+    Replaced,
+}
+
+/// What the connection leaves to the next one.
+pub(super) struct Report {
+    /// Events that must be sent again.
+    pub(super) unacknowledged: u64,
+    /// It lasted, or it delivered.
+    pub(super) healthy: bool,
+    /// An event was found to break connections, and is held.
+    pub(super) held: bool,
+}
+
+enum What {
+    Event { sequence: Sequence, topic: String, replayed: bool },
+    State { topic: String, version: u64 },
+}
+
+struct Flight {
+    what: What,
+    sent_at: Instant,
+    ack: BoxFuture<Result<(), PublishError>>,
+}
+
+/// The state of one connection.
+pub(super) struct Drain<'a, L> {
+    link: &'a L,
+    params: &'a PublishParams,
+    outbox: &'a Outbox,
+    retained: &'a Retained,
+    status: &'a watch::Sender<PublishStatus>,
+    suspicion: &'a mut Suspicion,
+    max_packet_bytes: usize,
+    /// The outbox that the connection was made for.
+    outbox_id: Uuid,
+    /// The last event committed before this connection.
+    mark: Sequence,
+    flights: Vec<Flight>,
+    /// Versions of retained state sent or given up on this connection.
+    known: BTreeMap<String, u64>,
+    connected_at: Instant,
+    delivered: u64,
+    /// When the outbox was last looked at.
+    fed_at: Instant,
+    /// No event before this.
+    send_after: Instant,
+    /// No event from before the connection before this.
+    backlog_after: Instant,
+    host_online: bool,
+    stopping: bool,
+    /// Nothing more to send when last looked.
+    drained: bool,
+}
+
+impl<'a, L: Link> Drain<'a, L> {
+    pub(super) fn new<P: Publisher<Link = L>>(
+        link: &'a L,
+        task: &'a PublishTask<P>,
+        suspicion: &'a mut Suspicion,
+        max_packet_bytes: Option<u32>,
+        settle: bool,
+    ) -> Self {
+        let now = Instant::now();
+        let (outbox_id, mark) = {
+            let stats = task.outbox.stats();
+            let stats = stats.borrow();
+            (stats.outbox_id, stats.last_sequence)
+        };
+        Self {
+            link,
+            params: &task.params,
+            outbox: &task.outbox,
+            retained: &task.retained,
+            status: &task.status,
+            suspicion,
+            max_packet_bytes: max_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize),
+            outbox_id,
+            mark,
+            flights: Vec::new(),
+            known: BTreeMap::new(),
+            connected_at: now,
+            delivered: 0,
+            fed_at: now,
+            send_after: if settle { now + task.params.settle } else { now },
+            backlog_after: now,
+            host_online: task.params.primary_host.is_none(),
+            stopping: false,
+            drained: false,
+        }
+    }
+
+    /// Runs until `stop` or until something is wrong; must be polled together with the connection's driver.
+    pub(super) async fn run(
+        &mut self,
+        mut inbound: mpsc::Receiver<Message>,
+        hello: [Message; 2],
+        goodbye: Message,
+        stop: &CancellationToken,
+    ) -> End {
+        for message in hello {
+            self.send_state(message, 0);
+        }
+        if let Some(host) = &self.params.primary_host {
+            let filter = self.params.topics.host_state(host);
+            if let Err(error) = self.link.subscribe(filter).await {
+                tracing::warn!(%error, "cannot see whether the primary host is online; events wait");
+            }
+        }
+        let mut stats = self.outbox.stats();
+        let mut stop_by = Instant::now() + Duration::from_secs(86_400 * 365);
+        loop {
+            self.send_changed_state();
+            if let Err(OutboxError::Stopped) = self.feed().await {
+                tracing::error!("the outbox has stopped; publishing ends");
+                return End::Stopped;
+            }
+            if self.stopping && (self.is_done() || Instant::now() >= stop_by) {
+                self.say_goodbye(goodbye, stop_by).await;
+                return End::Stopped;
+            }
+            let wake_at = self.wake_at().min(stop_by);
+            tokio::select! {
+                (flight, result) = next_ack(&mut self.flights) => self.acknowledge(flight, result).await,
+                changed = stats.changed() => if changed.is_err() { return End::Stopped },
+                () = self.retained.changed() => {}
+                Some(message) = inbound.recv() => self.hear(&message),
+                () = stop.cancelled(), if !self.stopping => {
+                    self.stopping = true;
+                    stop_by = Instant::now() + self.params.stop_within;
+                }
+                () = tokio::time::sleep_until(wake_at) => {}
+            }
+            if self.oldest_sent_at().is_some_and(|at| at.elapsed() >= self.params.ack_timeout) {
+                return End::Lost(LinkError::Silent);
+            }
+            if stats.borrow().outbox_id != self.outbox_id {
+                return End::Replaced;
+            }
+        }
+    }
+
+    /// Ends the connection's bookkeeping.
+    pub(super) fn finish(self, end: &End) -> Report {
+        let in_flight: Vec<(Sequence, String)> = self
+            .flights
+            .into_iter()
+            .filter_map(|flight| match flight.what {
+                What::Event { sequence, topic, .. } => Some((sequence, topic)),
+                What::State { .. } => None,
+            })
+            .collect();
+        let held = match end {
+            End::Lost(error) => self.suspicion.connection_ended(error, &in_flight, self.delivered == 0, Instant::now()),
+            End::Stopped | End::Replaced => false,
+        };
+        Report {
+            unacknowledged: in_flight.len() as u64,
+            healthy: self.delivered > 0 || self.connected_at.elapsed() >= GOOD_AFTER,
+            held,
+        }
+    }
+
+    fn events_in_flight(&self) -> usize {
+        self.flights.iter().filter(|flight| matches!(flight.what, What::Event { .. })).count()
+    }
+
+    /// A stop waits for what is live only; the rest is safe in the outbox.
+    fn may_send_backlog(&self, now: Instant) -> bool {
+        let is_backlog = |flight: &&Flight| matches!(flight.what, What::Event { replayed: true, .. });
+        let in_flight = self.flights.iter().filter(is_backlog).count();
+        now >= self.backlog_after && in_flight < BACKLOG_IN_FLIGHT && !self.stopping
+    }
+
+    fn oldest_sent_at(&self) -> Option<Instant> {
+        self.flights.iter().map(|flight| flight.sent_at).min()
+    }
+
+    fn is_done(&self) -> bool {
+        self.flights.is_empty() && self.drained
+    }
+
+    /// When something becomes due that no channel announces: compared with the moment of the last feeding, not with
+    /// the present, so that what became due in between is not slept over.
+    fn wake_at(&self) -> Instant {
+        let far = self.fed_at + Duration::from_secs(3600);
+        let mut wake_at = self.oldest_sent_at().map_or(far, |at| at + self.params.ack_timeout);
+        let pending = self.outbox.stats().borrow().pending;
+        if pending > self.events_in_flight() as u64 {
+            let release = self.suspicion.held.next_release(self.fed_at);
+            let dues = [Some(self.send_after), Some(self.backlog_after), release].into_iter().flatten();
+            wake_at = dues.filter(|due| *due > self.fed_at).fold(wake_at, Instant::min);
+        }
+        wake_at
+    }
+
+    /// Fills the window from the outbox.
+    async fn feed(&mut self) -> Result<(), OutboxError> {
+        let now = Instant::now();
+        self.fed_at = now;
+        let window = self.suspicion.window(self.params.in_flight);
+        let limit = window.saturating_sub(self.events_in_flight());
+        let held = &self.suspicion.held;
+        if limit == 0 {
+            return Ok(());
+        }
+        if now < self.send_after || !self.host_online || held.holds_everything(now) {
+            self.drained = true;
+            return Ok(());
+        }
+        let in_flight = self.flights.iter().filter_map(|flight| match &flight.what {
+            What::Event { sequence, .. } => Some(*sequence),
+            What::State { .. } => None,
+        });
+        let request = NextRequest {
+            mark: self.mark,
+            held: in_flight.chain(held.messages(now)).collect(),
+            held_topics: held.topics(now).cloned().collect(),
+            limit,
+            backlog: usize::from(self.may_send_backlog(now)),
+        };
+        match self.outbox.next(request).await {
+            Ok(entries) => {
+                self.drained = entries.is_empty();
+                for entry in entries {
+                    self.send_event(entry);
+                }
+                Ok(())
+            }
+            Err(error) if error.is_transient() => {
+                self.drained = true;
+                self.send_after = now + OUTBOX_PAUSE;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send_event(&mut self, entry: Entry) {
+        let Entry { sequence, topic, payload, replayed, .. } = entry;
+        let now = Instant::now();
+        if replayed {
+            self.backlog_after = now + self.params.backlog_every;
+        }
+        if payload.len() + topic.len() + PACKET_OVERHEAD > self.max_packet_bytes {
+            self.refused(sequence, &topic, "larger than the broker takes", RefusalScope::Message);
+            return;
+        }
+        let ack = self.link.publish(Message { topic: topic.clone(), payload, retained: false });
+        self.flights.push(Flight { what: What::Event { sequence, topic, replayed }, sent_at: now, ack });
+        self.status.send_modify(|status| status.in_flight += 1);
+    }
+
+    fn send_state(&mut self, message: Message, version: u64) {
+        let topic = message.topic.clone();
+        let ack = self.link.publish(message);
+        self.flights.push(Flight { what: What::State { topic, version }, sent_at: Instant::now(), ack });
+    }
+
+    /// Sends retained state that changed: one at a time for each topic, so that the latest is last.
+    fn send_changed_state(&mut self) {
+        loop {
+            let on_their_way: Vec<&str> = self
+                .flights
+                .iter()
+                .filter_map(|flight| match &flight.what {
+                    What::State { topic, .. } => Some(topic.as_str()),
+                    What::Event { .. } => None,
+                })
+                .collect();
+            if on_their_way.len() >= STATE_IN_FLIGHT {
+                return;
+            }
+            let is_known =
+                |topic: &str, version| self.known.get(topic) == Some(&version) || on_their_way.contains(&topic);
+            let Some((topic, version, payload)) = self.retained.find_new(is_known) else { return };
+            self.send_state(Message { topic, payload, retained: true }, version);
+        }
+    }
+
+    async fn acknowledge(&mut self, what: What, result: Result<(), PublishError>) {
+        match (what, result) {
+            (What::Event { sequence, topic, .. }, Ok(())) => {
+                self.delivered += 1;
+                self.suspicion.acknowledged(sequence, &topic);
+                // The outbox's end is noticed by the next `feed`.
+                let _ = self.outbox.delivered(self.outbox_id, sequence).await;
+                self.status.send_modify(|status| {
+                    status.in_flight = status.in_flight.saturating_sub(1);
+                    status.delivered += 1;
+                    status.last_error = None;
+                });
+            }
+            (What::Event { sequence, topic, .. }, Err(error)) => {
+                self.status.send_modify(|status| status.in_flight = status.in_flight.saturating_sub(1));
+                if let PublishError::Refused { reason, scope } = error {
+                    self.refused(sequence, &topic, &reason, scope);
+                }
+            }
+            (What::State { topic, version }, result) => {
+                if let Err(error @ PublishError::Refused { .. }) = result {
+                    tracing::warn!(topic, %error, "retained state was not published");
+                }
+                self.known.insert(topic, version);
+            }
+        }
+    }
+
+    fn refused(&mut self, sequence: Sequence, topic: &str, reason: &str, scope: RefusalScope) {
+        tracing::warn!(%sequence, topic, reason, "an event was refused; it waits in the outbox");
+        self.suspicion.held.refuse(sequence, topic, scope, Instant::now());
+        self.status.send_modify(|status| {
+            status.refused += 1;
+            status.last_error = Some(format!("event {sequence} refused: {reason}"));
+        });
+    }
+
+    /// The primary host's state.
+    fn hear(&mut self, message: &Message) {
+        let Some(host) = &self.params.primary_host else { return };
+        if message.topic != self.params.topics.host_state(host) {
+            return;
+        }
+        let online = serde_json::from_slice::<HostState>(&message.payload).is_ok_and(|state| state.online);
+        tracing::info!(host, online, "primary host");
+        self.host_online = online;
+        self.status.send_modify(|status| status.host_online = Some(online));
+    }
+
+    async fn say_goodbye(&mut self, goodbye: Message, stop_by: Instant) {
+        let within = stop_by.max(Instant::now() + GOODBYE_WITHIN);
+        let _ = tokio::time::timeout_at(within, self.link.publish(goodbye)).await;
+    }
+}
+
+/// The next acknowledgement, in the order of sending when several are there; pending for ever when nothing flies.
+async fn next_ack(flights: &mut Vec<Flight>) -> (What, Result<(), PublishError>) {
+    poll_fn(|context| {
+        for at in 0..flights.len() {
+            if let Poll::Ready(result) = flights[at].ack.as_mut().poll(context) {
+                return Poll::Ready((flights.remove(at).what, result));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,182 @@
+//! The contract as documents: a JSON Schema (2020-12) of each message and one AsyncAPI 3.0 document of all topics,
+//! generated from the [`wire`](super::wire) types and kept in `schemas/`.
+//!
+//! The schemas are closed in what must be there (required keys, enums, patterns) and open to further keys: within v1
+//! fields are only ever added, so a receiver must tolerate what it does not know. The project's own tests close the
+//! objects too, so that a key that is not in the contract is found before it is sent.
+
+use analytics::Kind;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use super::wire::{Birth, CameraStatus, Health, HostState, Incident, Status, System, SystemKind};
+
+/// One kind of message.
+struct MessageKind {
+    name: &'static str,
+    title: &'static str,
+    /// The topic, with parameters in braces.
+    address: &'static str,
+    retained: bool,
+    content_type: &'static str,
+    schema: fn() -> Value,
+}
+
+const MESSAGES: [MessageKind; 7] = [
+    MessageKind {
+        name: "incident",
+        title: "An incident event (CloudEvents 1.0, structured JSON)",
+        address: "{root}/v1/{site}/{box}/event/{camera}/{kind}",
+        retained: false,
+        content_type: super::wire::EVENT_CONTENT_TYPE,
+        schema: incident,
+    },
+    MessageKind {
+        name: "system",
+        title: "An event of the box itself (CloudEvents 1.0, structured JSON)",
+        address: "{root}/v1/{site}/{box}/system",
+        retained: false,
+        content_type: super::wire::EVENT_CONTENT_TYPE,
+        schema: system,
+    },
+    MessageKind {
+        name: "birth",
+        title: "What the box is and can do",
+        address: "{root}/v1/{site}/{box}/birth",
+        retained: true,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: schema_of::<Birth>,
+    },
+    MessageKind {
+        name: "status",
+        title: "Whether the box is there; `offline` is the will",
+        address: "{root}/v1/{site}/{box}/status",
+        retained: true,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: schema_of::<Status>,
+    },
+    MessageKind {
+        name: "health",
+        title: "How the box is",
+        address: "{root}/v1/{site}/{box}/health",
+        retained: true,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: schema_of::<Health>,
+    },
+    MessageKind {
+        name: "camera_status",
+        title: "How a camera is",
+        address: "{root}/v1/{site}/{box}/camera/{camera}/status",
+        retained: true,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: schema_of::<CameraStatus>,
+    },
+    MessageKind {
+        name: "host_state",
+        title: "Whether a centre listens; published by the centre",
+        address: "{root}/v1/host/{host}/state",
+        retained: true,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: schema_of::<HostState>,
+    },
+];
+
+/// The names of all messages.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    MESSAGES.iter().map(|message| message.name)
+}
+
+/// The JSON Schema of a message; `None` when there is no message of this name.
+#[must_use]
+pub fn message(name: &str) -> Option<Value> {
+    let message = MESSAGES.iter().find(|message| message.name == name)?;
+    let mut schema = (message.schema)();
+    schema["$id"] = json!(format!("urn:ngatu:schema:{name}:1"));
+    schema["title"] = json!(message.title);
+    Some(schema)
+}
+
+/// The AsyncAPI 3.0 document of all topics; schemas are referred to as files beside it.
+#[must_use]
+pub fn asyncapi() -> Value {
+    let mut channels = json!({});
+    let mut operations = json!({});
+    let mut messages = json!({});
+    for message in &MESSAGES {
+        let name = message.name;
+        channels[name] = json!({
+            "address": message.address,
+            "title": message.title,
+            "parameters": parameters(message.address),
+            "messages": { name: { "$ref": format!("#/components/messages/{name}") } },
+        });
+        // From the box's side: everything is sent by it but the centre's own state.
+        operations[name] = json!({
+            "action": if name == "host_state" { "receive" } else { "send" },
+            "channel": { "$ref": format!("#/channels/{name}") },
+            "bindings": { "mqtt": { "qos": 1, "retain": message.retained, "bindingVersion": "0.2.0" } },
+        });
+        messages[name] = json!({
+            "title": message.title,
+            "contentType": message.content_type,
+            "payload": {
+                "schemaFormat": "application/schema+json;version=draft-2020-12",
+                "schema": { "$ref": format!("./{name}.json") },
+            },
+        });
+    }
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Ngã Tư edge agent",
+            "version": "1.0.0",
+            "description": "Incidents, state and health of junction-cabinet boxes over MQTT. Within v1 fields are only \
+                            ever added; receivers ignore what they do not know. Drop duplicates by (source, id); order \
+                            the events of an incident by (incident_id, revision); gaps in `sequence` are announced on \
+                            `system`.",
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": { "messages": messages },
+    })
+}
+
+fn parameters(address: &str) -> Value {
+    let mut parameters = json!({});
+    for level in address.split('/') {
+        let Some(name) = level.strip_prefix('{').and_then(|level| level.strip_suffix('}')) else { continue };
+        parameters[name] = match name {
+            "root" => json!({ "description": "Chosen by the customer.", "default": "ngatu" }),
+            "kind" => json!({ "description": "What happened.", "enum": Kind::ALL.map(Kind::wire_label) }),
+            _ => json!({ "description": "[a-z0-9-]{1,40}" }),
+        };
+    }
+    parameters
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    Schema::to_value(generator.into_root_schema_for::<T>())
+}
+
+fn incident() -> Value {
+    let mut schema = schema_of::<Incident>();
+    let types: Vec<String> =
+        Kind::ALL.iter().map(|kind| format!("vn.ngatu.incident.{}.v1", kind.wire_label())).collect();
+    narrow(&mut schema, &json!(types), "incident");
+    schema
+}
+
+fn system() -> Value {
+    let mut schema = schema_of::<System>();
+    narrow(&mut schema, &json!(SystemKind::ALL.map(SystemKind::event_type)), "system");
+    schema
+}
+
+/// Says which types and which schema name go with this data.
+fn narrow(schema: &mut Value, types: &Value, name: &str) {
+    schema["properties"]["type"]["enum"] = types.clone();
+    schema["properties"]["dataschema"]["const"] = json!(format!("urn:ngatu:schema:{name}:1"));
+}

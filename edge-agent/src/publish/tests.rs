@@ -1,0 +1,277 @@
+//! The drain against a fake broker that dies whenever it likes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use analytics::finding::RuleInfo;
+use analytics::{BoxId, CameraId, Event, FrameStamp, Kind, MediaTime, Phase, RuleId, Severity, SiteId, WallTime};
+use proptest::prelude::*;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::wire::{
+    CameraLabel, EventContext, Incident, LocalText, ModelRef, Moment, SiteLabel, Software, TimeQuality, UtcMillis,
+};
+use super::*;
+use crate::outbox::{Draft, OutboxLimits};
+
+fn topics() -> Topics {
+    let site = SiteId::new("site-1").expect("valid");
+    Topics::new(TopicRoot::default(), site, BoxId::new("box-a").expect("valid"))
+}
+
+fn name() -> LocalText {
+    LocalText { vi: "Một".into(), en: "One".into() }
+}
+
+fn birth() -> Birth {
+    Birth {
+        session: 0,
+        time: UtcMillis::default(),
+        site: SiteLabel { id: "site-1".to_owned(), name: name() },
+        box_id: "box-a".to_owned(),
+        position: None,
+        timezone: "Asia/Ho_Chi_Minh".to_owned(),
+        software: Software { name: "edge-agent".into(), version: "0".into() },
+        config: String::new(),
+        hw_profile: "cpu".to_owned(),
+        models: Vec::new(),
+        cameras: Vec::new(),
+        outbox_id: Uuid::nil(),
+    }
+}
+
+fn draft(incident: u64, revision: u32) -> Draft {
+    let camera = CameraId::new("cam-1").expect("valid");
+    let event = Event {
+        id: Uuid::from_u64_pair(incident, revision.into()),
+        incident_id: Uuid::from_u64_pair(0, incident),
+        phase: if revision == 1 { Phase::New } else { Phase::Update },
+        revision,
+        stamp: FrameStamp { camera: camera.clone(), seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
+        started_at: WallTime::UNIX_EPOCH,
+        ended_at: None,
+        rule: RuleInfo {
+            id: RuleId::new("rule-1").expect("valid"),
+            kind: Kind::Loitering,
+            severity: Severity::High,
+            cooldown: Duration::ZERO,
+            zone: None,
+            line: None,
+            thresholds: Vec::new(),
+        },
+        direction: None,
+        tracks: Vec::new(),
+        measured: Vec::new(),
+        suppressed: 0,
+    };
+    let context = EventContext {
+        source: topics().source(),
+        camera: CameraLabel::new(&camera, name()),
+        position: None,
+        config: String::new(),
+        hw_profile: String::new(),
+        model: ModelRef { name: String::new(), sha256: String::new(), provider: "cpu".into() },
+    };
+    let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: None } };
+    Draft::new(&topics(), &context, moment, &event)
+}
+
+/// What one connection of the fake broker does.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    /// Takes so many events, then breaks.
+    takes: usize,
+    /// Acknowledges so many of them; the others arrived, but the box never learns it.
+    acknowledges: usize,
+    session_present: bool,
+}
+
+/// A life without an end.
+const FOREVER: Life = Life { takes: usize::MAX, acknowledges: usize::MAX, session_present: true };
+
+/// An event as it arrived: number of the connection, when, and what.
+type Arrival = (usize, Instant, Incident);
+
+/// A broker that lives one life after the other, the last one for ever.
+#[derive(Clone, Default)]
+struct FakeBroker {
+    lives: Vec<Life>,
+    connections: usize,
+    arrived: Arc<Mutex<Vec<Arrival>>>,
+}
+
+struct FakeLink {
+    connection: usize,
+    life: Life,
+    taken: Mutex<usize>,
+    broken: Mutex<Option<oneshot::Sender<()>>>,
+    arrived: Arc<Mutex<Vec<Arrival>>>,
+}
+
+impl Publisher for FakeBroker {
+    type Link = FakeLink;
+
+    async fn connect(&mut self, _: Message) -> Result<Connection<FakeLink>, LinkError> {
+        let life = self.lives.get(self.connections).copied().unwrap_or(FOREVER);
+        self.connections += 1;
+        let (break_it, broken) = oneshot::channel();
+        let link = FakeLink {
+            connection: self.connections,
+            life,
+            taken: Mutex::new(0),
+            broken: Mutex::new(Some(break_it)),
+            arrived: Arc::clone(&self.arrived),
+        };
+        // Nothing is ever subscribed here.
+        let (_, inbound) = mpsc::channel(1);
+        let driver = Box::pin(async move {
+            let _ = broken.await;
+            LinkError::Lost { reason: "as planned".to_owned() }
+        });
+        Ok(Connection { session_present: life.session_present, max_packet_bytes: None, link, inbound, driver })
+    }
+}
+
+impl Link for FakeLink {
+    fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
+        if message.retained {
+            return Box::pin(async { Ok(()) });
+        }
+        let mut taken = self.taken.lock().expect("no panic");
+        if *taken >= self.life.takes {
+            return Box::pin(std::future::pending());
+        }
+        *taken += 1;
+        let event = serde_json::from_slice(&message.payload).expect("an incident");
+        self.arrived.lock().expect("no panic").push((self.connection, Instant::now(), event));
+        let acknowledged = *taken <= self.life.acknowledges;
+        if *taken == self.life.takes
+            && let Some(break_it) = self.broken.lock().expect("no panic").take()
+        {
+            let _ = break_it.send(());
+        }
+        if acknowledged { Box::pin(async { Ok(()) }) } else { Box::pin(std::future::pending()) }
+    }
+
+    fn subscribe(&self, _: String) -> BoxFuture<Result<(), PublishError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn disconnect(&self) {
+        self.broken.lock().expect("no panic").take();
+    }
+}
+
+/// Publishes `drafts` through `broker`: `before` of them committed before the first connection, the rest after it.
+async fn deliver(broker: FakeBroker, params: PublishParams, drafts: Vec<Draft>, before: usize) -> Vec<Arrival> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox.db");
+    let (outbox, thread) = Outbox::open(&path, OutboxLimits::default(), &topics()).expect("opens");
+    outbox.commit(&drafts[..before]).await.expect("commits");
+    let arrived = Arc::clone(&broker.arrived);
+    let (handle, task) = publish(broker, params, outbox.clone());
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(task.run(stop.clone()));
+    handle.status().wait_for(|status| status.session > 0).await.expect("connects");
+    for draft in &drafts[before..] {
+        outbox.commit([draft.clone()]).await.expect("commits");
+    }
+    outbox.stats().wait_for(|stats| stats.pending == 0).await.expect("delivers");
+    stop.cancel();
+    task.await.expect("no panic");
+    drop((outbox, handle));
+    thread.join();
+    let arrived = arrived.lock().expect("no panic");
+    arrived.clone()
+}
+
+fn quick() -> PublishParams {
+    PublishParams {
+        backlog_every: Duration::ZERO,
+        settle: Duration::ZERO,
+        ack_timeout: Duration::from_secs(5),
+        ..PublishParams::new(topics(), birth())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// However the broker dies: every event arrives, an incident's revisions ascend (a repeated one may come again, but
+    /// none is overtaken), and an event says `replayed` exactly when an earlier connection could have carried it.
+    #[test]
+    fn everything_arrives_in_order_over_a_flaky_broker(
+        lives in prop::collection::vec((1_usize..12, 0_usize..12, any::<bool>()), 0..5),
+        incidents in prop::collection::vec(0_u64..5, 1..40),
+        before in 0_usize..40,
+    ) {
+        let lives = lives.into_iter().map(|(takes, acknowledges, session_present)| Life { takes, acknowledges, session_present });
+        let mut revisions = BTreeMap::<u64, u32>::new();
+        let drafts: Vec<Draft> = incidents.iter().map(|&incident| {
+            let revision = revisions.entry(incident).or_default();
+            *revision += 1;
+            draft(incident, *revision)
+        }).collect();
+        let before = before.min(drafts.len());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let broker = FakeBroker { lives: lives.collect(), ..FakeBroker::default() };
+        let arrived = runtime.block_on(deliver(broker, quick(), drafts.clone(), before));
+
+        let mut sequences: Vec<u64> = arrived.iter().map(|(_, _, event)| event.sequence.0).collect();
+        let mut latest = BTreeMap::<Uuid, u32>::new();
+        let mut first_connection = BTreeMap::<u64, usize>::new();
+        for (connection, _, event) in &arrived {
+            let data = &event.data;
+            let seen = latest.insert(data.incident_id, data.revision).unwrap_or(0);
+            prop_assert!(data.revision == seen + 1 || data.revision == seen, "{} after {}", data.revision, seen);
+            prop_assert!(data.replayed || event.sequence.0 > before as u64, "{} is not marked", event.sequence);
+            // Once carried by a connection, it is from before every later one.
+            let first = *first_connection.entry(event.sequence.0).or_insert(*connection);
+            prop_assert!(data.replayed || first == *connection, "{} is not marked", event.sequence);
+        }
+        sequences.sort_unstable();
+        sequences.dedup();
+        prop_assert!(sequences.into_iter().eq(1..=drafts.len() as u64));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_backlog_is_paced_and_what_is_live_overtakes_it() {
+    const BACKLOG: usize = 30;
+    let every = Duration::from_millis(10);
+    let params = PublishParams { backlog_every: every, ..quick() };
+    let drafts = (0..BACKLOG as u64 + 1).map(|incident| draft(incident, 1)).collect();
+    let arrived = deliver(FakeBroker::default(), params, drafts, BACKLOG).await;
+    let (backlog, live): (Vec<_>, Vec<_>) = arrived.iter().partition(|(_, _, event)| event.data.replayed);
+    assert_eq!((backlog.len(), live.len()), (BACKLOG, 1));
+    // A pause is never shorter than asked for; how much longer it is, is the machine's business.
+    let took = backlog[BACKLOG - 1].1 - backlog[0].1;
+    assert!(took >= every * (BACKLOG as u32 - 1), "{took:?}");
+    assert!(live[0].1 < backlog[BACKLOG - 1].1, "the live event waited for the backlog");
+}
+
+/// A first connection that breaks at its first event, and a second one for the rest.
+fn reconnection(session_present: bool) -> FakeBroker {
+    let first = Life { takes: 1, acknowledges: 0, session_present: false };
+    FakeBroker { lives: vec![first, Life { session_present, ..FOREVER }], ..FakeBroker::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_settle_after_a_reconnection_to_a_broker_that_forgot_us() {
+    let settle = Duration::from_millis(300);
+    let params = PublishParams { settle, ..quick() };
+    let arrived = deliver(reconnection(false), params, vec![draft(1, 1), draft(2, 1)], 2).await;
+    assert_eq!(arrived.len(), 3);
+    assert!(arrived[1].1 - arrived[0].1 >= settle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_settles_on_the_first_connection_or_when_the_broker_knows_us() {
+    // Had it to settle, this test would not end.
+    let params = PublishParams { settle: Duration::from_secs(86_400), ..quick() };
+    let arrived = deliver(reconnection(true), params, vec![draft(1, 1), draft(2, 1)], 2).await;
+    assert_eq!(arrived.len(), 3);
+}

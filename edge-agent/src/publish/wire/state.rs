@@ -1,0 +1,219 @@
+//! Retained state: birth, status, health, cameras; and the centre's own state.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{CameraLabel, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word};
+
+/// Whether a box is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Connected.
+    Online,
+    /// Stopped by a person or an update.
+    Stopped,
+    /// Gone without a word: the will speaks.
+    Offline,
+}
+
+/// Topic `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// Whether the box is there.
+    pub state: Presence,
+    /// The session of its birth: a late will of an older session is to be ignored.
+    pub session: u64,
+    /// When; null in the will, which is written before it is needed.
+    pub time: Option<UtcMillis>,
+}
+
+/// The site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SiteLabel {
+    /// Its id.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub id: String,
+    /// Its name.
+    pub name: LocalText,
+}
+
+/// The program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Software {
+    /// Its name.
+    pub name: Word,
+    /// Its version.
+    pub version: Word,
+}
+
+/// A rule, as a capability.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BirthRule {
+    /// Its name in the site file.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub id: String,
+    /// Its kind.
+    pub kind: Word,
+    /// The severity of its incidents.
+    pub severity: Severity,
+}
+
+/// A camera, as a capability.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BirthCamera {
+    /// Id and name.
+    #[serde(rename = "camera")]
+    pub label: CameraLabel,
+    /// Its pipeline.
+    pub pipeline: String,
+    /// What is watched for.
+    pub rules: Vec<BirthRule>,
+}
+
+/// Topic `birth`: what this box is and can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Birth {
+    /// Number of this connection; set by the publisher.
+    pub session: u64,
+    /// When; set by the publisher.
+    pub time: UtcMillis,
+    /// The site.
+    pub site: SiteLabel,
+    /// The box.
+    #[serde(rename = "box")]
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub box_id: String,
+    /// Where it is.
+    pub position: Option<Position>,
+    /// IANA name of its time zone.
+    pub timezone: String,
+    /// The program.
+    pub software: Software,
+    /// `sha256:` and the digest of the configuration in force.
+    #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
+    pub config: String,
+    /// The hardware profile in force.
+    pub hw_profile: String,
+    /// The networks in use.
+    pub models: Vec<ModelRef>,
+    /// The cameras and their rules.
+    pub cameras: Vec<BirthCamera>,
+    /// Whose sequence numbers its events carry; set by the publisher.
+    pub outbox_id: Uuid,
+}
+
+/// How a camera is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraState {
+    /// Pictures come and are analysed as asked.
+    Online,
+    /// Pictures come, but not as they should.
+    Degraded,
+    /// No pictures.
+    Offline,
+    /// Switched off by a person or parked by the program.
+    Disabled,
+}
+
+/// Topic `camera/{cam}/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraStatus {
+    /// The camera.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub camera: String,
+    /// How it is.
+    pub state: CameraState,
+    /// Why, in words of an open list; empty when online.
+    pub reasons: Vec<Word>,
+    /// Since when.
+    pub since: UtcMillis,
+}
+
+/// Whether the box does what it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// It does.
+    Ok,
+    /// Something is missing; `reasons` say what.
+    Degraded,
+}
+
+/// A camera's health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraHealth {
+    /// The camera.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub camera: String,
+    /// How it is.
+    pub state: CameraState,
+    /// Frames a second received.
+    pub received_fps: f64,
+    /// Frames a second analysed.
+    pub analysed_fps: f64,
+    /// Frames replaced before they were analysed, since start.
+    pub replaced_total: u64,
+    /// Connections made, since start.
+    pub connects_total: u64,
+}
+
+/// The outbox's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxHealth {
+    /// Events not yet delivered.
+    pub pending: u64,
+    /// Their size in bytes.
+    pub pending_bytes: u64,
+    /// Events lost to its limits, since start.
+    pub lost_total: u64,
+    /// Whether the last commit failed.
+    pub failing: bool,
+}
+
+/// Delivery's health, since start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PublishHealth {
+    /// Events acknowledged by the broker.
+    pub delivered_total: u64,
+    /// Events sent again.
+    pub retries_total: u64,
+    /// Events the broker refused.
+    pub refused_total: u64,
+}
+
+/// Topic `health`. Totals only rise within a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// When.
+    pub time: UtcMillis,
+    /// Seconds since the program started.
+    pub uptime_s: u64,
+    /// Whether the box does what it should.
+    pub state: HealthState,
+    /// Why not, in words of an open list.
+    pub reasons: Vec<Word>,
+    /// The networks and the execution providers really in use.
+    pub models: Vec<ModelRef>,
+    /// How far the clock can be trusted.
+    pub time_quality: TimeQuality,
+    /// Memory in use by the program.
+    pub memory_bytes: u64,
+    /// The outbox.
+    pub outbox: OutboxHealth,
+    /// Delivery.
+    pub publish: PublishHealth,
+    /// The cameras.
+    pub cameras: Vec<CameraHealth>,
+}
+
+/// Topic `host/{host}/state`: the centre's own state (after Sparkplug's host STATE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostState {
+    /// Whether it listens.
+    pub online: bool,
+    /// Unix milliseconds; the same in birth and will.
+    pub timestamp: u64,
+}

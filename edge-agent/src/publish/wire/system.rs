@@ -1,0 +1,106 @@
+//! The box's own events.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{LocalText, Sequence, Severity, Stamped, System, UtcMillis, Word, new_id};
+
+/// What happened to the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemKind {
+    /// The outbox was full: the named events will never come.
+    OutboxOverflow,
+    /// The outbox could not be read and was set aside: its unsent events are lost to the centre.
+    OutboxSetAside,
+}
+
+impl SystemKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::OutboxOverflow, Self::OutboxSetAside];
+
+    /// The CloudEvents type.
+    #[must_use]
+    pub const fn event_type(self) -> &'static str {
+        match self {
+            Self::OutboxOverflow => "vn.ngatu.system.outbox_overflow.v1",
+            Self::OutboxSetAside => "vn.ngatu.system.outbox_set_aside.v1",
+        }
+    }
+
+    const fn severity(self) -> Severity {
+        match self {
+            Self::OutboxOverflow | Self::OutboxSetAside => Severity::High,
+        }
+    }
+
+    const fn message(self) -> LocalText {
+        let (vi, en) = match self {
+            Self::OutboxOverflow => {
+                ("Hàng đợi gửi đã đầy: một số sự kiện bị mất", "The outbox was full: events were lost")
+            }
+            Self::OutboxSetAside => (
+                "Hàng đợi gửi bị hỏng và đã được thay mới: sự kiện chưa gửi có thể bị mất",
+                "The outbox was damaged and replaced: unsent events may be lost",
+            ),
+        };
+        LocalText { vi: Word::Borrowed(vi), en: Word::Borrowed(en) }
+    }
+}
+
+/// Events that will never come, by their sequence numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Lost {
+    /// How many.
+    pub count: u64,
+    /// Which: first and last of each unbroken run, ascending.
+    pub ranges: Vec<[Sequence; 2]>,
+}
+
+/// The data of a system event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemData {
+    /// How urgent.
+    pub severity: Severity,
+    /// What happened, in the operator's words.
+    pub message: LocalText,
+    /// Overflow: the events that will never come; otherwise null.
+    pub lost: Option<Lost>,
+    /// Set aside: name of the damaged file, which is kept; otherwise null.
+    pub file: Option<String>,
+    /// Whose sequence numbers these are.
+    pub outbox_id: Uuid,
+    /// Committed before the connection that carries it.
+    pub replayed: bool,
+}
+
+impl Stamped for SystemData {
+    fn set_outbox_id(&mut self, outbox_id: Uuid) {
+        self.outbox_id = outbox_id;
+    }
+}
+
+/// The draft of a system event of the box `subject`.
+#[must_use]
+pub fn system(kind: SystemKind, source: &str, subject: &str, time: UtcMillis) -> System {
+    System {
+        specversion: "1.0".into(),
+        id: new_id(),
+        source: source.to_owned(),
+        r#type: kind.event_type().into(),
+        subject: subject.to_owned(),
+        time,
+        recordedtime: time,
+        datacontenttype: "application/json".into(),
+        dataschema: "urn:ngatu:schema:system:1".into(),
+        sequence: Sequence::default(),
+        data: SystemData {
+            severity: kind.severity(),
+            message: kind.message(),
+            lost: None,
+            file: None,
+            outbox_id: Uuid::nil(),
+            replayed: false,
+        },
+    }
+}

@@ -1,0 +1,232 @@
+//! The other end: subscribes as a centre would, drops duplicates, hands events on.
+//!
+//! # Failure
+//! A lost connection is made again at once and then at a fixed short interval: a subscriber that returns before the
+//! boxes' settle time is over misses nothing. A payload that cannot be read is reported, with its topic, never dropped
+//! silently and never a panic.
+//!
+//! # Ownership
+//! One task; the sink is called in it, and an event is acknowledged to the broker after the sink has returned.
+
+mod dedup;
+mod line;
+mod text;
+
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, Packet, Publish, PublishOptions, QoS, RetainForwardRule, SubscribeFilterInput};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use line::{line, vietnam};
+pub use text::Lang;
+
+use crate::publish::mqtt::{Identity, Stage, link_error};
+use crate::publish::wire::{self, HostState, Incident, System, UtcMillis};
+use crate::publish::{BrokerParams, LinkError, Message, TopicRoot};
+use dedup::Dedup;
+
+/// Duplicates are recognised among this many events.
+const WINDOW: usize = 65_536;
+
+/// Between two attempts after a refused log-in.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+
+/// What to watch, and as whom.
+#[derive(Debug, Clone)]
+pub struct WatchParams {
+    /// The broker.
+    pub broker: BrokerParams,
+    /// The root of all topics.
+    pub root: TopicRoot,
+    /// A stable name, under which the broker keeps what arrives while this watcher is away; `None`: a new one each
+    /// time, and nothing is kept.
+    pub client_id: Option<String>,
+    /// Says under this name that a centre listens, so that boxes with this primary host send.
+    pub host: Option<String>,
+    /// Between two attempts to connect. Must be well below the boxes' settle time.
+    pub reconnect_every: Duration,
+}
+
+impl WatchParams {
+    /// A watcher without a session or a host name.
+    #[must_use]
+    pub fn new(broker: BrokerParams, root: TopicRoot) -> Self {
+        Self { broker, root, client_id: None, host: None, reconnect_every: Duration::from_millis(300) }
+    }
+}
+
+/// A message and its event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival<E> {
+    /// The topic.
+    pub topic: String,
+    /// The bytes that came.
+    pub payload: Vec<u8>,
+    /// What they say.
+    pub event: E,
+}
+
+/// What a watcher sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// Connected and subscribed.
+    Subscribed,
+    /// The connection is gone, or could not be made.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// An incident event, for the first time.
+    Incident(Box<Arrival<Incident>>),
+    /// A box's own event, for the first time.
+    System(Box<Arrival<System>>),
+    /// An event that was seen before.
+    Duplicate {
+        /// Its source.
+        source: String,
+        /// Its id.
+        id: Uuid,
+    },
+    /// A message that cannot be read.
+    Malformed {
+        /// Its topic.
+        topic: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Watches until `stop`; every message is given to `sink`, in the order of arrival.
+pub async fn run(params: WatchParams, mut sink: impl FnMut(Seen) + Send, stop: CancellationToken) {
+    let mut watcher = Watcher { dedup: Dedup::new(WINDOW), sink: &mut sink, params: &params };
+    let mut known_reason = String::new();
+    while !stop.is_cancelled() {
+        let Some(error) = watcher.run_once(&stop).await else { return };
+        let pause = match error {
+            // Trying faster cures nothing and may lock the account.
+            LinkError::Refused { .. } => params.reconnect_every.max(REFUSED_PAUSE),
+            _ => params.reconnect_every,
+        };
+        let reason = error.to_string();
+        if reason != known_reason {
+            tracing::warn!(reason, "no connection to the broker");
+        }
+        (watcher.sink)(Seen::Disconnected { reason: reason.clone() });
+        known_reason = reason;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+struct Watcher<'a, S> {
+    dedup: Dedup,
+    sink: &'a mut S,
+    params: &'a WatchParams,
+}
+
+impl<S: FnMut(Seen)> Watcher<'_, S> {
+    /// One connection; why it ended, or `None` when it was asked to.
+    async fn run_once(&mut self, stop: &CancellationToken) -> Option<LinkError> {
+        let since = u64::try_from(UtcMillis::now().as_unix_millis()).unwrap_or(0);
+        let (client, mut events) = self.params.broker.client(self.identity(since));
+        let mut stage = Stage::Connecting;
+        loop {
+            let polled = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                polled = events.poll() => polled,
+            };
+            match polled {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    stage = Stage::Connected;
+                    // Twice as many requests fit into the queue as are ever made.
+                    let _ = client.try_subscribe_many(self.filters());
+                }
+                Ok(Event::Incoming(Packet::SubAck(_))) => {
+                    self.say_host(&client, true, since);
+                    (self.sink)(Seen::Subscribed);
+                }
+                Ok(Event::Incoming(Packet::Publish(publish))) => {
+                    self.take(&publish);
+                    if client.try_ack(&publish).is_err() {
+                        let reason = "more messages than can be acknowledged".to_owned();
+                        return Some(LinkError::Protocol { reason });
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => return Some(link_error(error, stage)),
+            }
+        }
+        self.say_host(&client, false, since);
+        let _ = client.try_disconnect_with_timeout(Duration::from_secs(1));
+        let goodbye = async { while events.poll().await.is_ok() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+        None
+    }
+
+    fn identity(&self, since: u64) -> Identity {
+        let client_id = self.params.client_id.clone();
+        Identity {
+            keep_session: client_id.is_some(),
+            client_id: client_id.unwrap_or_else(|| format!("ngatu-watch-{}", wire::new_id().simple())),
+            manual_acks: true,
+            will: self.host_state(false, since),
+        }
+    }
+
+    fn filters(&self) -> Vec<SubscribeFilterInput> {
+        let root = &self.params.root;
+        // Events are never retained; one that is would be an old alarm.
+        [root.all_events(), root.all_system()]
+            .map(|filter| {
+                SubscribeFilterInput::new(filter, QoS::AtLeastOnce).retain_forward_rule(RetainForwardRule::Never)
+            })
+            .into()
+    }
+
+    fn host_state(&self, online: bool, since: u64) -> Option<Message> {
+        let host = self.params.host.as_ref()?;
+        let payload = wire::to_bytes(&HostState { online, timestamp: since });
+        Some(Message { topic: self.params.root.host_state(host), payload, retained: true })
+    }
+
+    fn say_host(&self, client: &AsyncClient, online: bool, since: u64) {
+        if let Some(Message { topic, payload, retained }) = self.host_state(online, since) {
+            let _ = client.try_publish(topic, payload, PublishOptions::new(QoS::AtLeastOnce).retain(retained));
+        }
+    }
+
+    fn take(&mut self, publish: &Publish) {
+        let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+        let payload = publish.payload.to_vec();
+        let seen = if topic.ends_with("/system") {
+            self.read::<System>(topic, payload, |event| (&event.source, event.id), Seen::System)
+        } else {
+            self.read::<Incident>(topic, payload, |event| (&event.source, event.id), Seen::Incident)
+        };
+        (self.sink)(seen);
+    }
+
+    fn read<E: serde::de::DeserializeOwned>(
+        &mut self,
+        topic: String,
+        payload: Vec<u8>,
+        key: impl Fn(&E) -> (&String, Uuid),
+        seen: impl Fn(Box<Arrival<E>>) -> Seen,
+    ) -> Seen {
+        let event: E = match serde_json::from_slice(&payload) {
+            Ok(event) => event,
+            Err(error) => return Seen::Malformed { topic, reason: error.to_string() },
+        };
+        let (source, id) = key(&event);
+        if self.dedup.is_new(source, id) {
+            seen(Box::new(Arrival { topic, payload, event }))
+        } else {
+            Seen::Duplicate { source: source.clone(), id }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The words an operator reads, in both languages, in one table.
+
+use std::fmt::Write as _;
+
+use analytics::{Class, Direction, Kind, Severity, Text};
+
+use crate::publish::wire::{self, LocalText, Measures, Phase};
+
+/// A language of the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Lang {
+    /// Vietnamese.
+    #[default]
+    Vi,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// The text in this language.
+    pub(super) const fn of(self, text: Text) -> &'static str {
+        match self {
+            Self::Vi => text.vi,
+            Self::En => text.en,
+        }
+    }
+
+    /// The text in this language.
+    pub(super) fn of_local(self, text: &LocalText) -> &str {
+        match self {
+            Self::Vi => &text.vi,
+            Self::En => &text.en,
+        }
+    }
+
+    /// A number as it is written here: a decimal comma in Vietnamese.
+    pub(super) fn number(self, value: f64) -> String {
+        let text = format!("{}", (value * 10.0).round() / 10.0);
+        match self {
+            Self::Vi => text.replace('.', ","),
+            Self::En => text,
+        }
+    }
+}
+
+const fn text(vi: &'static str, en: &'static str) -> Text {
+    Text { vi, en }
+}
+
+pub(super) const LATE: Text = text("gửi muộn", "late");
+pub(super) const ZONE: Text = text("vùng", "zone");
+pub(super) const LINE: Text = text("vạch", "line");
+pub(super) const LOST: Text = text("số sự kiện bị mất", "events lost");
+pub(super) const SUBSCRIBED: Text = text("đã kết nối với máy chủ tin nhắn", "connected to the broker");
+pub(super) const DISCONNECTED: Text = text("mất kết nối với máy chủ tin nhắn", "no connection to the broker");
+pub(super) const MALFORMED: Text = text("tin nhắn sai định dạng", "malformed message");
+pub(super) const UNKNOWN_TIME: Text = text("giờ chưa đồng bộ", "clock not set");
+const LIMIT: Text = text("ngưỡng", "limit");
+
+pub(super) const fn phase(phase: Phase) -> Text {
+    match phase {
+        Phase::New => text("mới", "new"),
+        Phase::Update => text("cập nhật", "update"),
+        Phase::End => text("kết thúc", "ended"),
+    }
+}
+
+pub(super) fn severity(severity: wire::Severity) -> Text {
+    Severity::from(severity).text()
+}
+
+/// `None` for a word of a later version.
+pub(super) fn direction(word: &str) -> Option<Text> {
+    [
+        (Direction::LeftToRight, text("từ trái sang phải", "left to right")),
+        (Direction::RightToLeft, text("từ phải sang trái", "right to left")),
+    ]
+    .into_iter()
+    .find_map(|(direction, text)| (direction.label() == word).then_some(text))
+}
+
+/// `None` for a word of a later version.
+pub(super) fn class(word: &str) -> Option<Text> {
+    Some(match Class::from_label(word)? {
+        Class::Person => text("người", "person"),
+        Class::Bicycle => text("xe đạp", "bicycle"),
+        Class::Car => text("ô tô con", "car"),
+        Class::Motorcycle => text("xe máy", "motorcycle"),
+        Class::Bus => text("xe buýt/xe khách", "bus"),
+        Class::Truck => text("xe tải", "truck"),
+    })
+}
+
+/// A measure in words: what comes before the number, and its unit.
+struct Phrase {
+    measured: &'static str,
+    threshold: &'static str,
+    before: Text,
+    unit: Text,
+    /// Shorter than the limit is what the rule looks for.
+    limit_is_upper: bool,
+}
+
+const PHRASES: [Phrase; 7] = [
+    Phrase {
+        measured: "dwell_s",
+        threshold: "dwell_s",
+        before: text("ở lại", "stayed"),
+        unit: text(" giây", " s"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "held_s",
+        threshold: "hold_s",
+        before: text("kéo dài", "for"),
+        unit: text(" giây", " s"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "count",
+        threshold: "count",
+        before: text("số đối tượng", "objects"),
+        unit: text("", ""),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "angle_deg",
+        threshold: "angle_deg",
+        before: text("lệch hướng", "off the heading by"),
+        unit: text("°", "°"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "distance_heights",
+        threshold: "distance_heights",
+        before: text("đi được", "moved"),
+        unit: text(" lần chiều cao vật", " object heights"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "speed_heights_per_s",
+        threshold: "speed_heights_per_s",
+        before: text("tốc độ", "speed"),
+        unit: text(" lần chiều cao vật/giây", " object heights/s"),
+        limit_is_upper: true,
+    },
+    Phrase {
+        measured: "travel_heights",
+        threshold: "travel_heights",
+        before: text("trước đó đã đi", "had moved"),
+        unit: text(" lần chiều cao vật", " object heights"),
+        limit_is_upper: false,
+    },
+];
+
+/// How long, in the words of the kind.
+fn before_duration(kind: &str) -> Option<Text> {
+    match Kind::from_wire_label(kind)? {
+        Kind::StoppedVehicle => Some(text("đứng", "stood")),
+        Kind::Loitering => Some(text("ở lại", "stayed")),
+        Kind::Intrusion => Some(text("ở trong vùng", "inside for")),
+        Kind::PedestrianOnCarriageway => Some(text("ở dưới lòng đường", "on the road for")),
+        Kind::WrongWay => Some(text("đi ngược", "against the way for")),
+        Kind::LineCrossing | Kind::Crowding => None,
+    }
+}
+
+/// Why, in words: what was measured and the limit it passed. Measures without words here are left out.
+pub(super) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: Lang) -> String {
+    let mut words = String::new();
+    for phrase in &PHRASES {
+        let Some(value) = measured.find(phrase.measured) else { continue };
+        let before = match phrase.measured {
+            "held_s" => before_duration(kind).unwrap_or(phrase.before),
+            _ => phrase.before,
+        };
+        let separator = if words.is_empty() { "" } else { "; " };
+        let (before, unit) = (lang.of(before), lang.of(phrase.unit));
+        let value = lang.number(value);
+        let _ = write!(words, "{separator}{before} {value}{unit}");
+        if let Some(threshold) = thresholds.find(phrase.threshold) {
+            let sign = if phrase.limit_is_upper { "≤ " } else { "" };
+            // The unit was said once; a symbol or abbreviation is short enough to say again.
+            let unit = if unit.chars().count() <= 2 { unit } else { "" };
+            let _ = write!(words, ", {} {sign}{}{unit}", lang.of(LIMIT), lang.number(threshold));
+        }
+    }
+    words
+}

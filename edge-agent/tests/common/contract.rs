@@ -1,0 +1,110 @@
+//! Every message that a test sees goes through [`validate`].
+//!
+//! The committed schemas tolerate further keys, as receivers must. Here every object is closed: this is the sender's own
+//! check, and a key that is not in the contract is a mistake.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use edge_agent::publish::schema;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+/// Panics, with all reasons, unless `payload` is what the contract says of `topic`.
+pub(crate) fn validate(topic: &str, payload: &[u8]) {
+    if let Err(reasons) = check(topic, payload) {
+        panic!("{topic} breaks the contract: {reasons}\n{}", String::from_utf8_lossy(payload));
+    }
+}
+
+/// What is wrong with a message.
+pub(crate) fn check(topic: &str, payload: &[u8]) -> Result<(), String> {
+    let place = Place::of(topic)?;
+    let value: Value = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    let errors: Vec<String> = validators()[place.message]
+        .iter_errors(&value)
+        .map(|error| format!("{} at {}", error, error.instance_path()))
+        .collect();
+    if !errors.is_empty() {
+        return Err(errors.join("; "));
+    }
+    place.agrees_with(&value)
+}
+
+/// What a topic says about its message.
+struct Place<'a> {
+    message: &'static str,
+    source: String,
+    levels: Vec<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn of(topic: &'a str) -> Result<Self, String> {
+        let (root, rest) = topic.split_once("/v1/").ok_or("not a topic of version 1")?;
+        let levels: Vec<&str> = rest.split('/').collect();
+        let message = match levels[..] {
+            ["host", _, "state"] => "host_state",
+            [_, _, "birth"] => "birth",
+            [_, _, "status"] => "status",
+            [_, _, "health"] => "health",
+            [_, _, "system"] => "system",
+            [_, _, "camera", _, "status"] => "camera_status",
+            [_, _, "event", _, _] => "incident",
+            _ => return Err("not a topic of the contract".to_owned()),
+        };
+        let source = format!("/{root}/{}/{}", levels[0], levels[1]);
+        Ok(Self { message, source, levels })
+    }
+
+    /// What a schema cannot say: the message and its topic name the same box, camera and kind.
+    fn agrees_with(&self, value: &Value) -> Result<(), String> {
+        let expected = match (self.message, &self.levels[..]) {
+            ("incident", [_, _, _, camera, kind]) => vec![
+                ("/source", json!(self.source)),
+                ("/subject", json!(camera)),
+                ("/type", json!(format!("vn.ngatu.incident.{kind}.v1"))),
+                ("/data/camera/id", json!(camera)),
+                ("/data/kind", json!(kind)),
+            ],
+            ("system", [_, box_id, _]) => vec![("/source", json!(self.source)), ("/subject", json!(box_id))],
+            ("birth", [site, box_id, _]) => vec![("/site/id", json!(site)), ("/box", json!(box_id))],
+            ("camera_status", [_, _, _, camera, _]) => vec![("/camera", json!(camera))],
+            _ => vec![],
+        };
+        for (pointer, expected) in expected {
+            let found = value.pointer(pointer).unwrap_or(&Value::Null);
+            if *found != expected {
+                return Err(format!("{pointer} is {found}, the topic says {expected}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn validators() -> &'static BTreeMap<&'static str, Validator> {
+    static VALIDATORS: OnceLock<BTreeMap<&'static str, Validator>> = OnceLock::new();
+    VALIDATORS.get_or_init(|| {
+        schema::names()
+            .map(|name| {
+                let mut schema = schema::message(name).expect("listed");
+                close(&mut schema);
+                let validator = jsonschema::options().should_validate_formats(true).build(&schema);
+                (name, validator.expect("a valid schema"))
+            })
+            .collect()
+    })
+}
+
+/// Refuses keys that an object's schema does not name.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.contains_key("properties") && !object.contains_key("additionalProperties") {
+                object.insert("additionalProperties".to_owned(), json!(false));
+            }
+            object.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}

@@ -1,0 +1,6 @@
+//! What integration tests share.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+
+pub(crate) mod contract;
+pub(crate) mod mosquitto;
+pub(crate) mod process;

@@ -1,0 +1,14 @@
+//! Delivery as a whole: outbox, publisher and the other end, against a real Mosquitto.
+
+mod common;
+
+#[path = "deliver/broker.rs"]
+mod broker;
+#[path = "deliver/crash.rs"]
+mod crash;
+#[path = "deliver/fixture.rs"]
+mod fixture;
+#[path = "deliver/presence.rs"]
+mod presence;
+#[path = "deliver/schemas.rs"]
+mod schemas;
