@@ -1,0 +1,29 @@
+//! Configuration: files as written ([`raw`]) become a [`Site`] that is valid by construction, or *every* error at
+//! once ([`ConfigErrors`]).
+//!
+//! Three axes, one question each: a *model* is what the network is, a *hw-profile* is how this box runs it, a
+//! *pipeline* is what is watched for. Precedence: site over pipeline over built-in defaults; a hw-profile never
+//! touches zones, rules or thresholds.
+
+mod document;
+mod error;
+mod home;
+mod place;
+mod profile;
+pub mod raw;
+mod resolve;
+mod rule;
+mod secret;
+mod site;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use document::Document;
+pub use error::{ConfigError, ConfigErrors};
+pub use home::{Home, HomeError};
+pub use profile::{HwProfile, Pipeline};
+pub use resolve::load_site;
+pub use secret::{SecretError, SecretRef};
+pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+pub use value::parse_duration;

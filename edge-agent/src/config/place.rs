@@ -1,0 +1,102 @@
+//! Zones and lines, resolved.
+
+use std::collections::BTreeMap;
+
+use analytics::geometry::InvalidShape;
+use analytics::{Anchor, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
+
+use super::raw::{RawLine, RawZone};
+use super::resolve::Resolver;
+
+/// A camera's zones and lines; those with errors are left out.
+pub(super) struct Places {
+    pub(super) zones: Vec<Zone>,
+    pub(super) lines: Vec<Line>,
+}
+
+fn point([x, y]: &[f64; 2]) -> Point {
+    Point::new(*x as f32, *y as f32)
+}
+
+impl Resolver<'_> {
+    pub(super) fn places(
+        &mut self,
+        camera: usize,
+        zones: &BTreeMap<String, RawZone>,
+        lines: &BTreeMap<String, RawLine>,
+    ) -> Places {
+        Places {
+            zones: zones
+                .iter()
+                .filter_map(|(id, raw)| self.zone(&format!("camera[{camera}].zone.{id}"), id, raw))
+                .collect(),
+            lines: lines
+                .iter()
+                .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{id}"), id, raw))
+                .collect(),
+        }
+    }
+
+    fn zone(&mut self, key: &str, id: &str, raw: &RawZone) -> Option<Zone> {
+        let id = self.id(key, Some(&id.to_owned()), ZoneId::new);
+        let kind_key = format!("{key}.kind");
+        let known = ZoneKind::ALL.map(ZoneKind::label);
+        let kind = self
+            .required(&kind_key, raw.kind.as_ref(), &format!("choose one of: {}", known.join(", ")))
+            .and_then(|label| {
+                let kind = ZoneKind::ALL.into_iter().find(|kind| kind.label() == label);
+                if kind.is_none() {
+                    self.unknown(&kind_key, label, "kind of zone", &known);
+                }
+                kind
+            });
+        let polygon_key = format!("{key}.polygon");
+        let cure = "write at least three corners as fractions, such as [[0.1, 0.9], [0.4, 0.3], [0.6, 0.9]]";
+        let polygon = self.required(&polygon_key, raw.polygon.as_ref(), cure).and_then(|corners| {
+            let polygon = Polygon::new(corners.iter().map(point).collect());
+            polygon.map_err(|error| self.shape_error(&polygon_key, error)).ok()
+        });
+        let heading = raw.heading.as_ref().map(|points| self.segment(&format!("{key}.heading"), points));
+        let anchor = self.anchor(&format!("{key}.anchor"), raw.anchor.as_ref());
+        let heading = match heading {
+            None => None,
+            Some(heading) => Some(heading?),
+        };
+        Some(Zone { id: id?, kind: kind?, polygon: polygon?, heading, anchor: anchor? })
+    }
+
+    fn line(&mut self, key: &str, id: &str, raw: &RawLine) -> Option<Line> {
+        let id = self.id(key, Some(&id.to_owned()), LineId::new);
+        let points_key = format!("{key}.points");
+        let cure = "write two points as fractions, such as [[0.5, 0.0], [0.5, 1.0]]";
+        let segment =
+            self.required(&points_key, raw.points.as_ref(), cure).and_then(|points| self.segment(&points_key, points));
+        let anchor = self.anchor(&format!("{key}.anchor"), raw.anchor.as_ref());
+        Some(Line { id: id?, segment: segment?, anchor: anchor? })
+    }
+
+    fn segment(&mut self, key: &str, points: &[[f64; 2]]) -> Option<Segment> {
+        let [from, to] = points else {
+            self.error(key, format!("has {} points", points.len()), "write two points, from and to");
+            return None;
+        };
+        Segment::new(point(from), point(to)).map_err(|error| self.shape_error(key, error)).ok()
+    }
+
+    fn shape_error(&mut self, key: &str, error: InvalidShape) {
+        let text = error.to_string();
+        let (what, cure) = text.split_once(": ").unwrap_or((&text, "draw it again"));
+        self.error(key, what, cure);
+    }
+
+    fn anchor(&mut self, key: &str, raw: Option<&String>) -> Option<Anchor> {
+        match raw.map(String::as_str) {
+            None | Some("bottom-center") => Some(Anchor::BottomCenter),
+            Some("center") => Some(Anchor::Center),
+            Some(other) => {
+                self.unknown(key, other, "anchor", &["bottom-center", "center"]);
+                None
+            }
+        }
+    }
+}

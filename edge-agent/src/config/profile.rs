@@ -1,0 +1,94 @@
+//! Pipelines and hardware profiles, resolved.
+
+use std::path::Path;
+
+use crate::detect::ort::{Need, Provider, ProviderChoice};
+
+use super::document::Document;
+use super::error::ConfigErrors;
+use super::raw::{RawHwProfile, RawPipeline, RawProvider};
+use super::resolve::Resolver;
+
+/// How a box runs models.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HwProfile {
+    /// The file's name without `.toml`.
+    pub name: String,
+    /// H.264 decoders, the preferred first.
+    pub h264: Vec<String>,
+    /// H.265 decoders, the preferred first.
+    pub h265: Vec<String>,
+    /// Inference worker threads.
+    pub workers: usize,
+    /// Threads within one session.
+    pub threads: usize,
+    /// Execution providers in order.
+    pub providers: Vec<ProviderChoice>,
+}
+
+/// What is watched for: only its name travels further, its defaults are merged into cameras and rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// The file's name without `.toml`.
+    pub name: String,
+}
+
+pub(super) fn read_pipeline(file: &Path, errors: &mut ConfigErrors) -> Option<(RawPipeline, Document)> {
+    let document = Document::read(file).map_err(|more| errors.0.extend(more.0)).ok()?;
+    let raw: RawPipeline = document.deserialize(errors)?;
+    let mut resolver = Resolver::new(&document);
+    resolver.required("description", raw.description.as_ref(), "say in one sentence what the pipeline watches for");
+    resolver.required("model", raw.model.as_ref(), "name a folder of models/");
+    if let Some(fps) = resolver.required("analyse_fps", raw.analyse_fps.as_ref(), "write the frames analysed a second")
+    {
+        resolver.analyse_fps("analyse_fps", *fps);
+    }
+    for kind in raw.rule.keys() {
+        resolver.kind(&format!("rule.{kind}"), kind);
+    }
+    errors.0.append(&mut resolver.errors.0);
+    Some((raw, document))
+}
+
+pub(super) fn read_hw_profile(name: &str, file: &Path, errors: &mut ConfigErrors) -> Option<(HwProfile, Document)> {
+    let document = Document::read(file).map_err(|more| errors.0.extend(more.0)).ok()?;
+    let raw: RawHwProfile = document.deserialize(errors)?;
+    let mut resolver = Resolver::new(&document);
+    resolver.required("description", raw.description.as_ref(), "say in one sentence which boxes the profile is for");
+    let cure = "list GStreamer decoders, the preferred first";
+    let h264 = resolver.required("decode.h264", raw.decode.h264.as_ref(), cure).cloned();
+    let h265 = resolver.required("decode.h265", raw.decode.h265.as_ref(), cure).cloned();
+    if raw.inference.provider.is_empty() {
+        resolver.error("inference.provider", "is missing", "add [[inference.provider]] with name = \"cpu\"");
+    }
+    let providers = raw.inference.provider.iter().enumerate().filter_map(|(i, raw)| provider(&mut resolver, i, raw));
+    let providers: Vec<ProviderChoice> = providers.collect();
+    let threads = raw.inference.threads.unwrap_or(1);
+    if threads == 0 {
+        resolver.error("inference.threads", "is 0", "write 1 or more");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = match raw.inference.workers.unwrap_or(0) {
+        0 => cores.saturating_sub(1).max(1),
+        workers => workers,
+    };
+    let failed = !resolver.errors.0.is_empty();
+    errors.0.append(&mut resolver.errors.0);
+    if failed {
+        return None;
+    }
+    let profile = HwProfile { name: name.to_owned(), h264: h264?, h265: h265?, workers, threads, providers };
+    Some((profile, document))
+}
+
+fn provider(resolver: &mut Resolver<'_>, index: usize, raw: &RawProvider) -> Option<ProviderChoice> {
+    let key = format!("inference.provider[{index}].name");
+    let name = resolver.required(&key, raw.name.as_ref(), "write cpu, cuda, tensorrt or openvino")?;
+    let provider = Provider::from_label(name);
+    if provider.is_none() {
+        let known: Vec<&str> = Provider::ALL.into_iter().map(Provider::label).collect();
+        resolver.unknown(&key, name, "execution provider", &known);
+    }
+    let need = if raw.required { Need::Required } else { Need::Preferred };
+    Some(ProviderChoice { provider: provider?, need })
+}

@@ -1,0 +1,466 @@
+//! From files as written to a [`Site`], or every error at once.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use analytics::id::InvalidId;
+use analytics::{BBox, BoxId, CameraId, Kind, SiteId};
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::document::{Document, nearest};
+use super::error::{ConfigError, ConfigErrors};
+use super::home::Home;
+use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
+use super::raw::{
+    RawCamera, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream, RawTracker,
+    RawTransport,
+};
+use super::secret::SecretRef;
+use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+use crate::source::Transport;
+
+/// The hardware profile of a site that names none.
+const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
+
+/// Collects errors about one document.
+pub(super) struct Resolver<'a> {
+    document: &'a Document,
+    pub(super) errors: ConfigErrors,
+    pub(super) notices: Vec<String>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self { document, errors: ConfigErrors::default(), notices: Vec::new() }
+    }
+
+    pub(super) fn error(&mut self, key: &str, what: impl Into<String>, cure: impl Into<String>) {
+        self.errors.0.push(ConfigError {
+            file: self.document.file().to_owned(),
+            line: self.document.line_of(key),
+            key: key.to_owned(),
+            what: what.into(),
+            cure: cure.into(),
+        });
+    }
+
+    /// The value, or an error when it is missing. A key that was there but could not be read has its own error already.
+    pub(super) fn required<'v, T: ?Sized>(&mut self, key: &str, value: Option<&'v T>, cure: &str) -> Option<&'v T> {
+        let reported = self.errors.0.iter().any(|error| error.key == key);
+        if value.is_none() && !reported {
+            self.error(key, "is missing", cure);
+        }
+        value
+    }
+
+    pub(super) fn unknown(&mut self, key: &str, word: &str, what: &str, known: &[&str]) {
+        let cure = match nearest(word, known.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if known.is_empty() => format!("there is no {what} here yet: add one"),
+            None => format!("choose one of: {}", known.join(", ")),
+        };
+        self.error(key, format!("there is no {what} \"{word}\""), cure);
+    }
+
+    pub(super) fn id<T>(
+        &mut self,
+        key: &str,
+        value: Option<&String>,
+        parse: impl Fn(&str) -> Result<T, InvalidId>,
+    ) -> Option<T> {
+        let text = self.required(key, value, "write 1 to 40 of a-z, 0-9 and '-'")?;
+        parse(text).map_err(|error| self.error(key, error.to_string(), "for example \"huong-nam\"")).ok()
+    }
+
+    pub(super) fn kind(&mut self, key: &str, text: &str) -> Option<Kind> {
+        let kind = Kind::from_file_label(text);
+        if kind.is_none() {
+            let known: Vec<&str> = Kind::ALL.into_iter().map(Kind::file_label).collect();
+            self.unknown(key, text, "kind of rule", &known);
+        }
+        kind
+    }
+
+    pub(super) fn analyse_fps(&mut self, key: &str, fps: f64) -> Option<f64> {
+        let valid = (0.1..=60.0).contains(&fps);
+        if !valid {
+            self.error(key, format!("is {fps}"), "write the frames analysed a second, 0.1 to 60; 5 suits traffic");
+        }
+        valid.then_some(fps)
+    }
+
+    fn name(&mut self, key: &str, raw: Option<&RawName>) -> Option<Name> {
+        let cure = "write { vi = \"…\", en = \"…\" }";
+        let raw = self.required(key, raw, cure)?;
+        let vi = self.required(&format!("{key}.vi"), raw.vi.as_ref(), cure);
+        let en = self.required(&format!("{key}.en"), raw.en.as_ref(), cure);
+        Some(Name { vi: vi?.clone(), en: en?.clone() })
+    }
+
+    fn position(&mut self, raw: &RawPosition) -> Option<Position> {
+        let cure = "write { lon = …, lat = … } in degrees, WGS 84";
+        let lon = self.required("site.position.lon", raw.lon.as_ref(), cure);
+        let lat = self.required("site.position.lat", raw.lat.as_ref(), cure);
+        let (lon, lat) = (*lon?, *lat?);
+        if !(-180.0..=180.0).contains(&lon) || !(-90.0..=90.0).contains(&lat) {
+            self.error("site.position", format!("lon {lon}, lat {lat} is not on the globe"), "are the two swapped?");
+            return None;
+        }
+        Some(Position { lon, lat })
+    }
+
+    fn timezone(&mut self, raw: Option<&String>) -> Option<TimeZone> {
+        let name = raw.map_or("Asia/Ho_Chi_Minh", String::as_str);
+        TimeZone::get(name)
+            .map_err(|_| {
+                let what = format!("there is no time zone \"{name}\"");
+                self.error("site.timezone", what, "write an IANA name, such as \"Asia/Ho_Chi_Minh\"");
+            })
+            .ok()
+    }
+
+    fn site_dir(&self) -> &Path {
+        self.document.file().parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
+        let site_dir = self.site_dir().to_owned();
+        match (&raw.credential, &raw.file, &raw.env) {
+            (Some(name), None, None) if name.is_empty() || name.contains('/') || name.starts_with('.') => {
+                self.error(key, "is not the name of a credential", "write a plain name, such as \"cam-huong-nam\"");
+                None
+            }
+            (Some(name), None, None) => Some(SecretRef::Credential { name: name.clone(), site_dir }),
+            (None, Some(path), None) => Some(SecretRef::File(site_dir.join(path))),
+            (None, None, Some(name)) => Some(SecretRef::Env(name.clone())),
+            _ => {
+                self.error(key, "needs exactly one of credential, file and env", "write { credential = \"…\" }");
+                None
+            }
+        }
+    }
+
+    /// Parses a URL without echoing what may be a password.
+    fn url(&mut self, key: &str, text: &str, schemes: &[&str], example: &str) -> Option<Url> {
+        let Ok(mut url) = Url::parse(text) else {
+            self.error(key, "is not a URL", format!("write it like {example}"));
+            return None;
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            let cure = format!("write {example} here and keep user and password in a credential");
+            self.error(key, "holds a user or password", cure);
+            // Both fail only for URLs that cannot have them.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            return None;
+        }
+        if !schemes.contains(&url.scheme()) {
+            let what = format!("has the scheme \"{}\"", url.scheme());
+            self.error(key, what, format!("write it like {example}"));
+            return None;
+        }
+        if url.host().is_none() {
+            self.error(key, "names no host", format!("write it like {example}"));
+            return None;
+        }
+        Some(url)
+    }
+
+    fn mqtt(&mut self, raw: &RawMqtt) -> Option<Mqtt> {
+        let example = "mqtts://broker.example:8883";
+        let text = self.required("mqtt.url", raw.url.as_ref(), &format!("write it like {example}"));
+        let url = text.and_then(|text| self.url("mqtt.url", text, &["mqtt", "mqtts"], example));
+        if let Some(url) = &url {
+            self.check_plaintext(url, raw.allow_plaintext);
+        }
+        let root = raw.root.clone().unwrap_or_else(|| "ngatu".to_owned());
+        self.id("mqtt.root", Some(&root), SiteId::new);
+        if let Some(host) = &raw.primary_host {
+            self.id("mqtt.primary_host", Some(host), SiteId::new);
+        }
+        let site_dir = self.site_dir().to_owned();
+        let identity = match (&raw.certificate, &raw.key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => self.secret("mqtt.key", key).map(|key| (site_dir.join(certificate), key)),
+            _ => {
+                self.error("mqtt", "has only one of certificate and key", "give both, or neither");
+                None
+            }
+        };
+        let login = match (&raw.username, &raw.password) {
+            (None, None) => None,
+            (Some(user), Some(password)) => {
+                self.secret("mqtt.password", password).map(|password| (user.clone(), password))
+            }
+            _ => {
+                self.error("mqtt", "has only one of username and password", "give both, or neither");
+                None
+            }
+        };
+        let tls = url.as_ref().is_some_and(|url| url.scheme() == "mqtts");
+        if url.is_some() && !tls && (raw.ca.is_some() || raw.certificate.is_some()) {
+            self.error("mqtt.url", "is mqtt:// and a certificate is configured", "write mqtts://");
+        }
+        let (ca, primary_host) = (raw.ca.as_ref().map(|ca| site_dir.join(ca)), raw.primary_host.clone());
+        Some(Mqtt { url: url?, root, ca, identity, login, primary_host })
+    }
+
+    fn check_plaintext(&mut self, url: &Url, allowed: bool) {
+        // The url crate knows no addresses in schemes it does not know: the host is text.
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if url.scheme() == "mqtt" && !loopback {
+            if allowed {
+                let notice = "mqtt.allow_plaintext: anyone between this box and the broker can read and forge events";
+                self.notices.push(notice.to_owned());
+            } else {
+                let cure = "write mqtts://, or set allow_plaintext = true if you accept that";
+                self.error("mqtt.url", "is mqtt:// beyond loopback: anyone on the way can read and forge events", cure);
+            }
+        }
+    }
+
+    fn storage(&mut self, raw: Option<&RawStorage>) -> Storage {
+        let path = raw.and_then(|raw| raw.path.as_ref());
+        let outbox_bytes = raw.and_then(|raw| raw.outbox).map_or(512 << 20, |size| size.0);
+        if outbox_bytes < 1 << 20 {
+            self.error("storage.outbox", "is too small to hold events", "write at least \"1 MiB\"; default 512 MiB");
+        }
+        if raw.is_some_and(|raw| raw.evidence.is_some() || raw.retention.is_some()) {
+            self.notices.push(
+                "storage.evidence and storage.retention have no effect: this version takes no pictures".to_owned(),
+            );
+        }
+        let path = match path {
+            Some(path) => self.site_dir().join(path),
+            None => "/var/lib/ngatu".into(),
+        };
+        Storage { path, outbox_bytes }
+    }
+
+    fn stream(&mut self, key: &str, raw: &RawStream) -> Option<Stream> {
+        let example = "rtsp://192.0.2.11/sub";
+        let text = self.required(&format!("{key}.url"), raw.url.as_ref(), &format!("write it like {example}"));
+        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, &["rtsp"], example));
+        let given = [raw.credential.is_some(), raw.credential_file.is_some(), raw.credential_env.is_some()];
+        let credentials = if given.contains(&true) {
+            let reference = RawSecret {
+                credential: raw.credential.clone(),
+                file: raw.credential_file.clone(),
+                env: raw.credential_env.clone(),
+            };
+            self.secret(&format!("{key}.credential"), &reference).map(Credentials)
+        } else {
+            None
+        };
+        let transport = match raw.transport {
+            None | Some(RawTransport::Tcp) => Transport::Tcp,
+            Some(RawTransport::Udp) => Transport::Udp,
+        };
+        Some(Stream { url: url?, credentials, transport })
+    }
+
+    pub(super) fn regions(&mut self, key: &str, raw: &[[f64; 4]]) -> Option<Vec<BBox>> {
+        let inside = |v: &f64| (0.0..=1.0).contains(v);
+        let regions: Option<Vec<BBox>> = raw
+            .iter()
+            .map(|region| {
+                let [left, top, right, bottom] = region.map(|v| v as f32);
+                region.iter().all(inside).then(|| BBox::new(left, top, right, bottom)).flatten()
+            })
+            .collect();
+        if regions.as_ref().is_none_or(Vec::is_empty) {
+            let cure =
+                "write left, top, right, bottom as fractions, such as [[0.0, 0.0, 0.55, 1.0], [0.45, 0.0, 1.0, 1.0]]";
+            self.error(key, "is not a list of regions inside the picture", cure);
+            return None;
+        }
+        regions
+    }
+
+    fn tracker(&mut self, key: &str, raw: &RawTracker) {
+        let fractions = [
+            ("high_confidence", raw.high_confidence),
+            ("low_confidence", raw.low_confidence),
+            ("new_confidence", raw.new_confidence),
+        ];
+        for (name, value) in fractions {
+            if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+                self.error(&format!("{key}.{name}"), format!("is {value}"), "write a confidence, 0 to 1");
+            }
+        }
+    }
+
+    fn camera(&mut self, index: usize, raw: &RawCamera, pipeline: Option<&RawPipeline>) -> Option<Camera> {
+        let key = |name: &str| format!("camera[{index}].{name}");
+        let id = self.id(&key("id"), raw.id.as_ref(), CameraId::new);
+        let name = self.name(&key("name"), raw.name.as_ref());
+        let detect = raw.detect.as_ref().map(|stream| self.stream(&key("detect"), stream));
+        if let Some(record) = &raw.record {
+            self.stream(&key("record"), record);
+            self.notices.push(format!("{}: has no effect: this version takes no pictures", key("record")));
+        }
+        let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
+        let regions = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
+        self.tracker(&key("tracker"), &raw.tracker);
+        let rules = self.rules(index, raw, pipeline);
+        let pipeline_name = raw.pipeline.as_ref()?;
+        let pipeline = pipeline?;
+        let inherited = pipeline.regions.as_ref().and_then(|regions| self.regions("regions", regions));
+        Some(Camera {
+            id: id?,
+            name: name?,
+            pipeline: Pipeline { name: pipeline_name.clone() },
+            detect: detect.flatten(),
+            analyse_fps: fps.or(pipeline.analyse_fps)?,
+            model: raw.model.clone().or_else(|| pipeline.model.clone())?,
+            regions: regions.or(inherited),
+            tracker: overrides(&raw.tracker, &pipeline.tracker),
+            rules,
+        })
+    }
+}
+
+fn overrides(site: &RawTracker, pipeline: &RawTracker) -> TrackerOverrides {
+    TrackerOverrides {
+        high_confidence: site.high_confidence.or(pipeline.high_confidence),
+        low_confidence: site.low_confidence.or(pipeline.low_confidence),
+        new_confidence: site.new_confidence.or(pipeline.new_confidence),
+        confirm_after: site.confirm_after.or(pipeline.confirm_after).map(|text| text.0),
+        lost_for: site.lost_for.or(pipeline.lost_for).map(|text| text.0),
+    }
+}
+
+/// Reads a site file and the pipelines and hardware profile that it names.
+pub fn load_site(file: &Path, home: &Home) -> Result<Site, ConfigErrors> {
+    load(&Document::read(file)?, home)
+}
+
+pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigErrors> {
+    let mut errors = ConfigErrors::default();
+    let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return Err(errors) };
+    let mut resolver = Resolver { document, errors, notices: Vec::new() };
+    let mut digest = Sha256::new();
+    digest.update(document.text());
+
+    let section = resolver.required("site", raw.site.as_ref(), "add the section [site]");
+    let id = section.and_then(|site| resolver.id("site.id", site.id.as_ref(), SiteId::new));
+    let name = section.and_then(|site| resolver.name("site.name", site.name.as_ref()));
+    let timezone = section.and_then(|site| resolver.timezone(site.timezone.as_ref()));
+    let position = section.and_then(|site| site.position.as_ref()).map(|raw| resolver.position(raw));
+    let raw_box = resolver.required("box", raw.r#box.as_ref(), "add the section [box] with its id");
+    let box_id = raw_box.and_then(|raw| resolver.id("box.id", raw.id.as_ref(), BoxId::new));
+    let hw_profile = hw_profile(&mut resolver, home, raw_box.and_then(|raw| raw.hw_profile.as_deref()), &mut digest);
+    let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
+    let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
+    let storage = resolver.storage(raw.storage.as_ref());
+    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, &mut digest);
+
+    let Resolver { mut errors, notices, .. } = resolver;
+    let complete = (|| {
+        Some(Site {
+            id: id?,
+            name: name?,
+            timezone: timezone?,
+            position: position.flatten(),
+            box_id: box_id?,
+            hw_profile: hw_profile?,
+            mqtt: mqtt?,
+            storage,
+            cameras,
+            disabled,
+            digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),
+            notices,
+        })
+    })();
+    if let (Some(site), true) = (complete, errors.0.is_empty()) {
+        return Ok(site);
+    }
+    errors.0.sort_by_key(|error| (error.file != document.file(), error.file.clone(), error.line));
+    Err(errors)
+}
+
+struct HexBytes<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for HexBytes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn hw_profile(resolver: &mut Resolver<'_>, home: &Home, name: Option<&str>, digest: &mut Sha256) -> Option<HwProfile> {
+    let name = name.unwrap_or(DEFAULT_HW_PROFILE);
+    let file = home.hw_profile(name);
+    if !file.is_file() {
+        resolver.unknown_file("box.hw_profile", name, "hardware profile", &home.root().join("hw-profiles"));
+        return None;
+    }
+    let (profile, document) = read_hw_profile(name, &file, &mut resolver.errors)?;
+    digest.update(document.text());
+    Some(profile)
+}
+
+fn cameras(
+    resolver: &mut Resolver<'_>,
+    home: &Home,
+    raw: &[RawCamera],
+    digest: &mut Sha256,
+) -> (Vec<Camera>, Vec<CameraId>) {
+    if raw.is_empty() {
+        resolver.error("camera", "is missing", "add a [[camera]]");
+    }
+    let (mut cameras, mut disabled): (Vec<Camera>, Vec<CameraId>) = (Vec::new(), Vec::new());
+    let mut pipelines: Vec<(String, Option<RawPipeline>)> = Vec::new();
+    for (index, raw_camera) in raw.iter().enumerate() {
+        let key = format!("camera[{index}].pipeline");
+        let name = resolver.required(&key, raw_camera.pipeline.as_ref(), "name a file of pipelines/, without .toml");
+        if let Some(name) = name.filter(|name| !pipelines.iter().any(|(known, _)| known == *name)) {
+            let file = home.pipeline(name);
+            let read = if file.is_file() {
+                read_pipeline(&file, &mut resolver.errors)
+            } else {
+                resolver.unknown_file(&key, name, "pipeline", &home.root().join("pipelines"));
+                None
+            };
+            let raw_pipeline = read.map(|(raw, document)| {
+                digest.update(document.text());
+                raw
+            });
+            pipelines.push((name.clone(), raw_pipeline));
+        }
+        let pipeline = name.and_then(|name| pipelines.iter().find(|(known, _)| known == name));
+        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()));
+        let Some(camera) = camera else { continue };
+        if !home.models().join(&camera.model).join("model.toml").is_file() {
+            let key = if raw_camera.model.is_some() { "model" } else { "pipeline" };
+            let models = crate::setup::model_names(home);
+            let known: Vec<&str> = models.iter().map(String::as_str).collect();
+            resolver.unknown(&format!("camera[{index}].{key}"), &camera.model, "model", &known);
+        }
+        if cameras.iter().map(|camera| &camera.id).chain(&disabled).any(|id| *id == camera.id) {
+            let key = format!("camera[{index}].id");
+            resolver.error(&key, format!("\"{}\" is used twice", camera.id), "give each camera an id of its own");
+        }
+        if raw_camera.enabled == Some(false) {
+            disabled.push(camera.id);
+        } else {
+            cameras.push(camera);
+        }
+    }
+    (cameras, disabled)
+}
+
+impl Resolver<'_> {
+    fn unknown_file(&mut self, key: &str, name: &str, what: &str, dir: &Path) {
+        let mut known: Vec<String> = std::fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
+            .collect();
+        known.sort();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        self.unknown(key, name, what, &known);
+    }
+}

@@ -1,0 +1,154 @@
+//! A site, resolved: valid by construction.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use analytics::rules::RuleSpec;
+use analytics::{BBox, BoxId, CameraId, SiteId, WallTime};
+use jiff::tz::TimeZone;
+use url::Url;
+
+use super::profile::{HwProfile, Pipeline};
+use super::secret::SecretRef;
+use crate::source::Transport;
+
+/// Everything a box needs to know.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The junction.
+    pub id: SiteId,
+    /// Its name.
+    pub name: Name,
+    /// Its time zone.
+    pub timezone: TimeZone,
+    /// Where it is.
+    pub position: Option<Position>,
+    /// The box.
+    pub box_id: BoxId,
+    /// How this box runs models.
+    pub hw_profile: HwProfile,
+    /// The broker.
+    pub mqtt: Mqtt,
+    /// Where events wait.
+    pub storage: Storage,
+    /// The cameras that are enabled, in the order of the file.
+    pub cameras: Vec<Camera>,
+    /// The cameras that are in the file and off.
+    pub disabled: Vec<CameraId>,
+    /// `sha256:…` over the site file and the pipelines and hardware profile it uses.
+    pub digest: String,
+    /// Things that are allowed and that a person should know.
+    pub notices: Vec<String>,
+}
+
+/// A name in the operators' languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Vietnamese.
+    pub vi: String,
+    /// English.
+    pub en: String,
+}
+
+/// WGS 84 position, in degrees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Position {
+    /// East.
+    pub lon: f64,
+    /// North.
+    pub lat: f64,
+}
+
+/// The broker.
+#[derive(Debug, Clone)]
+pub struct Mqtt {
+    /// `mqtt://` or `mqtts://`, without user and password.
+    pub url: Url,
+    /// First level of every topic.
+    pub root: String,
+    /// Authorities that sign the broker's certificate.
+    pub ca: Option<PathBuf>,
+    /// This box's certificate and private key.
+    pub identity: Option<(PathBuf, SecretRef)>,
+    /// User name and password.
+    pub login: Option<(String, SecretRef)>,
+    /// Host at the centre that must be online before events are sent.
+    pub primary_host: Option<String>,
+}
+
+/// Where events wait.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// A directory of this box's own.
+    pub path: PathBuf,
+    /// Bytes the outbox may hold.
+    pub outbox_bytes: u64,
+}
+
+/// One camera.
+#[derive(Debug, Clone)]
+pub struct Camera {
+    /// Its id.
+    pub id: CameraId,
+    /// Its name.
+    pub name: Name,
+    /// What is watched for.
+    pub pipeline: Pipeline,
+    /// The stream that is analysed; `replay` does without.
+    pub detect: Option<Stream>,
+    /// Frames analysed a second.
+    pub analyse_fps: f64,
+    /// Name of the model.
+    pub model: String,
+    /// The parts of the picture the model looks at; `None`: the model's own default.
+    pub regions: Option<Vec<BBox>>,
+    /// Where the tracker differs from the model's and the built-in defaults.
+    pub tracker: TrackerOverrides,
+    /// What to watch for.
+    pub rules: Vec<RuleSpec>,
+}
+
+/// Tracker settings of pipeline and site, together.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct TrackerOverrides {
+    /// See [`analytics::track::TrackerParams`].
+    pub high_confidence: Option<f32>,
+    /// See [`analytics::track::TrackerParams`].
+    pub low_confidence: Option<f32>,
+    /// See [`analytics::track::TrackerParams`].
+    pub new_confidence: Option<f32>,
+    /// See [`analytics::track::TrackerParams`].
+    pub confirm_after: Option<Duration>,
+    /// See [`analytics::track::TrackerParams`].
+    pub lost_for: Option<Duration>,
+}
+
+/// One stream of a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// `rtsp://…`, without user and password.
+    pub url: Url,
+    /// User and password.
+    pub credentials: Option<Credentials>,
+    /// How RTP travels.
+    pub transport: Transport,
+}
+
+/// Where a stream's `user:password` is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials(pub SecretRef);
+
+impl Site {
+    /// The enabled camera with this id.
+    #[must_use]
+    pub fn camera(&self, id: &str) -> Option<&Camera> {
+        self.cameras.iter().find(|camera| camera.id.as_str() == id)
+    }
+
+    /// `time` as local time of the site, RFC 3339 with offset.
+    #[must_use]
+    pub fn local(&self, time: WallTime) -> String {
+        let timestamp = jiff::Timestamp::from_nanosecond(time.as_unix_nanos().into()).unwrap_or_default();
+        timestamp.to_zoned(self.timezone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+}

@@ -1,0 +1,161 @@
+//! Values that carry their unit: `"2s"`, `"512 MiB"`, `"3 h"`, `"0.1 h/s"`. A unit is never guessed.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $parse:ident, $pattern:literal, $description:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct $name(pub $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer).map_err(|_| D::Error::custom($description))?;
+                $parse(&text).map(Self).map_err(D::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern })
+            }
+        }
+    };
+}
+
+text_value! {
+    /// A duration: a number and `ms`, `s`, `m`, `h` or `d`.
+    DurationText(Duration), parse_duration, r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$",
+    "is not a duration → write a number and a unit in quotes, such as \"500ms\", \"2s\" or \"1h\""
+}
+
+text_value! {
+    /// A size in bytes: a number and `KiB`, `MiB`, `GiB` (or `KB`, `MB`, `GB`).
+    SizeText(u64), parse_size, r"^[0-9]+(\.[0-9]+)? ?([KMG]i?B)$",
+    "is not a size → write a number and a unit in quotes, such as \"512 MiB\" or \"4 GiB\""
+}
+
+text_value! {
+    /// A distance in heights of the object's own box: `"3 h"`.
+    Heights(f64), parse_heights, r"^[0-9]+(\.[0-9]+)? ?h$",
+    "is not a distance → write it in box heights and in quotes, such as \"3 h\""
+}
+
+text_value! {
+    /// A speed in heights of the object's own box per second: `"0.1 h/s"`.
+    HeightsPerSecond(f64), parse_heights_per_second, r"^[0-9]+(\.[0-9]+)? ?h/s$",
+    "is not a speed → write it in box heights a second and in quotes, such as \"0.1 h/s\""
+}
+
+/// Splits a non-negative decimal number from what follows it.
+fn split_number(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    number.is_finite().then(|| (number, text[end..].trim()))
+}
+
+/// Parses a duration such as `500ms`, `2s` or `1h`.
+///
+/// # Errors
+/// What is wrong with it and how to write it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = split_number(text).and_then(|(number, unit)| {
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        Some(number * factor)
+    });
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+        format!(
+            "\"{text}\" is not a duration → write a number and a unit, such as \"500ms\", \"2s\", \"10m\" or \"1h\""
+        )
+    })
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let bytes = split_number(text).and_then(|(number, unit)| {
+        let factor = match unit {
+            "KiB" => 1024.0,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            _ => return None,
+        };
+        Some((number * factor).round() as u64)
+    });
+    bytes.ok_or_else(|| {
+        format!("\"{text}\" is not a size → write a number and a unit, such as \"512 MiB\" or \"4 GiB\"")
+    })
+}
+
+const CALIBRATE: &str =
+    "this camera is not calibrated: metric values need a calibration, which this version does not have";
+
+fn parse_heights(text: &str) -> Result<f64, String> {
+    match split_number(text) {
+        Some((number, "h")) => Ok(number),
+        Some((_, "m" | "cm" | "km")) => {
+            Err(format!("\"{text}\" is a metric distance and {CALIBRATE} → write it in box heights, such as \"3 h\""))
+        }
+        _ => Err(format!("\"{text}\" is not a distance → write it in box heights, such as \"3 h\"")),
+    }
+}
+
+fn parse_heights_per_second(text: &str) -> Result<f64, String> {
+    match split_number(text) {
+        Some((number, "h/s")) => Ok(number),
+        Some((_, "km/h" | "m/s")) => Err(format!(
+            "\"{text}\" is a metric speed and {CALIBRATE} → write it in box heights a second, such as \"0.1 h/s\""
+        )),
+        _ => Err(format!("\"{text}\" is not a speed → write it in box heights a second, such as \"0.1 h/s\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_their_unit() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("1.5 s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for bad in ["", "2", "s", "-1s", "2 sec", "1e400s", "NaNs", "999999999999999999999d"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_carry_their_unit() {
+        assert_eq!(parse_size("512 MiB"), Ok(512 << 20));
+        assert_eq!(parse_size("4GB"), Ok(4_000_000_000));
+        assert!(parse_size("512").is_err());
+    }
+
+    #[test]
+    fn a_metric_value_says_how_to_write_it() {
+        assert_eq!(parse_heights("3 h"), Ok(3.0));
+        assert!(parse_heights("8 m").expect_err("metric").contains("not calibrated"));
+        assert_eq!(parse_heights_per_second("0.1 h/s"), Ok(0.1));
+        assert!(parse_heights_per_second("3 km/h").expect_err("metric").contains("box heights a second"));
+    }
+}
