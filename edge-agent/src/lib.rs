@@ -3,9 +3,22 @@
 //! One way only: source → decode → slot → detect → track, rules, incidents (crate `analytics`) → outbox → publish.
 //! ARCHITECTURE.md draws it; the threads and channels are made in `app` and nowhere else.
 
+pub mod app;
+pub mod camera;
+pub mod config;
 pub mod decode;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod detect;
 pub mod frame;
 pub mod outbox;
 pub mod publish;
+pub mod replay;
+pub mod schema;
+pub mod secret;
+pub mod setup;
+pub mod shutdown;
 pub mod source;
+pub mod status;
+pub mod telemetry;
+pub mod watch;

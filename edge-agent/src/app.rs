@@ -1,0 +1,427 @@
+//! The service: every thread, task and channel is made here, and ended here, in order.
+//!
+//! | thread or task | how many | waits for | when its output is full |
+//! |---|---|---|---|
+//! | GStreamer's streaming threads | about 6 a camera | the network | the slot replaces its frame, counted |
+//! | supervisor (task) | one a camera | its connection, the stall clock | – (`watch`: the latest counts) |
+//! | `infer-N` | the profile's workers | [`Scheduler::next`] | never: one frame of a camera is under way |
+//! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
+//! | `outbox` | 1 | its channel of 256 | senders wait |
+//! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
+//! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
+//!
+//! # Shutdown
+//! Sources stop, inference workers end, cameras judge and commit what is under way, the publisher says `stopped`, the
+//! outbox closes. The grace time bounds the whole; what is committed needs none of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use analytics::BBox;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::camera::{Analysed, CameraParams, CameraTask};
+use crate::config::{Camera, Home, Site};
+use crate::detect::Detector;
+use crate::detect::manifest::Model;
+use crate::detect::ort::{Need, Provider, Runtime};
+use crate::detect::scheduler::{Job, Scheduler};
+use crate::frame::{FrameSignal, FrameSlot};
+use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
+use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
+use crate::setup::{self, SetupError};
+use crate::source::{RtspSource, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams, wall_now};
+use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, Totals};
+
+/// Results of a camera that may wait for its core: the scheduler lets no second one begin.
+const ANALYSED: usize = 1;
+
+/// Time that a drain may take.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Models or ONNX Runtime.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The outbox.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// A camera's stream.
+    #[error("camera {camera}: {error}")]
+    Source {
+        /// The camera.
+        camera: analytics::CameraId,
+        /// What is wrong.
+        error: SourceError,
+    },
+    /// A camera that only replay can use.
+    #[error("camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it")]
+    NoStream(analytics::CameraId),
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl AppError {
+    /// Whether what the site file says, or refers to, is to blame.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Setup(error) => error.is_configuration(),
+            Self::Source { .. } | Self::NoStream(_) => true,
+            Self::Outbox(_) | Self::Thread(_) => false,
+        }
+    }
+}
+
+/// What a run amounted to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Frames received.
+    pub frames: u64,
+    /// What was made of them.
+    pub totals: Totals,
+    /// Events acknowledged by the broker.
+    pub delivered: u64,
+    /// Events that wait for it.
+    pub pending: u64,
+}
+
+/// A camera that runs.
+struct Running {
+    camera: analytics::CameraId,
+    analyse_fps: f64,
+    slot: Arc<FrameSlot>,
+    counters: Arc<CameraCounters>,
+    status: watch::Receiver<SourceStatus>,
+}
+
+/// The service from start to drain.
+pub struct App {
+    topics: Topics,
+    running: Vec<Running>,
+    sources: JoinSet<()>,
+    stop_sources: CancellationToken,
+    scheduler: Arc<Scheduler>,
+    workers: Vec<std::thread::JoinHandle<()>>,
+    cameras: JoinSet<()>,
+    give_up: CancellationToken,
+    publisher: tokio::task::JoinHandle<()>,
+    stop_publisher: CancellationToken,
+    delivery: watch::Receiver<PublishStatus>,
+    health: JoinSet<()>,
+    outbox: Outbox,
+    outbox_thread: OutboxThread,
+}
+
+impl App {
+    /// Starts everything. Cameras and broker may be away: they are tried for as long as the service runs.
+    ///
+    /// # Errors
+    /// [`AppError`]: what no waiting would cure.
+    pub async fn start(site: &Site, home: &Home) -> Result<Self, AppError> {
+        let topics = setup::topics(site)?;
+        let sources = site.cameras.iter().map(|camera| rtsp_source(site, camera)).collect::<Result<Vec<_>, _>>()?;
+        let broker = setup::broker(site)?;
+        let networks = Networks::open(site, home)?;
+        let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
+        let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+
+        let birth = setup::birth(site, &networks.models());
+        let mut params = PublishParams::new(topics.clone(), birth);
+        params.primary_host = site.mqtt.primary_host.clone();
+        let mqtt = MqttPublisher::new(broker, topics.client_id());
+        let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
+        let delivery = publish.status();
+        let stop_publisher = CancellationToken::new();
+        let publisher = tokio::spawn(publish_task.run(stop_publisher.clone()));
+
+        let signal = Arc::new(FrameSignal::default());
+        let slots: Vec<Arc<FrameSlot>> =
+            site.cameras.iter().map(|_| Arc::new(FrameSlot::new(Arc::clone(&signal)))).collect();
+        let lanes = std::iter::zip(&slots, &site.cameras).map(|(slot, camera)| (Arc::clone(slot), camera.analyse_fps));
+        let scheduler = Arc::new(Scheduler::new(signal, lanes.collect(), Instant::now()));
+
+        let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let (mut running, mut lanes) = (Vec::new(), Vec::new());
+        for (lane, ((camera, source), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
+            let network = networks.of(camera);
+            let counters = Arc::new(CameraCounters::default());
+            let (found, analysed) = mpsc::channel(ANALYSED);
+            let task = CameraTask {
+                lane,
+                camera: camera.id.clone(),
+                params: camera_params(site, camera, network)?,
+                analysed,
+                outbox: outbox.clone(),
+                scheduler: Arc::clone(&scheduler),
+                counters: Arc::clone(&counters),
+                give_up: give_up.clone(),
+            };
+            cameras.spawn(task.run());
+            let regions = setup::regions(camera, &network.model);
+            lanes.push(Lane { network: network.index, regions, found, counters: Arc::clone(&counters) });
+
+            let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
+            let params = SupervisorParams::default();
+            let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
+            supervisors.spawn(supervisor.run(source, stop_sources.clone()));
+            let forward =
+                status::forward_camera_status(camera.id.clone(), topics.clone(), status.clone(), publish.clone());
+            health.spawn(forward);
+            running.push(Running {
+                camera: camera.id.clone(),
+                analyse_fps: camera.analyse_fps,
+                slot,
+                counters,
+                status,
+            });
+        }
+        setup::announce_disabled(site, &topics, &publish);
+        let task = HealthTask {
+            topics: topics.clone(),
+            models: networks.models(),
+            fallback: networks.fallback(site),
+            cameras: running.iter().map(Running::health_source).collect(),
+            outbox: outbox.stats(),
+            delivery: delivery.clone(),
+            publish,
+        };
+        health.spawn(task.run(stop_sources.clone()));
+        let workers = start_workers(networks, lanes, &scheduler)?;
+        Ok(Self {
+            topics,
+            running,
+            sources: supervisors,
+            stop_sources,
+            scheduler,
+            workers,
+            cameras,
+            give_up,
+            publisher,
+            stop_publisher,
+            delivery,
+            health,
+            outbox,
+            outbox_thread,
+        })
+    }
+
+    /// The box's topics.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Waits until every camera has given a frame that was analysed; never, while one does not.
+    pub async fn analysing(&self) {
+        for camera in &self.running {
+            let mut status = camera.status.clone();
+            // An error means that the supervisor is gone: nothing to wait for.
+            let _ = status.wait_for(|status| status.state == SourceState::Online).await;
+        }
+    }
+
+    /// Ends everything in order, within `grace`.
+    pub async fn drain(mut self, grace: Duration) -> Summary {
+        let deadline = tokio::time::Instant::now() + grace;
+        self.stop_sources.cancel();
+        if tokio::time::timeout_at(deadline, join_all(&mut self.sources)).await.is_err() {
+            tracing::warn!("a camera's connection does not close; leaving it");
+        }
+        self.scheduler.stop();
+        let workers = std::mem::take(&mut self.workers);
+        let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join())));
+        if tokio::time::timeout_at(deadline, joined).await.is_err() {
+            tracing::warn!("an inference does not end; leaving it");
+        }
+        if tokio::time::timeout_at(deadline, join_all(&mut self.cameras)).await.is_err() {
+            self.give_up.cancel();
+            let _ = tokio::time::timeout(Duration::from_secs(1), join_all(&mut self.cameras)).await;
+        }
+        self.stop_publisher.cancel();
+        if tokio::time::timeout_at(deadline, &mut self.publisher).await.is_err() {
+            self.publisher.abort();
+        }
+        self.health.shutdown().await;
+        let summary = self.summary();
+        // The last handles: what is left of the tasks holds one each.
+        self.cameras.shutdown().await;
+        let Self { outbox, outbox_thread, .. } = self;
+        drop(outbox);
+        let closed = tokio::task::spawn_blocking(move || outbox_thread.join());
+        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
+        summary
+    }
+
+    /// How long the frames of all cameras took so far.
+    #[must_use]
+    pub fn latency(&self) -> Latencies {
+        let mut all = Latencies::default();
+        self.running.iter().for_each(|camera| all.merge(&camera.counters.latency()));
+        all
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            frames: self.running.iter().map(|camera| camera.slot.arrived()).sum(),
+            totals: self.running.iter().map(|camera| camera.counters.totals()).sum(),
+            delivered: self.delivery.borrow().delivered,
+            pending: self.outbox.stats().borrow().pending,
+        }
+    }
+}
+
+async fn join_all(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a task ended badly");
+        }
+    }
+}
+
+impl Running {
+    fn health_source(&self) -> CameraSource {
+        CameraSource {
+            camera: self.camera.clone(),
+            analyse_fps: self.analyse_fps,
+            slot: Arc::clone(&self.slot),
+            counters: Arc::clone(&self.counters),
+            status: self.status.clone(),
+        }
+    }
+}
+
+fn rtsp_source(site: &Site, camera: &Camera) -> Result<RtspSource, AppError> {
+    let stream = camera.detect.as_ref().ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
+    let params = setup::rtsp_params(site, camera, stream)?;
+    RtspSource::new(params).map_err(|error| AppError::Source { camera: camera.id.clone(), error })
+}
+
+fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {
+    Ok(CameraParams {
+        core: setup::core_params(camera, &network.model, 0),
+        topics: setup::topics(site)?,
+        context: setup::event_context(site, camera, &network.model, network.provider)?,
+    })
+}
+
+/// One model, opened once a worker.
+struct Network {
+    index: usize,
+    model: Model,
+    provider: Provider,
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+/// Every model that the site's cameras use.
+struct Networks(Vec<Network>);
+
+impl Networks {
+    fn open(site: &Site, home: &Home) -> Result<Self, SetupError> {
+        let runtime = setup::onnx_runtime(home)?;
+        let mut networks: Vec<Network> = Vec::new();
+        for camera in &site.cameras {
+            if networks.iter().any(|network| network.model.manifest().name == camera.model) {
+                continue;
+            }
+            let model = setup::load_model(home, &camera.model)?;
+            networks.push(Network::open(&runtime, networks.len(), model, site)?);
+        }
+        Ok(Self(networks))
+    }
+
+    fn of(&self, camera: &Camera) -> &Network {
+        self.0
+            .iter()
+            .find(|network| network.model.manifest().name == camera.model)
+            .expect("a network was opened for every camera's model")
+    }
+
+    fn models(&self) -> Vec<publish::wire::ModelRef> {
+        self.0.iter().map(|network| setup::model_ref(&network.model, network.provider)).collect()
+    }
+
+    /// Whether some network runs on another provider than the first one named.
+    fn fallback(&self, site: &Site) -> bool {
+        let asked = site.hw_profile.providers.first().map(|choice| choice.provider);
+        self.0.iter().any(|network| Some(network.provider) != asked)
+    }
+}
+
+impl Network {
+    fn open(runtime: &Runtime, index: usize, model: Model, site: &Site) -> Result<Self, SetupError> {
+        let profile = &site.hw_profile;
+        let (first, provider) = setup::detector(runtime, &model, profile)?;
+        let mut detectors = vec![first];
+        for _ in 1..profile.workers {
+            detectors.push(setup::detector(runtime, &model, profile)?.0);
+        }
+        let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
+        tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
+        Ok(Self { index, model, provider, detectors })
+    }
+}
+
+/// A camera as an inference worker sees it.
+#[derive(Clone)]
+struct Lane {
+    network: usize,
+    regions: Vec<BBox>,
+    found: mpsc::Sender<Analysed>,
+    counters: Arc<CameraCounters>,
+}
+
+fn start_workers(
+    networks: Networks,
+    lanes: Vec<Lane>,
+    scheduler: &Arc<Scheduler>,
+) -> Result<Vec<std::thread::JoinHandle<()>>, AppError> {
+    let workers = networks.0.first().map_or(0, |network| network.detectors.len());
+    let mut shares: Vec<Vec<Box<dyn Detector>>> = (0..workers).map(|_| Vec::new()).collect();
+    for network in networks.0 {
+        shares.iter_mut().zip(network.detectors).for_each(|(share, detector)| share.push(detector));
+    }
+    let start = |(index, share): (usize, Vec<Box<dyn Detector>>)| {
+        let (scheduler, lanes) = (Arc::clone(scheduler), lanes.clone());
+        let thread = std::thread::Builder::new().name(format!("infer-{index}"));
+        Ok(thread.spawn(move || infer(&scheduler, &lanes, share))?)
+    };
+    shares.into_iter().enumerate().map(start).collect()
+}
+
+/// An inference worker: takes the frame that is due, detects, hands over; never judges, never waits for a disk.
+fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>) {
+    while let Some(Job { lane: index, frame }) = scheduler.next() {
+        let lane = &lanes[index];
+        let detector = &mut detectors[lane.network];
+        let mut detections = Vec::new();
+        let detected =
+            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, &lane.regions, &mut detections)));
+        let failure = match detected {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("inference panicked".to_owned()),
+        };
+        if let Some(failure) = failure {
+            lane.counters.failed();
+            tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
+            scheduler.done(index);
+            continue;
+        }
+        let aspect = frame.picture.aspect();
+        let analysed = Analysed { stamp: frame.stamp, arrived_at: frame.arrived_at, aspect, detections };
+        if lane.found.try_send(analysed).is_err() {
+            // The camera's task is gone: the program ends.
+            scheduler.done(index);
+        }
+    }
+}

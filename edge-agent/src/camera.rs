@@ -1,0 +1,216 @@
+//! One camera behind detection: its core (track, rules, incidents), the drafts of its events, their commit.
+//!
+//! # Ownership
+//! Each camera's core belongs to one task ([`CameraTask::run`]) in the service, or to the replay. It never holds up an
+//! inference worker: the scheduler gives a camera's next frame out only after [`Scheduler::done`].
+//!
+//! # Failure
+//! A commit that fails is tried again until it succeeds: after rules nothing is dropped. Meanwhile the camera's slot
+//! keeps replacing frames. A core that panics is replaced by a fresh one that takes up the camera's open incidents.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use analytics::core::CoreParams;
+use analytics::{CameraId, Core, Detection, Event, FrameStamp, MediaTime, Scene};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::detect::scheduler::Scheduler;
+use crate::outbox::{Draft, Outbox, OutboxError};
+use crate::publish::Topics;
+use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::status::{self, CameraCounters};
+
+/// Time between two tries of a commit that failed.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// What detection says of one frame.
+#[derive(Debug)]
+pub struct Analysed {
+    /// Which frame.
+    pub stamp: FrameStamp,
+    /// When it arrived.
+    pub arrived_at: Instant,
+    /// Width over height of the picture.
+    pub aspect: f32,
+    /// What was seen.
+    pub detections: Vec<Detection>,
+}
+
+/// Frames a second over the last seconds of media time.
+#[derive(Debug, Default)]
+struct RateMeter {
+    recent: VecDeque<MediaTime>,
+}
+
+impl RateMeter {
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    fn tick(&mut self, at: MediaTime) {
+        self.recent.push_back(at);
+        while self.recent.front().is_some_and(|first| at.since(*first) > Self::WINDOW) {
+            self.recent.pop_front();
+        }
+    }
+
+    fn fps(&self) -> f64 {
+        match (self.recent.front(), self.recent.back()) {
+            (Some(first), Some(last)) if last > first => {
+                (self.recent.len() - 1) as f64 / last.since(*first).as_secs_f64()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+/// What a core is made from, and what its events say of their camera.
+#[derive(Debug, Clone)]
+pub struct CameraParams {
+    /// Of the core.
+    pub core: CoreParams,
+    /// The box's topics.
+    pub topics: Topics,
+    /// The same for every event.
+    pub context: EventContext,
+}
+
+/// A core and what its events need to be told.
+pub struct CameraCore {
+    core: Core,
+    params: CameraParams,
+    rate: RateMeter,
+}
+
+impl CameraCore {
+    /// Around a fresh core.
+    #[must_use]
+    pub fn new(params: CameraParams) -> Self {
+        Self { core: Core::new(params.core.clone()), params, rate: RateMeter::default() }
+    }
+
+    /// Tracks, judges and drafts the events of one frame.
+    pub fn step(&mut self, analysed: Analysed, time_quality: TimeQuality) -> (Scene, Vec<Draft>) {
+        self.rate.tick(analysed.stamp.pts);
+        let (scene, events) = self.core.step(analysed.stamp, analysed.aspect, &analysed.detections);
+        (scene, self.drafts(&events, time_quality))
+    }
+
+    /// Ends what is open: the clip is over.
+    pub fn finish(&mut self, time_quality: TimeQuality) -> Vec<Draft> {
+        let events = self.core.finish();
+        self.drafts(&events, time_quality)
+    }
+
+    fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
+        let moment = Moment { analysed_fps: self.rate.fps(), time_quality };
+        events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
+    }
+}
+
+/// A camera's task in the service.
+pub struct CameraTask {
+    /// Index of the camera with the scheduler.
+    pub lane: usize,
+    /// The camera.
+    pub camera: CameraId,
+    /// What its cores are made from.
+    pub params: CameraParams,
+    /// What the inference workers found; one at a time.
+    pub analysed: mpsc::Receiver<Analysed>,
+    /// Where events go.
+    pub outbox: Outbox,
+    /// Told when a frame is done with.
+    pub scheduler: Arc<Scheduler>,
+    /// What health reports.
+    pub counters: Arc<CameraCounters>,
+    /// Ends the waiting for a disk that does not recover.
+    pub give_up: CancellationToken,
+}
+
+impl CameraTask {
+    /// Runs until the inference workers are gone and everything they found is judged and committed.
+    pub async fn run(mut self) {
+        let mut core = self.fresh_core().await;
+        while let Some(analysed) = self.analysed.recv().await {
+            let arrived_at = analysed.arrived_at;
+            let time_quality = status::time_quality();
+            let seen = analysed.detections.len();
+            // A panic leaves the core in an unknown state: it is replaced, never used again.
+            match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
+                Ok((scene, drafts)) => {
+                    self.counters.analysed(seen, &scene);
+                    let had_events = !drafts.is_empty();
+                    self.commit(drafts).await;
+                    self.counters.done(had_events, arrived_at.elapsed());
+                }
+                Err(_) => {
+                    self.counters.crashed();
+                    tracing::error!(camera = %self.camera, "judging this frame panicked; the camera starts afresh");
+                    core = self.fresh_core().await;
+                }
+            }
+            self.scheduler.done(self.lane);
+        }
+    }
+
+    /// A core that knows the incidents which the camera's committed events leave open.
+    async fn fresh_core(&self) -> CameraCore {
+        let mut params = self.params.clone();
+        // Ids of two cores of one camera must not meet.
+        params.core.id_seed = rand::random();
+        let mut core = CameraCore::new(params);
+        match self.outbox.open_incidents(self.camera.clone()).await {
+            Ok(open) => core.core.restore(open),
+            Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
+        }
+        core
+    }
+
+    /// Commits, however long the disk takes to recover; gives up only when the program ends.
+    async fn commit(&self, drafts: Vec<Draft>) {
+        if drafts.is_empty() {
+            return;
+        }
+        let drafts: Arc<[Draft]> = drafts.into();
+        let mut reported = false;
+        loop {
+            match self.outbox.commit(Arc::clone(&drafts)).await {
+                Ok(_) => return self.counters.events(&drafts),
+                Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {
+                    if !std::mem::replace(&mut reported, true) {
+                        tracing::error!(camera = %self.camera, %error, "events are not written yet; trying again");
+                    }
+                }
+                Err(error) => return self.lost(drafts.len(), &error),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(COMMIT_RETRY) => {}
+                () = self.give_up.cancelled() => {}
+            }
+        }
+    }
+
+    fn lost(&self, events: usize, error: &OutboxError) {
+        tracing::error!(camera = %self.camera, events, %error, "events are lost: they were never written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let mut rate = RateMeter::default();
+        assert_eq!(rate.fps(), 0.0);
+        let mut at = MediaTime::ZERO;
+        for step in std::iter::repeat_n(Duration::from_millis(100), 300).chain([Duration::from_millis(200); 60]) {
+            at = at + step;
+            rate.tick(at);
+        }
+        assert!((rate.fps() - 5.0).abs() < 1e-9, "{}", rate.fps());
+    }
+}

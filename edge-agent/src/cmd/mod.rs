@@ -1,0 +1,132 @@
+//! The commands, one file each, and how they end.
+
+mod check;
+#[cfg(feature = "demo")]
+mod demo;
+mod models;
+mod replay;
+mod run;
+mod schema;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use edge_agent::app::AppError;
+use edge_agent::config::{ConfigErrors, Home, HomeError};
+
+/// `EX_USAGE` of sysexits(3): the configuration is wrong.
+const EXIT_CONFIG: u8 = 64;
+
+/// Ngã Tư's edge agent: decodes a junction's cameras, detects, tracks, judges incidents and delivers them over MQTT.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Start here:
+  edge-agent demo                          the whole thing, no hardware needed
+  edge-agent check site.toml               every error of a site file, with its cure
+  edge-agent replay clip.mp4 --site site.toml
+                                           what would last night's footage have reported?
+  edge-agent run site.toml                 the service
+  edge-agent watch                         the other end: incidents as an operator reads them
+
+Exit codes: 0 done, 1 failed, 2 wrong command line, 64 wrong configuration (all errors are printed).
+Logs go to stderr; NGATU_LOG sets what is logged, such as NGATU_LOG=debug."
+)]
+pub(crate) struct Cli {
+    /// A folder in which model weights are looked for, besides models/ (may be repeated).
+    #[arg(long, global = true, value_name = "DIR", env = "NGATU_MODELS_DIR")]
+    models_dir: Vec<PathBuf>,
+
+    /// Log as JSON lines.
+    #[arg(long, global = true)]
+    log_json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the whole thing: a real clip as an RTSP camera, the bundled model, an embedded broker, events printed.
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Runs the service described by a site file.
+    Run(run::Args),
+    /// Reports every error of a site file, with file, line, key and cure.
+    Check(check::Args),
+    /// Judges recorded clips: files in, events out, the same bytes every time.
+    Replay(replay::Args),
+    /// Shows incidents as the operations centre receives them.
+    Watch(watch::Args),
+    /// Lists or verifies the models.
+    Models(models::Args),
+    /// Prints the JSON Schema of a file or message, or the AsyncAPI document.
+    Schema(schema::Args),
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let home = || Home::find(cli.models_dir.clone());
+    let filter = match cli.command {
+        #[cfg(feature = "demo")]
+        // The embedded broker logs every client that leaves as an error.
+        Command::Demo(_) => "warn,rumqttd=off,ort=warn",
+        Command::Run(_) => "info,ort=warn",
+        Command::Check(_) | Command::Replay(_) | Command::Watch(_) | Command::Models(_) | Command::Schema(_) => "warn",
+    };
+    edge_agent::telemetry::init(cli.log_json, filter);
+    match cli.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(args, &home()?),
+        Command::Run(args) => run::run(args, &home()?),
+        Command::Check(args) => check::run(args, &home()?),
+        Command::Replay(args) => replay::run(args, &home()?),
+        Command::Watch(args) => watch::run(args),
+        Command::Models(args) => models::run(args, &home()?),
+        Command::Schema(args) => schema::run(args),
+    }
+}
+
+/// The error as a person reads it: what failed, then each cause.
+pub(crate) fn explain(error: &anyhow::Error) -> String {
+    if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
+        return errors.to_string();
+    }
+    let mut text = format!("edge-agent: {error}");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    text
+}
+
+/// 64 when the configuration is to blame.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let is_configuration = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<ConfigErrors>()
+            || cause.is::<HomeError>()
+            || cause.downcast_ref::<AppError>().is_some_and(AppError::is_configuration)
+    };
+    if error.chain().any(is_configuration) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// A runtime for everything that is not pixels.
+fn tokio_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("async").enable_all().build()
+}
+
+/// A duration on the command line.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    edge_agent::config::parse_duration(text)
+}
+
+/// Completes after `duration`; never, without one.
+async fn after(duration: Option<std::time::Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,117 @@
+//! `replay`: last night's footage against the site file: files in, events out, the same bytes every time.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use analytics::{CameraId, WallTime};
+use anyhow::{Context, bail};
+use edge_agent::config::{self, Home, Site};
+use edge_agent::replay::{MotWriter, Output, Pace, ReplayParams, replay};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge-agent replay night.mp4 --site site.toml --events events.jsonl
+  edge-agent replay nam=a.mp4 bac=b.mp4 --site site.toml --fps 5
+  edge-agent --models-dir ~/weights replay clip.avi --site site.toml --model yolox-nano --fps all --tracks tracks.txt
+
+Wall time is --start plus media time, and every id is derived from it: the same clips give the same bytes.")]
+pub(crate) struct Args {
+    /// Clips, each with its camera unless the site has one only. Clips of one camera follow one another.
+    #[arg(required = true, value_name = "[CAM=]CLIP")]
+    clips: Vec<String>,
+
+    /// The site file.
+    #[arg(long, value_name = "FILE")]
+    site: PathBuf,
+
+    /// Another model than the site's.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+
+    /// Frames analysed a second, or `all`; default: the camera's `analyse_fps`.
+    #[arg(long, value_name = "N|all", value_parser = parse_pace)]
+    fps: Option<Pace>,
+
+    /// Where events go, one JSON object a line; `-` for stdout, the default unless --tracks is given.
+    #[arg(long, value_name = "FILE|-")]
+    events: Option<PathBuf>,
+
+    /// Where tracks go, in MOT format; for one camera.
+    #[arg(long, value_name = "FILE")]
+    tracks: Option<PathBuf>,
+
+    /// Wall time at which the clips begin.
+    #[arg(long, value_name = "RFC3339", default_value = "1970-01-01T00:00:00Z", value_parser = parse_start)]
+    start: WallTime,
+}
+
+fn parse_pace(text: &str) -> Result<Pace, String> {
+    if text == "all" {
+        return Ok(Pace::All);
+    }
+    match text.parse::<f64>() {
+        Ok(fps) if (0.01..=1000.0).contains(&fps) => Ok(Pace::Fps(fps)),
+        _ => Err("write a number of frames a second, or all".to_owned()),
+    }
+}
+
+fn parse_start(text: &str) -> Result<WallTime, String> {
+    let timestamp: jiff::Timestamp = text.parse().map_err(|error| format!("{error}"))?;
+    let nanos = i64::try_from(timestamp.as_nanosecond()).map_err(|_| "is too far from 1970".to_owned())?;
+    Ok(WallTime::from_unix_nanos(nanos))
+}
+
+pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
+    let site = config::load_site(&args.site, home)?;
+    let clips = args.clips.iter().map(|clip| with_camera(clip, &site)).collect::<anyhow::Result<Vec<_>>>()?;
+    if args.tracks.is_some() && clips.iter().any(|(camera, _)| *camera != clips[0].0) {
+        bail!("--tracks takes clips of one camera: MOT files do not name cameras");
+    }
+    let mut events: Box<dyn Write> = match &args.events {
+        Some(path) if path.as_os_str() != "-" => Box::new(BufWriter::new(
+            std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+        )),
+        None if args.tracks.is_some() => Box::new(std::io::sink()),
+        _ => Box::new(BufWriter::new(std::io::stdout().lock())),
+    };
+    let mut tracks = args.tracks.as_ref().map(|_| MotWriter::default());
+    let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start };
+    let mut event = |incident: &_| {
+        serde_json::to_writer(&mut events, incident)?;
+        events.write_all(b"\n")
+    };
+    let result = replay(&site, home, &params, Output { event: &mut event, tracks: tracks.as_mut() });
+    events.flush().context("cannot write the events")?;
+    // What was found before an error is kept.
+    if let (Some(path), Some(tracks)) = (&args.tracks, tracks) {
+        std::fs::write(path, tracks.finish()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let summary = result?;
+    eprintln!(
+        "{} frames, {} analysed, {} detections, {} events",
+        summary.frames, summary.analysed, summary.detections, summary.events
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `CAM=CLIP`, or a clip of the site's only camera.
+fn with_camera(text: &str, site: &Site) -> anyhow::Result<(CameraId, PathBuf)> {
+    if let Some((camera, clip)) = text.split_once('=') {
+        if let Some(camera) = site.camera(camera) {
+            return Ok((camera.id.clone(), clip.into()));
+        }
+        if !PathBuf::from(text).exists() {
+            let known: Vec<&str> = site.cameras.iter().map(|camera| camera.id.as_str()).collect();
+            bail!("the site has no camera \"{camera}\"; it has: {}", known.join(", "));
+        }
+    }
+    match site.cameras.as_slice() {
+        [only] => Ok((only.id.clone(), text.into())),
+        cameras => {
+            let known: Vec<&str> = cameras.iter().map(|camera| camera.id.as_str()).collect();
+            bail!("say which camera took {text}: CAM={text}, where CAM is one of: {}", known.join(", "))
+        }
+    }
+}

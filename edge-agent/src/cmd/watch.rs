@@ -1,0 +1,111 @@
+//! `watch`: the other end, as the operations centre would receive it.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use edge_agent::publish::{BrokerParams, TopicRoot};
+use edge_agent::shutdown;
+use edge_agent::watch::{self, Lang, Seen, WatchParams};
+use jiff::tz::TimeZone;
+use url::Url;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Duplicates are dropped by (source, id). Examples:
+  edge-agent watch                                    the demo's broker, in Vietnamese
+  edge-agent watch --broker mqtt://10.0.0.5:1883 --lang en
+  edge-agent watch --json --count 100 > events.jsonl")]
+pub(crate) struct Args {
+    /// The broker.
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
+    broker: Url,
+
+    /// First level of the topics.
+    #[arg(long, default_value = "ngatu")]
+    root: String,
+
+    /// Language of the alerts.
+    #[arg(long, value_enum, default_value_t = Lang::Vi)]
+    lang: Lang,
+
+    /// Time zone of the alerts.
+    #[arg(long, value_name = "IANA", default_value = "Asia/Ho_Chi_Minh")]
+    timezone: String,
+
+    /// Print events as they came, one JSON object a line.
+    #[arg(long)]
+    json: bool,
+
+    /// End after so many events.
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+
+    /// End after this long, such as 30s.
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::parse_duration)]
+    duration: Option<Duration>,
+
+    /// A stable name: the broker keeps what arrives while this watcher is away.
+    #[arg(long, value_name = "NAME")]
+    client_id: Option<String>,
+
+    /// Say under this name that a centre listens: boxes with this primary host send.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let params = params(&args)?;
+    let zone = TimeZone::get(&args.timezone).with_context(|| format!("there is no time zone {}", args.timezone))?;
+    let (json, lang, count) = (args.json, args.lang, args.count);
+    let runtime = super::tokio_runtime()?;
+    runtime.block_on(async {
+        let stop = shutdown::on_signals()?;
+        let done = stop.clone();
+        let mut seen = 0;
+        let sink = move |message: Seen| {
+            let is_event = matches!(message, Seen::Incident(_) | Seen::System(_));
+            let printed = if json { json_line(&message) } else { watch::line(&message, lang, &zone) };
+            // A closed pipe ends the watching, as it ends `head`.
+            let written = printed.is_none_or(|line| writeln!(std::io::stdout(), "{line}").is_ok());
+            seen += u64::from(is_event);
+            if !written || count.is_some_and(|count| seen >= count) {
+                done.cancel();
+            }
+        };
+        tokio::select! {
+            () = watch::run(params, sink, stop.clone()) => {}
+            () = super::after(args.duration) => {}
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn params(args: &Args) -> anyhow::Result<WatchParams> {
+    let url = &args.broker;
+    // First: a password must not be repeated in another message.
+    if !url.username().is_empty() || url.password().is_some() {
+        bail!("--broker holds a user or password: command lines are seen by every user of a machine");
+    }
+    if url.scheme() != "mqtt" {
+        bail!("--broker {url}: write mqtt://host:port; watch does not speak TLS yet");
+    }
+    let host = url.host_str().with_context(|| format!("--broker {url} names no host"))?.trim_matches(['[', ']']);
+    let mut params =
+        WatchParams::new(BrokerParams::plain(host, url.port().unwrap_or(1883)), TopicRoot::new(&args.root)?);
+    params.client_id.clone_from(&args.client_id);
+    params.host.clone_from(&args.host);
+    Ok(params)
+}
+
+/// The event as it came; nothing for what is no event.
+fn json_line(message: &Seen) -> Option<String> {
+    let payload = match message {
+        Seen::Incident(arrival) => &arrival.payload,
+        Seen::System(arrival) => &arrival.payload,
+        Seen::Subscribed | Seen::Disconnected { .. } | Seen::Duplicate { .. } | Seen::Malformed { .. } => return None,
+    };
+    Some(String::from_utf8_lossy(payload).into_owned())
+}

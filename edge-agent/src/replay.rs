@@ -1,0 +1,228 @@
+//! Files in, events out: the same path as live pictures take, in media time only, so that the same clips give the same
+//! bytes every time.
+//!
+//! Clips of several cameras are merged by media time; clips of one camera follow one another. Frames are inferred on
+//! all cores, each by a session of one thread, and judged in order.
+
+mod mot;
+mod reel;
+
+use std::path::PathBuf;
+
+use analytics::{CameraId, Detection, WallTime};
+use uuid::Uuid;
+
+use crate::camera::{Analysed, CameraCore, CameraParams};
+use crate::config::{Camera, Home, Site};
+use crate::detect::{DetectError, Detector};
+use crate::frame::Frame;
+use crate::outbox::Draft;
+use crate::publish::wire::{Incident, Sequence, Stamp, TimeQuality};
+use crate::setup::{self, SetupError};
+use crate::source::SourceError;
+
+pub use mot::MotWriter;
+pub use reel::Pace;
+use reel::Reel;
+
+/// What to replay, and how.
+#[derive(Debug, Clone)]
+pub struct ReplayParams {
+    /// Clips with the camera that took them, in order.
+    pub clips: Vec<(CameraId, PathBuf)>,
+    /// Which frames are analysed; `None`: the camera's own rate.
+    pub pace: Option<Pace>,
+    /// Another model than the site's.
+    pub model: Option<String>,
+    /// Wall time of the clips' beginning.
+    pub start: WallTime,
+}
+
+/// What a replay amounted to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Frames decoded.
+    pub frames: u64,
+    /// Frames analysed.
+    pub analysed: u64,
+    /// Detections.
+    pub detections: u64,
+    /// Events, every revision counted.
+    pub events: u64,
+}
+
+/// Why a replay stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A clip cannot be read, or not to its end.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Inference failed.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// The model or ONNX Runtime cannot be loaded.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The results cannot be written.
+    #[error("the results cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+    /// The site has no such camera.
+    #[error("the site has no camera \"{0}\"")]
+    UnknownCamera(CameraId),
+}
+
+/// Where a replay's results go.
+pub struct Output<'a> {
+    /// Every event, in order.
+    pub event: &'a mut dyn FnMut(&Incident) -> std::io::Result<()>,
+    /// Tracks in MOT format; for a single camera.
+    pub tracks: Option<&'a mut MotWriter>,
+}
+
+/// A clock that was never asked: replay knows only media time.
+const NO_CLOCK: TimeQuality = TimeQuality { synced: false, max_error_ms: None };
+
+/// Replays clips through the site's cameras.
+pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_>) -> Result<Summary, ReplayError> {
+    let mut stages = stages(site, home, params)?;
+    let mut numbered = Numbered { output, summary: Summary::default() };
+    let end = loop {
+        let (batch, ended) = next_batch(&mut stages, &mut numbered.summary);
+        let is_over = batch.is_empty();
+        for (index, frame, detections) in infer(&mut stages, batch)? {
+            numbered.summary.analysed += 1;
+            numbered.summary.detections += detections.len() as u64;
+            let stage = &mut stages[index];
+            let picture = (frame.picture.width(), frame.picture.height());
+            let seq = frame.stamp.seq;
+            let (aspect, arrived_at) = (frame.picture.aspect(), frame.arrived_at);
+            let analysed = Analysed { stamp: frame.stamp, arrived_at, aspect, detections };
+            let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
+            if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
+                tracks.frame(seq, picture, &scene);
+            }
+            numbered.emit(drafts)?;
+        }
+        if ended.is_err() || is_over {
+            break ended;
+        }
+    };
+    // A clip that breaks off is over too.
+    for stage in &mut stages {
+        let drafts = stage.core.finish(NO_CLOCK);
+        numbered.emit(drafts)?;
+    }
+    end?;
+    Ok(numbered.summary)
+}
+
+/// One camera of a replay.
+struct Stage {
+    reel: Reel,
+    next: Option<Frame>,
+    core: CameraCore,
+    regions: Vec<analytics::BBox>,
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>, ReplayError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = setup::onnx_runtime(home)?;
+    let mut cameras: Vec<&CameraId> = Vec::new();
+    for (camera, _) in &params.clips {
+        if !cameras.contains(&camera) {
+            cameras.push(camera);
+        }
+    }
+    let mut stages = Vec::new();
+    for id in cameras {
+        let camera = site.camera(id.as_str()).ok_or_else(|| ReplayError::UnknownCamera(id.clone()))?;
+        let clips = params.clips.iter().filter(|(of, _)| of == id).map(|(_, clip)| clip.clone()).collect();
+        let pace = params.pace.unwrap_or(Pace::Fps(camera.analyse_fps));
+        let camera = Camera { model: params.model.clone().unwrap_or_else(|| camera.model.clone()), ..camera.clone() };
+        let model = setup::load_model(home, &camera.model)?;
+        let (first, provider) = setup::detector(&runtime, &model, &site.hw_profile)?;
+        let mut detectors = vec![first];
+        for _ in 1..cores {
+            detectors.push(setup::detector(&runtime, &model, &site.hw_profile)?.0);
+        }
+        let context = setup::event_context(site, &camera, &model, provider)?;
+        stages.push(Stage {
+            reel: Reel::open(id.clone(), clips, pace, params.start)?,
+            next: None,
+            // A fixed seed: ids repeat with the clip.
+            core: CameraCore::new(CameraParams {
+                core: setup::core_params(&camera, &model, 0),
+                topics: setup::topics(site)?,
+                context,
+            }),
+            regions: setup::regions(&camera, &model),
+            detectors,
+        });
+    }
+    Ok(stages)
+}
+
+/// The next frames by media time, as many as can be inferred at once; and whether a clip broke off behind them.
+fn next_batch(stages: &mut [Stage], summary: &mut Summary) -> (Vec<(usize, Frame)>, Result<(), SourceError>) {
+    let size = stages.first().map_or(0, |stage| stage.detectors.len());
+    let mut batch = Vec::with_capacity(size);
+    while batch.len() < size {
+        for stage in stages.iter_mut().filter(|stage| stage.next.is_none()) {
+            match stage.reel.next_due(&mut summary.frames) {
+                Ok(next) => stage.next = next,
+                Err(error) => return (batch, Err(error)),
+            }
+        }
+        let waiting = stages.iter_mut().enumerate().filter(|(_, stage)| stage.next.is_some());
+        let earliest = waiting.min_by_key(|(_, stage)| stage.next.as_ref().map(|frame| frame.stamp.pts));
+        let Some((index, stage)) = earliest else { break };
+        batch.extend(stage.next.take().map(|frame| (index, frame)));
+    }
+    (batch, Ok(()))
+}
+
+type Inferred = (usize, Frame, Vec<Detection>);
+
+/// Infers a batch, one thread a frame; results in the order of the batch.
+fn infer(stages: &mut [Stage], batch: Vec<(usize, Frame)>) -> Result<Vec<Inferred>, DetectError> {
+    let mut free: Vec<_> = stages.iter_mut().map(|stage| (&stage.regions, stage.detectors.iter_mut())).collect();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = batch
+            .into_iter()
+            .map(|(index, frame)| {
+                let (regions, detectors) = &mut free[index];
+                let regions: &[analytics::BBox] = regions;
+                let detector = detectors.next().expect("a batch holds no more frames than a stage has detectors");
+                scope.spawn(move || {
+                    let mut detections = Vec::new();
+                    detector.detect(&frame.picture, regions, &mut detections)?;
+                    Ok((index, frame, detections))
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Gives events the stamps that an outbox would.
+struct Numbered<'a> {
+    output: Output<'a>,
+    summary: Summary,
+}
+
+impl Numbered<'_> {
+    fn emit(&mut self, drafts: Vec<Draft>) -> std::io::Result<()> {
+        for draft in drafts {
+            self.summary.events += 1;
+            let mut event = draft.event().clone();
+            let sequence = Sequence(self.summary.events);
+            event.stamp(Stamp { sequence, recorded_at: event.time, outbox_id: Uuid::nil() });
+            (self.output.event)(&event)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! From configuration to parts that run: models, detectors, cores, what events say of their camera. The service and the
+//! replay are set up by the same functions, so that they judge alike.
+
+use std::path::{Path, PathBuf};
+
+use analytics::BBox;
+use analytics::core::CoreParams;
+use analytics::incident::IncidentParams;
+use analytics::track::TrackerParams;
+
+use crate::config::{Camera, Credentials, Home, HomeError, HwProfile, Name, SecretError, Site, Stream};
+use crate::detect::manifest::{Manifest, Model, ModelError};
+use crate::detect::ort::{OrtDetector, Provider, Runtime, SessionOptions};
+use crate::detect::{DetectError, Detector};
+use crate::publish::wire::{
+    self, Birth, BirthCamera, BirthRule, CameraLabel, CameraState, CameraStatus, EventContext, LocalText, ModelRef,
+    Position, SiteLabel, Software, UtcMillis,
+};
+use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsParams, TopicRoot, Topics};
+use crate::source::{self, RtspParams};
+
+/// Why the parts cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A part of the installation is missing.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// There is no such model.
+    #[error("there is no model \"{name}\" in {}\n    → choose one of: {}", models.display(), known.join(", "))]
+    UnknownModel {
+        /// Its name.
+        name: String,
+        /// Where models are.
+        models: PathBuf,
+        /// Those that are there.
+        known: Vec<String>,
+    },
+    /// The model's files are not in order.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// ONNX Runtime or a session cannot be had.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// The first level of the topics.
+    #[error(transparent)]
+    Root(#[from] InvalidRoot),
+    /// A secret that the site refers to.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A file that the site refers to.
+    #[error("{path} cannot be read: {error}")]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A credential that is not `user:password`.
+    #[error(
+        "the credential of camera {0} is not user:password\n    → write both on one line, with a colon between them"
+    )]
+    Credential(analytics::CameraId),
+}
+
+impl SetupError {
+    /// Whether the site file, or what it refers to, is to blame.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Home(_)
+            | Self::UnknownModel { .. }
+            | Self::Root(_)
+            | Self::Secret(_)
+            | Self::File { .. }
+            | Self::Credential(_) => true,
+            Self::Model(_) | Self::Detect(_) => false,
+        }
+    }
+}
+
+/// The names of the models there are.
+pub fn model_names(home: &Home) -> Vec<String> {
+    let entries = std::fs::read_dir(home.models()).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().join("model.toml").is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Reads a model's manifest and proves its files.
+pub fn load_model(home: &Home, name: &str) -> Result<Model, SetupError> {
+    let known = model_names(home);
+    if !known.iter().any(|known| known == name) {
+        return Err(SetupError::UnknownModel { name: name.to_owned(), models: home.models(), known });
+    }
+    Ok(Manifest::load(&home.models().join(name))?.verify(home.extra_models())?)
+}
+
+/// Loads ONNX Runtime.
+pub fn onnx_runtime(home: &Home) -> Result<Runtime, SetupError> {
+    Ok(Runtime::load(&home.onnxruntime()?)?)
+}
+
+/// Opens one session of the model, as the hardware profile says; with the provider that is really in use.
+pub fn detector(
+    runtime: &Runtime,
+    model: &Model,
+    profile: &HwProfile,
+) -> Result<(Box<dyn Detector>, Provider), SetupError> {
+    let options = SessionOptions {
+        providers: profile.providers.clone(),
+        intra_threads: profile.threads,
+        ..SessionOptions::for_model(model)
+    };
+    let detector = OrtDetector::open(runtime, model, &options)?;
+    let provider = detector.provider();
+    Ok((Box::new(detector), provider))
+}
+
+/// The regions a camera's model looks at: the camera's own, else the model's, else the whole picture.
+#[must_use]
+pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
+    let whole = || BBox::new(0.0, 0.0, 1.0, 1.0).into_iter().collect();
+    let of_model = || model.manifest().defaults.regions.map(|grid| grid.regions());
+    camera.regions.clone().or_else(of_model).unwrap_or_else(whole)
+}
+
+/// What a camera's core is made from. Confidences: the site's over the pipeline's over the model's.
+#[must_use]
+pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
+    let built_in = TrackerParams::default();
+    let of_model = model.manifest().defaults;
+    let of_camera = camera.tracker;
+    let tracker = TrackerParams {
+        high_confidence: of_camera.high_confidence.unwrap_or(of_model.high_confidence),
+        low_confidence: of_camera.low_confidence.unwrap_or(of_model.confidence),
+        new_confidence: of_camera.new_confidence.unwrap_or(of_model.new_confidence),
+        confirm_after: of_camera.confirm_after.unwrap_or(built_in.confirm_after),
+        lost_for: of_camera.lost_for.unwrap_or(built_in.lost_for),
+    };
+    CoreParams { tracker, rules: camera.rules.clone(), incidents: IncidentParams::default(), id_seed }
+}
+
+/// The model as messages name it.
+#[must_use]
+pub fn model_ref(model: &Model, provider: Provider) -> ModelRef {
+    let manifest = model.manifest();
+    ModelRef { name: manifest.name.clone(), sha256: manifest.sha256.clone(), provider: provider.label().into() }
+}
+
+/// The site's topics.
+pub fn topics(site: &Site) -> Result<Topics, SetupError> {
+    Ok(Topics::new(TopicRoot::new(&site.mqtt.root)?, site.id.clone(), site.box_id.clone()))
+}
+
+/// A name as messages hold it.
+#[must_use]
+pub fn local_text(name: &Name) -> LocalText {
+    LocalText { vi: name.vi.clone().into(), en: name.en.clone().into() }
+}
+
+/// What is the same for every event of a camera.
+pub fn event_context(
+    site: &Site,
+    camera: &Camera,
+    model: &Model,
+    provider: Provider,
+) -> Result<EventContext, SetupError> {
+    Ok(EventContext {
+        source: topics(site)?.source(),
+        camera: CameraLabel::new(&camera.id, local_text(&camera.name)),
+        position: site.position.and_then(|position| Position::new(position.lon, position.lat)),
+        config: site.digest.clone(),
+        hw_profile: site.hw_profile.name.clone(),
+        model: model_ref(model, provider),
+    })
+}
+
+/// How to reach a camera's stream; reads its credential.
+///
+/// # Errors
+/// A credential that cannot be read, or is not `user:password`.
+pub fn rtsp_params(site: &Site, camera: &Camera, stream: &Stream) -> Result<RtspParams, SetupError> {
+    let credentials = match &stream.credentials {
+        None => None,
+        Some(Credentials(reference)) => {
+            let secret = reference.read()?;
+            let (user, password) =
+                secret.expose().split_once(':').ok_or_else(|| SetupError::Credential(camera.id.clone()))?;
+            Some(source::Credentials { user: user.to_owned(), password: crate::secret::Secret::new(password) })
+        }
+    };
+    Ok(RtspParams {
+        url: stream.url.clone(),
+        credentials,
+        transport: stream.transport,
+        h264_decoders: site.hw_profile.h264.clone(),
+        h265_decoders: site.hw_profile.h265.clone(),
+    })
+}
+
+/// How to reach the broker; reads its credentials and certificates.
+pub fn broker(site: &Site) -> Result<BrokerParams, SetupError> {
+    let mqtt = &site.mqtt;
+    let read = |path: &Path| std::fs::read(path).map_err(|error| SetupError::File { path: path.to_owned(), error });
+    let is_tls = mqtt.url.scheme() == "mqtts";
+    let host = mqtt.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = mqtt.url.port().unwrap_or(if is_tls { 8883 } else { 1883 });
+    let mut params = BrokerParams::plain(host, port);
+    if let Some((user, password)) = &mqtt.login {
+        params.credentials = Some((user.clone(), password.read()?));
+    }
+    if is_tls {
+        let ca = mqtt.ca.as_deref().map(read).transpose()?;
+        let client = match &mqtt.identity {
+            Some((certificate, key)) => Some((read(certificate)?, key.read_whole()?)),
+            None => None,
+        };
+        params.tls = Some(TlsParams { ca: ca.unwrap_or_default(), client });
+    }
+    Ok(params)
+}
+
+/// What the box says of itself; the publisher adds session, time and outbox.
+#[must_use]
+pub fn birth(site: &Site, models: &[ModelRef]) -> Birth {
+    let camera = |camera: &Camera| BirthCamera {
+        label: CameraLabel::new(&camera.id, local_text(&camera.name)),
+        pipeline: camera.pipeline.name.clone(),
+        rules: camera
+            .rules
+            .iter()
+            .map(|rule| BirthRule {
+                id: rule.id.to_string(),
+                kind: rule.params.kind().wire_label().into(),
+                severity: rule.severity.into(),
+            })
+            .collect(),
+    };
+    Birth {
+        session: 0,
+        time: UtcMillis::now(),
+        site: SiteLabel { id: site.id.to_string(), name: local_text(&site.name) },
+        box_id: site.box_id.to_string(),
+        position: site.position.and_then(|position| Position::new(position.lon, position.lat)),
+        timezone: site.timezone.iana_name().unwrap_or("UTC").to_owned(),
+        software: Software { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() },
+        config: site.digest.clone(),
+        hw_profile: site.hw_profile.name.clone(),
+        models: models.to_vec(),
+        cameras: site.cameras.iter().map(camera).collect(),
+        outbox_id: uuid::Uuid::nil(),
+    }
+}
+
+/// Says of every camera that is in the file and off that it is disabled.
+pub fn announce_disabled(site: &Site, topics: &Topics, publish: &PublishHandle) {
+    for camera in &site.disabled {
+        let status = CameraStatus {
+            camera: camera.to_string(),
+            state: CameraState::Disabled,
+            reasons: vec!["configuration".into()],
+            since: UtcMillis::now(),
+        };
+        publish.set_retained(topics.camera_status(camera), wire::to_bytes(&status));
+    }
+}

@@ -1,0 +1,306 @@
+//! Retained state: each camera's status when it changes, the box's health every minute and when it changes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use analytics::CameraId;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{CameraCounters, time_quality};
+use crate::frame::FrameSlot;
+use crate::outbox::OutboxStats;
+use crate::publish::wire::{
+    self, CameraHealth, CameraState, CameraStatus, Health, HealthState, ModelRef, OutboxHealth, PublishHealth,
+    UtcMillis, Word,
+};
+use crate::publish::{PublishHandle, PublishStatus, Topics};
+use crate::source::{SourceState, SourceStatus};
+
+/// Time between two health messages when nothing changes, and by how much it varies, so that a province's boxes do not
+/// speak at the same instant.
+const EVERY: Duration = Duration::from_secs(60);
+const JITTER: f64 = 0.1;
+/// How often it is looked whether something changed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Analysing less than this share of the frames asked for, over a minute, is too slow.
+const BEHIND: f64 = 0.8;
+
+/// A camera's status as a message.
+#[must_use]
+pub fn camera_status(camera: &CameraId, status: &SourceStatus) -> CameraStatus {
+    let (state, starting) = match status.state {
+        SourceState::Connecting => (CameraState::Degraded, Some("connecting")),
+        SourceState::Online => (CameraState::Online, None),
+        SourceState::Degraded => (CameraState::Degraded, None),
+        SourceState::Offline => (CameraState::Offline, None),
+    };
+    let reason = if state == CameraState::Online { None } else { status.reason.or(starting) };
+    CameraStatus {
+        camera: camera.to_string(),
+        state,
+        reasons: reason.into_iter().map(Word::Borrowed).collect(),
+        since: status.since.into(),
+    }
+}
+
+/// Publishes a camera's status now and whenever it changes, until its supervisor is gone.
+pub async fn forward_camera_status(
+    camera: CameraId,
+    topics: Topics,
+    mut status: watch::Receiver<SourceStatus>,
+    publish: PublishHandle,
+) {
+    let mut told: Option<CameraStatus> = None;
+    loop {
+        let now = camera_status(&camera, &status.borrow_and_update());
+        if told.as_ref() != Some(&now) {
+            publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
+            tracing::info!(%camera, state = ?now.state, reasons = ?now.reasons, "camera");
+            told = Some(now);
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What health knows of one camera.
+#[derive(Debug)]
+pub struct CameraSource {
+    /// The camera.
+    pub camera: CameraId,
+    /// Frames asked for, a second.
+    pub analyse_fps: f64,
+    /// Its slot.
+    pub slot: Arc<FrameSlot>,
+    /// Its counters.
+    pub counters: Arc<CameraCounters>,
+    /// Its supervisor's word.
+    pub status: watch::Receiver<SourceStatus>,
+}
+
+/// Makes the box's health known.
+pub struct HealthTask {
+    /// The box's topics.
+    pub topics: Topics,
+    /// The networks and the providers really in use.
+    pub models: Vec<ModelRef>,
+    /// Whether some provider in use is not the one that was preferred.
+    pub fallback: bool,
+    /// The cameras.
+    pub cameras: Vec<CameraSource>,
+    /// The outbox.
+    pub outbox: watch::Receiver<OutboxStats>,
+    /// Delivery.
+    pub delivery: watch::Receiver<PublishStatus>,
+    /// Where health goes.
+    pub publish: PublishHandle,
+}
+
+/// Counters of one camera at the last look.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    arrived: u64,
+    analysed: u64,
+    /// Frames that should have been analysed by now.
+    due: f64,
+}
+
+impl Mark {
+    /// What follows `before` by `seconds`. Only frames that came can be due: a camera that pauses, or gives fewer than
+    /// asked for, is not this box's doing. Counted look by look: over a minute with a pause in it the mean of what came
+    /// says nothing.
+    fn after(before: Self, arrived: u64, analysed: u64, analyse_fps: f64, seconds: f64) -> Self {
+        let came = arrived.saturating_sub(before.arrived) as f64;
+        Self { arrived, analysed, due: before.due + came.min(analyse_fps * seconds) }
+    }
+}
+
+impl HealthTask {
+    /// Runs until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let started = Instant::now();
+        let mut rates = Rates::new(self.cameras.len(), started);
+        let mut told: Option<(Instant, Vec<Word>)> = None;
+        let mut pause = EVERY;
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = look.tick() => {}
+            }
+            let now = Instant::now();
+            rates.look(&self.cameras, now);
+            let reasons = self.reasons(&rates);
+            let due = told.as_ref().is_none_or(|(at, before)| now - *at >= pause || *before != reasons);
+            if due {
+                let health = self.health(&rates, reasons.clone(), now - started);
+                self.publish.set_retained(self.topics.health(), wire::to_bytes(&health));
+                told = Some((now, reasons));
+                pause = EVERY.mul_f64(1.0 + rand::random_range(-JITTER..JITTER));
+            }
+        }
+    }
+
+    /// Why the box does not do all it should; empty when it does.
+    fn reasons(&self, rates: &Rates) -> Vec<Word> {
+        let mut reasons: Vec<Word> = Vec::new();
+        if self.fallback {
+            reasons.push("provider_fallback".into());
+        }
+        let mut offline = self.cameras.iter().filter(|camera| camera.status.borrow().state != SourceState::Online);
+        if offline.next().is_some() {
+            reasons.push("camera_not_online".into());
+        }
+        if rates.rates.iter().any(Rate::is_behind) {
+            reasons.push("analysis_behind".into());
+        }
+        if self.outbox.borrow().failing.is_some() {
+            reasons.push("outbox_failing".into());
+        }
+        if !time_quality().synced {
+            reasons.push("clock_not_synced".into());
+        }
+        reasons
+    }
+
+    fn health(&self, rates: &Rates, reasons: Vec<Word>, uptime: Duration) -> Health {
+        let outbox = self.outbox.borrow().clone();
+        let delivery = self.delivery.borrow().clone();
+        Health {
+            time: UtcMillis::now(),
+            uptime_s: uptime.as_secs(),
+            state: if reasons.is_empty() { HealthState::Ok } else { HealthState::Degraded },
+            reasons,
+            models: self.models.clone(),
+            time_quality: time_quality(),
+            memory_bytes: resident_bytes().unwrap_or(0),
+            outbox: OutboxHealth {
+                pending: outbox.pending,
+                pending_bytes: outbox.pending_bytes,
+                lost_total: outbox.lost_total,
+                failing: outbox.failing.is_some(),
+            },
+            publish: PublishHealth {
+                delivered_total: delivery.delivered,
+                retries_total: delivery.retries,
+                refused_total: delivery.refused,
+            },
+            cameras: self.cameras.iter().zip(&rates.rates).map(camera_health).collect(),
+        }
+    }
+}
+
+fn camera_health((camera, rate): (&CameraSource, &Rate)) -> CameraHealth {
+    let status = camera.status.borrow();
+    let tenths = |fps: f64| (fps * 10.0).round() / 10.0;
+    CameraHealth {
+        camera: camera.camera.to_string(),
+        state: camera_status(&camera.camera, &status).state,
+        received_fps: tenths(rate.received_fps),
+        analysed_fps: tenths(rate.analysed_fps),
+        replaced_total: camera.slot.replaced(),
+        connects_total: status.attempts,
+    }
+}
+
+/// Rates over the last minute.
+struct Rates {
+    marks: std::collections::VecDeque<(Instant, Vec<Mark>)>,
+    rates: Vec<Rate>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Rate {
+    received_fps: f64,
+    analysed_fps: f64,
+    due_fps: f64,
+    /// Measured over a full minute.
+    is_full: bool,
+}
+
+impl Rate {
+    fn between(first: &Mark, last: &Mark, seconds: f64) -> Self {
+        Self {
+            received_fps: (last.arrived - first.arrived) as f64 / seconds,
+            analysed_fps: (last.analysed - first.analysed) as f64 / seconds,
+            due_fps: (last.due - first.due) / seconds,
+            is_full: seconds >= EVERY.as_secs_f64() - 2.0 * LOOK_EVERY.as_secs_f64(),
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.is_full && self.analysed_fps < BEHIND * self.due_fps
+    }
+}
+
+impl Rates {
+    fn new(cameras: usize, now: Instant) -> Self {
+        Self { marks: [(now, vec![Mark::default(); cameras])].into(), rates: vec![Rate::default(); cameras] }
+    }
+
+    fn look(&mut self, cameras: &[CameraSource], now: Instant) {
+        let counted =
+            cameras.iter().map(|camera| (camera.slot.arrived(), camera.counters.totals().analysed, camera.analyse_fps));
+        self.note(counted.collect(), now);
+    }
+
+    /// Takes each camera's frames that came, those analysed, and those asked for a second.
+    fn note(&mut self, counted: Vec<(u64, u64, f64)>, now: Instant) {
+        let (at, before) = self.marks.back().expect("there is always the first mark");
+        let seconds = (now - *at).as_secs_f64();
+        let marks: Vec<Mark> = std::iter::zip(before, counted)
+            .map(|(before, (arrived, analysed, fps))| Mark::after(*before, arrived, analysed, fps, seconds))
+            .collect();
+        while self.marks.len() > 1 && self.marks.front().is_some_and(|(at, _)| now - *at > EVERY) {
+            self.marks.pop_front();
+        }
+        if let Some((at, first)) = self.marks.front() {
+            let seconds = (now - *at).as_secs_f64().max(1e-3);
+            self.rates =
+                std::iter::zip(first, &marks).map(|(first, last)| Rate::between(first, last, seconds)).collect();
+        }
+        self.marks.push_back((now, marks));
+    }
+}
+
+/// Resident set size (proc(5)).
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rates after a minute and a half of looks; each second so many frames come and are analysed, of five asked for.
+    fn rate(each_second: impl Fn(u64) -> (u64, u64)) -> Rate {
+        let start = Instant::now();
+        let mut rates = Rates::new(1, start);
+        let (mut arrived, mut analysed) = (0, 0);
+        for second in 1..=90 {
+            let (came, done) = each_second(second);
+            (arrived, analysed) = (arrived + came, analysed + done);
+            rates.note(vec![(arrived, analysed, 5.0)], start + Duration::from_secs(second));
+        }
+        rates.rates[0]
+    }
+
+    #[test]
+    fn analysis_is_behind_only_when_frames_came_that_it_left() {
+        assert!(rate(|_| (25, 3)).is_behind());
+        assert!(!rate(|_| (25, 5)).is_behind());
+        assert!(!rate(|_| (2, 2)).is_behind(), "the camera gives no more");
+        assert!(!rate(|second| if second < 60 { (25, 5) } else { (0, 0) }).is_behind(), "the camera paused");
+        assert!(rate(|second| if second < 60 { (25, 2) } else { (0, 0) }).is_behind(), "and it was behind before");
+    }
+
+    #[test]
+    fn rates_are_those_of_the_last_minute() {
+        let rate = rate(|second| if second <= 30 { (0, 0) } else { (10, 5) });
+        assert_eq!((rate.received_fps, rate.analysed_fps, rate.due_fps), (10.0, 5.0, 5.0));
+    }
+}

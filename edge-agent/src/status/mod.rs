@@ -1,0 +1,142 @@
+//! How the box is: counters that the stages keep, and the retained messages made of them.
+//!
+//! # Ownership
+//! Stages only count ([`CameraCounters`], atomics); one task reads ([`health`]). Health flows back and nothing else
+//! does.
+
+mod clock;
+mod health;
+mod latency;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use analytics::Scene;
+
+pub use clock::time_quality;
+pub use health::{CameraSource, HealthTask, camera_status, forward_camera_status};
+pub use latency::Latency;
+
+use crate::outbox::Draft;
+use crate::publish::wire::Phase;
+
+/// What one camera's stages count. Totals since start.
+#[derive(Debug, Default)]
+pub struct CameraCounters {
+    analysed: AtomicU64,
+    detections: AtomicU64,
+    tracks: AtomicU64,
+    newest_track: AtomicU64,
+    events: AtomicU64,
+    incidents: AtomicU64,
+    crashes: AtomicU64,
+    failures: AtomicU64,
+    latency: Mutex<Latencies>,
+}
+
+/// Times from a frame's arrival.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    /// Until it was judged, and its events, if it had any, were committed.
+    pub judged: Latency,
+    /// The same of frames that had events: what an operator waits for, up to the link.
+    pub committed: Latency,
+}
+
+impl Latencies {
+    /// Adds all of another's.
+    pub fn merge(&mut self, other: &Self) {
+        self.judged.merge(&other.judged);
+        self.committed.merge(&other.committed);
+    }
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames analysed.
+    pub analysed: u64,
+    /// Detections in them.
+    pub detections: u64,
+    /// Tracks confirmed.
+    pub tracks: u64,
+    /// Events committed.
+    pub events: u64,
+    /// Incidents opened.
+    pub incidents: u64,
+    /// Panics while judging.
+    pub crashes: u64,
+    /// Frames whose inference failed.
+    pub failures: u64,
+}
+
+impl CameraCounters {
+    pub(crate) fn analysed(&self, detections: usize, scene: &Scene) {
+        self.analysed.fetch_add(1, Ordering::Relaxed);
+        self.detections.fetch_add(detections as u64, Ordering::Relaxed);
+        let newest = scene.tracks.last().map_or(0, |track| track.id.0);
+        let before = self.newest_track.fetch_max(newest, Ordering::Relaxed);
+        self.tracks.fetch_add(newest.saturating_sub(before), Ordering::Relaxed);
+    }
+
+    pub(crate) fn events(&self, drafts: &[Draft]) {
+        self.events.fetch_add(drafts.len() as u64, Ordering::Relaxed);
+        let opened = drafts.iter().filter(|draft| draft.event().data.phase == Phase::New).count();
+        self.incidents.fetch_add(opened as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn done(&self, had_events: bool, after: Duration) {
+        let mut latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        latency.judged.record(after);
+        if had_events {
+            latency.committed.record(after);
+        }
+    }
+
+    pub(crate) fn crashed(&self) {
+        self.crashes.fetch_add(1, Ordering::Relaxed);
+        // The fresh core counts its tracks from 1 again.
+        self.newest_track.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How long frames took.
+    #[must_use]
+    pub fn latency(&self) -> Latencies {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            analysed: load(&self.analysed),
+            detections: load(&self.detections),
+            tracks: load(&self.tracks),
+            events: load(&self.events),
+            incidents: load(&self.incidents),
+            crashes: load(&self.crashes),
+            failures: load(&self.failures),
+        }
+    }
+}
+
+impl std::iter::Sum for Totals {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            analysed: a.analysed + b.analysed,
+            detections: a.detections + b.detections,
+            tracks: a.tracks + b.tracks,
+            events: a.events + b.events,
+            incidents: a.incidents + b.incidents,
+            crashes: a.crashes + b.crashes,
+            failures: a.failures + b.failures,
+        })
+    }
+}
