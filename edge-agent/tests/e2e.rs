@@ -1,0 +1,32 @@
+//! The program as it is installed, end to end: its own binary, a real Mosquitto, real RTSP cameras in processes of their
+//! own, the bundled model, a real clip.
+#![cfg(feature = "demo")]
+
+mod common;
+
+#[path = "e2e/agent.rs"]
+mod agent;
+#[path = "e2e/agent_kills.rs"]
+mod agent_kills;
+#[path = "e2e/broker_kills.rs"]
+mod broker_kills;
+#[path = "e2e/camera_outages.rs"]
+mod camera_outages;
+#[path = "e2e/centre.rs"]
+mod centre;
+#[path = "e2e/check.rs"]
+mod check;
+#[path = "e2e/clip.rs"]
+mod clip;
+#[path = "e2e/commands.rs"]
+mod commands;
+#[path = "e2e/credentials.rs"]
+mod credentials;
+#[path = "e2e/ledger.rs"]
+mod ledger;
+#[path = "e2e/replay.rs"]
+mod replay;
+#[path = "e2e/service.rs"]
+mod service;
+#[path = "e2e/site.rs"]
+mod site;
