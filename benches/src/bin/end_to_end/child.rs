@@ -1,0 +1,76 @@
+//! The processes that are measured, and the one that is not: each is this program again.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, bail};
+use edge_agent::config::Home;
+
+use crate::sample::Sample;
+use crate::serve::{Addresses, Stream};
+use crate::{Watch, Window};
+
+/// The cameras and the broker; gone when dropped.
+pub(crate) struct Surroundings {
+    child: Child,
+    addresses: Addresses,
+    fps: u32,
+}
+
+impl Surroundings {
+    /// Starts them; encoding the clip takes a while.
+    pub(crate) fn start(stream: &Stream, cameras: usize, home: &Home) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve").args(stream.arguments(cameras, home)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("the cameras cannot be started")?;
+        let line = first_line(child.stdout.take())?;
+        let addresses = serde_json::from_str(&line).with_context(|| format!("the cameras said {line:?}"))?;
+        Ok(Self { child, addresses, fps: stream.fps })
+    }
+
+    /// A measurement of the first `cameras`.
+    pub(crate) fn watch(&self, cameras: usize, window: &Window) -> Watch {
+        Watch {
+            camera: self.addresses.cameras.iter().take(cameras).cloned().collect(),
+            broker: self.addresses.broker.clone(),
+            fps: self.fps,
+            window: window.clone(),
+        }
+    }
+}
+
+impl Drop for Surroundings {
+    fn drop(&mut self) {
+        // Its stdin ends, and so does it.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Measures in a process of its own.
+pub(crate) fn measure(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.env("NGATU_HOME", home.root()).arg(what);
+    home.extra_models().iter().for_each(|dir| {
+        command.arg("--models-dir").arg(dir);
+    });
+    watch.camera.iter().for_each(|url| {
+        command.args(["--camera", url]);
+    });
+    let Window { model, analyse_fps, length } = &watch.window;
+    command.args(["--broker", &watch.broker, "--fps", &watch.fps.to_string(), "--model", model]);
+    command.args(["--analyse-fps", &analyse_fps.to_string(), "--for", &format!("{}ms", length.as_millis())]);
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("{what} cannot be started"))?;
+    let line = first_line(child.stdout.take());
+    if !child.wait()?.success() {
+        bail!("{what} failed");
+    }
+    let line = line?;
+    serde_json::from_str(&line).with_context(|| format!("{what} said {line:?}"))
+}
+
+fn first_line(stdout: Option<ChildStdout>) -> anyhow::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stdout.context("stdout is piped")?).read_line(&mut line)?;
+    Ok(line)
+}

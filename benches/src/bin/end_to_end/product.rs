@@ -1,0 +1,146 @@
+//! The program as `edge-agent run` starts it, for a while.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use benches::process::Usage;
+use edge_agent::app::{App, GRACE, Summary};
+use edge_agent::config::{self, Home};
+use edge_agent::status::Latency;
+
+use crate::sample::{Quantiles, Sample, lived};
+use crate::{PATIENCE, WARM_UP, Watch};
+
+/// Runs the whole service on a site made for the cameras.
+pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
+    let dir = tempfile::Builder::new().prefix("ngatu-bench").tempdir_in(home.root().join(".cache"))?;
+    let file = dir.path().join("site.toml");
+    std::fs::write(&file, site(watch, dir.path())?)?;
+    let site = config::load_site(&file, home)?;
+    // As the program's own: cmd::tokio_runtime.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("async").enable_all().build()?;
+    let sample = runtime.block_on(async {
+        let app = App::start(&site, home).await?;
+        let sample = measure(&app, watch).await;
+        app.drain(GRACE).await;
+        sample
+    });
+    runtime.shutdown_background();
+    sample
+}
+
+async fn measure(app: &App, watch: &Watch) -> anyhow::Result<Sample> {
+    while app.summary().totals.analysed == 0 {
+        ensure!(lived() < PATIENCE, "no frame came");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let first_frame_s = lived().as_secs_f64();
+    app.analysing().await;
+    tokio::time::sleep(WARM_UP).await;
+    let (before, from) = (Usage::now(), app.summary());
+    tokio::time::sleep(watch.window.length).await;
+    let (after, until) = (Usage::now(), app.summary());
+    let since = |count: fn(&Summary) -> u64| count(&until) - count(&from);
+    let latency = app.latency();
+    Ok(Sample {
+        events: since(|summary| summary.totals.events),
+        first_frame_s,
+        judged_ms: quantiles(&latency.judged),
+        committed_ms: quantiles(&latency.committed),
+        ..Sample::between(&before, &after, since(|summary| summary.frames), since(|summary| summary.totals.analysed))
+    })
+}
+
+fn quantiles(latency: &Latency) -> Option<Quantiles> {
+    let ms = |q| Some(latency.quantile(q)?.as_secs_f64() * 1e3);
+    Some(Quantiles { count: latency.count(), p50: ms(0.5)?, p95: ms(0.95)?, p99: ms(0.99)? })
+}
+
+/// A site with every kind of rule on each camera.
+fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
+    let mut text = format!(
+        r#"
+        [site]
+        id = "bench"
+        name = {{ vi = "Đo", en = "Bench" }}
+        [box]
+        id = "box-a"
+        hw_profile = "cpu-x86_64"
+        [mqtt]
+        url = "{}"
+        [storage]
+        path = "{}"
+        "#,
+        watch.broker,
+        dir.to_str().context("the project's path is UTF-8")?
+    );
+    for (number, url) in watch.camera.iter().enumerate() {
+        write!(
+            text,
+            r#"
+            [[camera]]
+            id = "cam-{number}"
+            name = {{ vi = "Máy {number}", en = "Camera {number}" }}
+            pipeline = "traffic-junction"
+            model = "{}"
+            analyse_fps = {}
+            detect = {{ url = "{url}" }}
+            {ZONES_AND_RULES}
+            "#,
+            watch.window.model, watch.window.analyse_fps,
+        )?;
+    }
+    Ok(text)
+}
+
+/// For the demo's clip, and all seven kinds.
+const ZONES_AND_RULES: &str = r#"
+[camera.line.mid]
+points = [[0.5, 0.0], [0.5, 1.0]]
+[camera.zone.lawn]
+kind = "restricted"
+polygon = [[0.0, 0.43], [0.23, 0.48], [0.56, 0.70], [1.0, 0.87], [1.0, 1.0], [0.0, 1.0]]
+[camera.zone.junction]
+kind = "area"
+polygon = [[0.30, 0.32], [0.80, 0.32], [0.80, 0.60], [0.30, 0.52]]
+[camera.zone.path]
+kind = "lane"
+polygon = [[0.0, 0.25], [1.0, 0.25], [1.0, 0.85], [0.0, 0.45]]
+heading = [[0.1, 0.5], [0.9, 0.6]]
+[[camera.rule]]
+id = "count"
+kind = "line-crossing"
+line = "mid"
+classes = ["person"]
+[[camera.rule]]
+id = "keep-off"
+kind = "intrusion"
+zone = "lawn"
+classes = ["person"]
+[[camera.rule]]
+id = "lingering"
+kind = "loitering"
+zone = "junction"
+dwell = "8s"
+[[camera.rule]]
+id = "group"
+kind = "crowding"
+zone = "junction"
+count = 4
+hold = "2s"
+[[camera.rule]]
+id = "against"
+kind = "wrong-way"
+zone = "path"
+[[camera.rule]]
+id = "stopped"
+kind = "stopped-vehicle"
+zone = "path"
+[[camera.rule]]
+id = "on-foot"
+kind = "pedestrian-on-carriageway"
+zone = "path"
+"#;
