@@ -57,19 +57,27 @@ pub fn tail(bin: &gst::Bin, lossy: bool) -> Result<(gst::Element, gst_app::AppSi
         .max_buffers(if lossy { 1 } else { LOSSLESS_QUEUE })
         .drop(lossy)
         .build();
-    accept_any_stride(&sink);
+    accept_padded_pictures(&sink);
     bin.add_many([&convert, sink.upcast_ref()]).map_err(|_| DecodeError::Gstreamer { action: "add elements" })?;
     convert.link(&sink).map_err(|_| DecodeError::Gstreamer { action: "link elements" })?;
     Ok((convert, sink))
 }
 
-/// Tells the decoder that strides and offsets of its own are welcome, so that it need not copy into packed rows.
-fn accept_any_stride(sink: &gst_app::AppSink) {
+/// Tells the decoder that it may leave its pictures where it decoded them: strides and offsets of its own are welcome,
+/// and so are buffers with room around the picture. libav's decoders ask for both, the latter where the coded height is
+/// not the picture's (1080 lines are coded as 1088); otherwise they copy every picture.
+pub fn accept_padded_pictures(sink: &gst_app::AppSink) {
     let pad = sink.static_pad("sink").expect("an appsink has a sink pad");
     pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_pad, info| {
         match info.query_mut().map(gst::QueryRef::view_mut) {
             Some(gst::QueryViewMut::Allocation(allocation)) => {
                 allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+                let picture = allocation.get().0.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
+                let size = picture.and_then(|picture| u32::try_from(picture.size()).ok());
+                if let Some(size) = size {
+                    // As many as the decoder needs.
+                    allocation.add_allocation_pool(Some(&gst_video::VideoBufferPool::new()), size, 0, 0);
+                }
                 gst::PadProbeReturn::Handled
             }
             _ => gst::PadProbeReturn::Ok,
@@ -91,5 +99,30 @@ fn package_of(element: &str) -> &'static str {
         }
         "filesrc" => "libgstreamer1.0-0",
         _ => "gstreamer1.0-plugins-base",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoder_does_not_copy_its_pictures() {
+        crate::decode::init().expect("GStreamer is installed");
+        // 40 lines are coded as 48.
+        let encoded = "videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=64,height=40 ! x264enc ! h264parse";
+        let bin = gst::parse::bin_from_description(encoded, true).expect("elements of the demo");
+        let (pipeline, decoder) = (gst::Pipeline::new(), make("avdec_h264").expect("libav"));
+        pipeline.add_many([bin.upcast_ref(), &decoder]).expect("new elements");
+        let (convert, sink) = tail(pipeline.upcast_ref(), false).expect("elements");
+        gst::Element::link_many([bin.upcast_ref(), &decoder, &convert]).expect("they fit");
+        pipeline.set_state(gst::State::Playing).expect("nothing is missing");
+        let sizes: Vec<usize> = std::iter::from_fn(|| sink.pull_sample().ok())
+            .map(|sample| sample.buffer().expect("a picture").size())
+            .collect();
+        pipeline.set_state(gst::State::Null).expect("it stops");
+        // The first one is decoded before it is known what is welcome.
+        assert_eq!(sizes.len(), 5);
+        assert!(sizes[1..].iter().all(|size| *size > 64 * 40 * 3 / 2), "packed, so copied: {sizes:?}");
     }
 }

@@ -8,7 +8,7 @@ pub mod clock;
 mod picture;
 
 pub(crate) use chain::limit_threads;
-pub use chain::{first_available, make, tail};
+pub use chain::{accept_padded_pictures, first_available, make, tail};
 pub use picture::picture_from_sample;
 
 use crate::frame::InvalidPicture;

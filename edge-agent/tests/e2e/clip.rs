@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use edge_agent::demo::rtsp::{LogIn, Mount, MountOptions, RtspServer};
@@ -33,12 +34,17 @@ pub(crate) fn piece(folder: &Path, frames: u32) -> PathBuf {
     let path = folder.join(format!("{frames}.avi"));
     let text = format!(
         "filesrc location=\"{}\" ! decodebin ! videoconvert ! video/x-raw,format=I420 ! \
-         identity eos-after={} ! jpegenc quality=95 ! avimux ! filesink location=\"{}\"",
+         jpegenc name=encoder quality=95 ! avimux ! filesink location=\"{}\"",
         vtest().display(),
-        frames,
         path.display()
     );
-    let pipeline = gst::parse::launch(&text).expect("a pipeline");
+    let pipeline = gst::parse::launch(&text).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    let entry = pipeline.by_name("encoder").and_then(|encoder| encoder.static_pad("sink")).expect("has a pad");
+    let passed = AtomicU32::new(0);
+    entry.add_probe(gst::PadProbeType::BUFFER, move |_pad, _info| match passed.fetch_add(1, Ordering::Relaxed) {
+        before if before < frames => gst::PadProbeReturn::Ok,
+        _ => gst::PadProbeReturn::Drop,
+    });
     pipeline.set_state(gst::State::Playing).expect("plays");
     let bus = pipeline.bus().expect("has a bus");
     let end =

@@ -60,7 +60,6 @@ async fn log_ins_work_or_are_refused_and_are_never_shown() {
     let mut command = edge_agent(["run".as_ref(), path.as_os_str()]);
     command.env("E2E_CAMERA", &log_in).env("NGATU_LOG", "trace").env("GST_DEBUG", "3,rtsp*:7").env_remove("RUST_LOG");
     let agent = Agent::start(&mut command);
-    let command_line = std::fs::read(format!("/proc/{}/cmdline", agent.pid())).expect("Linux");
     for camera in ["basic", "digest", "by-env"] {
         centre.until(camera, |seen| seen.is(camera, CameraState::Online)).await;
     }
@@ -68,6 +67,7 @@ async fn log_ins_work_or_are_refused_and_are_never_shown() {
         centre.until(camera, |seen| is_refused(seen, camera)).await;
     }
     centre.until_more_events("digest", 3).await;
+    let command_line = std::fs::read(format!("/proc/{}/cmdline", agent.pid())).expect("Linux");
     let done = agent.stop().succeeded();
     centre.until("stopped", |seen| seen.presence() == Some(Presence::Stopped)).await;
 

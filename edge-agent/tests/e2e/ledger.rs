@@ -27,7 +27,8 @@ pub(crate) struct Ledger {
     sequences: BTreeMap<Sequence, Uuid>,
     /// Where each incident stands: its last revision and phase.
     incidents: BTreeMap<Uuid, (u32, Phase)>,
-    connected: bool,
+    /// Whether the broker is there.
+    pub(crate) connected: bool,
 }
 
 impl Ledger {

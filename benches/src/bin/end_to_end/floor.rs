@@ -128,7 +128,8 @@ fn pipeline(
     pipeline.by_name("camera").context("named above")?.set_property("location", camera);
     let sink = pipeline.by_name("frames").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok());
     let sink = sink.context("named above")?;
-    accept_any_stride(&sink);
+    // Without it the decoder copies every picture, which no floor needs.
+    decode::accept_padded_pictures(&sink);
     let counts = Arc::clone(counts);
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -139,20 +140,6 @@ fn pipeline(
     };
     sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
     Ok(pipeline)
-}
-
-/// As the program does: without it the decoder copies every picture, which no floor needs.
-fn accept_any_stride(sink: &gst_app::AppSink) {
-    let Some(pad) = sink.static_pad("sink") else { return };
-    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_pad, info| {
-        match info.query_mut().map(gst::QueryRef::view_mut) {
-            Some(gst::QueryViewMut::Allocation(allocation)) => {
-                allocation.add_allocation_meta::<gstreamer_video::VideoMeta>(None);
-                gst::PadProbeReturn::Handled
-            }
-            _ => gst::PadProbeReturn::Ok,
-        }
-    });
 }
 
 /// Waits; an error of the pipeline ends the measurement.
