@@ -193,7 +193,9 @@ fn a_clip_that_is_cut_short_gives_the_events_up_to_there() {
     std::fs::write(&clip, &bytes[..bytes.len() / 3]).expect("writes");
     let more = ["--events", "-", "--tracks", tracks.to_str().expect("UTF-8")];
     let done = replayed(&[&clip], &demo_site(), &more);
-    assert!(!done.stdout.is_empty() && whole().events.starts_with(&done.stdout), "{}", done.stdout);
+    let common = std::iter::zip(whole().events.lines(), done.stdout.lines()).take_while(|(a, b)| a == b).count();
+    let mut after = done.stdout.lines().skip(common);
+    assert!(common > 0 && after.all(|line| line.contains("\"phase\":\"end\"")), "{}", done.stdout);
     assert!(done.stdout.ends_with('\n'));
     let said = done.failed(1);
     let frames = said.split("is cut short after ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
