@@ -25,6 +25,8 @@ use crate::decode::{self, DecodeError, picture_from_sample};
 use crate::frame::Frame;
 use crate::secret::redact;
 
+/// A clip on a disk that gives no frame, no end and no error for this long gives none any more.
+const SILENCE: Duration = Duration::from_secs(20);
 /// How often the bus is looked at while no frame comes.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 
@@ -83,6 +85,7 @@ impl FileSource {
         if self.ended {
             return Ok(None);
         }
+        let deadline = Instant::now() + SILENCE;
         loop {
             if let Some(sample) = self.sink.try_pull_sample(POLL) {
                 return self.frame(&sample).map(Some).inspect_err(|_| self.ended = true);
@@ -95,7 +98,19 @@ impl FileSource {
                 self.ended = true;
                 return self.check_end().map(|()| None);
             }
+            if Instant::now() >= deadline {
+                self.ended = true;
+                return Err(self.silent());
+            }
         }
+    }
+
+    /// decodebin may swallow the error of a demuxer that finds no index while it is being plugged in.
+    fn silent(&self) -> SourceError {
+        let detail = format!("nothing was decoded for {} s", SILENCE.as_secs());
+        let fault =
+            if self.seq > 0 { FileFault::Damaged { frames: self.seq, detail } } else { FileFault::NotAVideo(detail) };
+        SourceError::File { path: self.path.clone(), fault }
     }
 
     fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, SourceError> {
