@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -51,6 +52,20 @@ pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
         .spawn(move || infer(session, &input, &regions, &frames, &inferred))?;
     let pipeline = pipeline(camera, due, every, &counts)?;
 
+    let measured = measure(&pipeline, &counts, &worker, watch);
+    // Frees the sender too: the worker ends.
+    let _ = pipeline.set_state(gst::State::Null);
+    drop(pipeline);
+    worker.join().map_err(|_| anyhow::anyhow!("inference panicked"))??;
+    measured
+}
+
+fn measure<T>(
+    pipeline: &gst::Pipeline,
+    counts: &Counts,
+    worker: &JoinHandle<T>,
+    watch: &Watch,
+) -> anyhow::Result<Sample> {
     let bus = pipeline.bus().context("a pipeline has a bus")?;
     let _ = pipeline.set_state(gst::State::Playing);
     while counts.analysed.load(Ordering::Relaxed) == 0 {
@@ -64,12 +79,7 @@ pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     let (before, from) = (Usage::now(), load());
     undisturbed(&bus, watch.window.length)?;
     let (after, until) = (Usage::now(), load());
-
     let sample = Sample::between(&before, &after, until.0 - from.0, until.1 - from.1);
-    // Frees the sender too: the worker ends.
-    let _ = pipeline.set_state(gst::State::Null);
-    drop((bus, pipeline));
-    worker.join().map_err(|_| anyhow::anyhow!("inference panicked"))??;
     Ok(Sample { first_frame_s, ..sample })
 }
 
