@@ -29,7 +29,7 @@ use crate::detect::Detector;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
-use crate::frame::{FrameSignal, FrameSlot};
+use crate::frame::{Frame, FrameSignal, FrameSlot};
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
@@ -417,8 +417,8 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             scheduler.done(index);
             continue;
         }
-        let aspect = frame.picture.aspect();
-        let analysed = Analysed { stamp: frame.stamp, arrived_at: frame.arrived_at, aspect, detections };
+        let Frame { stamp, arrived_at, picture } = frame;
+        let analysed = Analysed { stamp, arrived_at, picture, detections };
         if lane.found.try_send(analysed).is_err() {
             // The camera's task is gone: the program ends.
             scheduler.done(index);

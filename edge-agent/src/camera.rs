@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::detect::scheduler::Scheduler;
+use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{EventContext, Moment, TimeQuality};
@@ -34,8 +35,8 @@ pub struct Analysed {
     pub stamp: FrameStamp,
     /// When it arrived.
     pub arrived_at: Instant,
-    /// Width over height of the picture.
-    pub aspect: f32,
+    /// What was looked at.
+    pub picture: Arc<Picture>,
     /// What was seen.
     pub detections: Vec<Detection>,
 }
@@ -94,7 +95,7 @@ impl CameraCore {
     /// Tracks, judges and drafts the events of one frame.
     pub fn step(&mut self, analysed: Analysed, time_quality: TimeQuality) -> (Scene, Vec<Draft>) {
         self.rate.tick(analysed.stamp.pts);
-        let (scene, events) = self.core.step(analysed.stamp, analysed.aspect, &analysed.detections);
+        let (scene, events) = self.core.step(analysed.stamp, analysed.picture.aspect(), &analysed.detections);
         (scene, self.drafts(&events, time_quality))
     }
 

@@ -179,8 +179,8 @@ pub struct Frame {
     pub stamp: FrameStamp,
     /// When it arrived, on this machine's monotonic clock: latency is measured from here.
     pub arrived_at: Instant,
-    /// Its pixels.
-    pub picture: Picture,
+    /// Its pixels; shared, because evidence of an incident may need them after inference.
+    pub picture: Arc<Picture>,
 }
 
 /// Tells waiting inference workers that some slot has a fresh frame.

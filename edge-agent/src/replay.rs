@@ -93,13 +93,12 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             numbered.summary.analysed += 1;
             numbered.summary.detections += detections.len() as u64;
             let stage = &mut stages[index];
-            let picture = (frame.picture.width(), frame.picture.height());
-            let seq = frame.stamp.seq;
-            let (aspect, arrived_at) = (frame.picture.aspect(), frame.arrived_at);
-            let analysed = Analysed { stamp: frame.stamp, arrived_at, aspect, detections };
+            let Frame { stamp, arrived_at, picture } = frame;
+            let (seq, size) = (stamp.seq, (picture.width(), picture.height()));
+            let analysed = Analysed { stamp, arrived_at, picture, detections };
             let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
-                tracks.frame(seq, picture, &scene);
+                tracks.frame(seq, size, &scene);
             }
             numbered.emit(drafts)?;
         }

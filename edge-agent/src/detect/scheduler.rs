@@ -130,7 +130,7 @@ mod tests {
         Frame {
             stamp: FrameStamp { camera, seq, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
-            picture: Picture::new(layout, Box::new(vec![0; 6])).expect("fits"),
+            picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
         }
     }
 

@@ -11,6 +11,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::{CameraId, FrameStamp, MediaTime, WallTime};
@@ -107,10 +108,7 @@ impl FileSource {
 
     /// decodebin may swallow the error of a demuxer that finds no index while it is being plugged in.
     fn silent(&self) -> SourceError {
-        let detail = format!("nothing was decoded for {} s", SILENCE.as_secs());
-        let fault =
-            if self.seq > 0 { FileFault::Damaged { frames: self.seq, detail } } else { FileFault::NotAVideo(detail) };
-        SourceError::File { path: self.path.clone(), fault }
+        self.broken(format!("nothing was decoded for {} s", SILENCE.as_secs()))
     }
 
     fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, SourceError> {
@@ -121,7 +119,7 @@ impl FileSource {
         self.last = self.clock.tick(pts, nominal(sample));
         let captured_at = self.start + self.last.since(MediaTime::ZERO);
         let stamp = FrameStamp { camera: self.camera.clone(), seq: self.seq, pts: self.last, captured_at };
-        Ok(Frame { stamp, arrived_at, picture })
+        Ok(Frame { stamp, arrived_at, picture: Arc::new(picture) })
     }
 
     fn error(&self) -> Option<SourceError> {
@@ -140,7 +138,11 @@ impl FileSource {
     }
 
     fn failed(&self, error: &gst::glib::Error, debug: Option<&str>) -> SourceError {
-        let detail = redact(&describe(error, debug));
+        self.broken(redact(&describe(error, debug)))
+    }
+
+    /// Damaged behind the frames that were given, or no video at all.
+    fn broken(&self, detail: String) -> SourceError {
         let fault =
             if self.seq > 0 { FileFault::Damaged { frames: self.seq, detail } } else { FileFault::NotAVideo(detail) };
         SourceError::File { path: self.path.clone(), fault }

@@ -131,7 +131,7 @@ impl Attempt {
         let pts = state.clock.tick(pts, arrived_at);
         let stamp = FrameStamp { camera: self.session.camera.clone(), seq: state.seq, pts, captured_at };
         // Within the lock: frames reach the slot in the order of their stamps.
-        self.session.slot.put(Frame { stamp, arrived_at, picture });
+        self.session.slot.put(Frame { stamp, arrived_at, picture: Arc::new(picture) });
         Ok(())
     }
 
