@@ -21,4 +21,5 @@ pub mod shutdown;
 pub mod source;
 pub mod status;
 pub mod telemetry;
+pub mod text;
 pub mod watch;

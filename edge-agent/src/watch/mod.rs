@@ -10,7 +10,6 @@
 
 mod dedup;
 mod line;
-mod text;
 
 use std::time::Duration;
 
@@ -19,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use line::{line, vietnam};
-pub use text::Lang;
 
 use crate::publish::mqtt::{Identity, Stage, link_error};
 use crate::publish::wire::{self, HostState, Incident, System, UtcMillis};
 use crate::publish::{BrokerParams, LinkError, Message, TopicRoot};
+pub use crate::text::Lang;
 use dedup::Dedup;
 
 /// Duplicates are recognised among this many events.
