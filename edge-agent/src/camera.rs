@@ -23,7 +23,7 @@ use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{EventContext, Moment, TimeQuality};
-use crate::status::{self, CameraCounters};
+use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
@@ -127,6 +127,10 @@ pub struct CameraTask {
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
     pub counters: Arc<CameraCounters>,
+    /// What was seen last, for the status page.
+    pub latest: Arc<LatestScene>,
+    /// What was committed last, for the status page.
+    pub recent: Arc<RecentIncidents>,
     /// Ends the waiting for a disk that does not recover.
     pub give_up: CancellationToken,
 }
@@ -138,11 +142,12 @@ impl CameraTask {
         while let Some(analysed) = self.analysed.recv().await {
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
-            let seen = analysed.detections.len();
+            let (seen, picture) = (analysed.detections.len(), Arc::clone(&analysed.picture));
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, drafts)) => {
                     self.counters.analysed(seen, &scene);
+                    self.latest.set(picture, scene);
                     let had_events = !drafts.is_empty();
                     self.commit(drafts).await;
                     self.counters.done(had_events, arrived_at.elapsed());
@@ -179,7 +184,10 @@ impl CameraTask {
         let mut reported = false;
         loop {
             match self.outbox.commit(Arc::clone(&drafts)).await {
-                Ok(_) => return self.counters.events(&drafts),
+                Ok(_) => {
+                    self.counters.events(&drafts);
+                    return self.recent.note(&drafts);
+                }
                 Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {
                     if !std::mem::replace(&mut reported, true) {
                         tracing::error!(camera = %self.camera, %error, "events are not written yet; trying again");

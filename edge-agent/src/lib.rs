@@ -13,6 +13,7 @@ pub mod detect;
 pub mod evidence;
 pub mod frame;
 pub mod outbox;
+pub mod page;
 pub mod publish;
 pub mod replay;
 pub mod schema;

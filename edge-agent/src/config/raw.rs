@@ -69,6 +69,8 @@ pub struct RawSite {
     pub mqtt: Option<RawMqtt>,
     /// Where events wait.
     pub storage: Option<RawStorage>,
+    /// The status page.
+    pub status: Option<RawStatus>,
     /// The cameras.
     #[schemars(required, length(min = 1))]
     pub camera: Vec<RawCamera>,
@@ -187,6 +189,14 @@ pub struct RawRetention {
     pub snapshots: Option<DurationText>,
     /// Clips.
     pub clips: Option<DurationText>,
+}
+
+/// The status page.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawStatus {
+    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which.
+    pub listen: Option<String>,
 }
 
 /// One camera.

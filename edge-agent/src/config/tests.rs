@@ -79,6 +79,14 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("[[camera]]\nid", "[storage]\noutbox = \"512\"\n[[camera]]\nid", "storage.outbox", "is not a size"),
     ("[[camera]]\nid", "[storage]\noutbox = \"1 KiB\"\n[[camera]]\nid", "storage.outbox", "too small"),
+    (
+        "[[camera]]\nid",
+        "[status]\nlisten = \"0.0.0.0:8090\"\n[[camera]]\nid",
+        "status.listen",
+        "ssh -L 8090:127.0.0.1:8090",
+    ),
+    ("[[camera]]\nid", "[status]\nlisten = \"8090\"\n[[camera]]\nid", "status.listen", "is not an address with a port"),
+    ("[[camera]]\nid", "[status]\nport = 8090\n[[camera]]\nid", "status.port", "is not a known key"),
     ("pipeline = \"traffic-junction\"", "pipeline = \"trafic-junction\"", "camera[0].pipeline", "did you mean"),
     ("pipeline = \"traffic-junction\"\n", "", "camera[0].pipeline", "is missing"),
     ("rtsp://192.0.2.1/sub", "rtsp://u:canary@192.0.2.1/sub", "camera[0].detect.url", "holds a user or password"),
@@ -213,6 +221,14 @@ fn the_site_goes_over_the_pipeline_and_the_pipeline_over_the_defaults() {
 }
 
 #[test]
+fn the_status_page_is_on_loopback_unless_it_is_off() {
+    let listen = |text: &str| load(&GOOD.replacen("[[camera]]", text, 1)).expect("good").status_listen;
+    assert_eq!(listen("[[camera]]"), "127.0.0.1:8090".parse().ok());
+    assert_eq!(listen("[status]\nlisten = \"[::1]:0\"\n[[camera]]"), "[::1]:0".parse().ok());
+    assert_eq!(listen("[status]\nlisten = \"off\"\n[[camera]]"), None);
+}
+
+#[test]
 fn the_digest_changes_with_the_file() {
     let other = GOOD.replacen("id = \"r\"", "id = \"s\"", 1);
     assert_ne!(load(GOOD).expect("good").digest, load(&other).expect("good").digest);
@@ -280,7 +296,7 @@ fn schemas_and_files_agree() {
 /// `UPDATE_SCHEMAS=1` writes them instead.
 #[test]
 fn file_schemas_are_current() {
-    for name in ["site", "pipeline", "hw-profile", "model"] {
+    for name in ["site", "pipeline", "hw-profile", "model", "api_status"] {
         let file = root().join("edge-agent/schemas").join(crate::schema::file_name(name));
         let document = crate::schema::document(name).expect("there is one");
         let text = serde_json::to_string_pretty(&document).expect("writes") + "\n";

@@ -1,13 +1,17 @@
 //! How the box is: counters that the stages keep, and the retained messages made of them.
 //!
 //! # Ownership
-//! Stages only count ([`CameraCounters`], atomics); one task reads ([`health`]). Health flows back and nothing else
-//! does.
+//! Stages only count ([`CameraCounters`], atomics) and leave their latest value ([`LatestScene`], [`RecentIncidents`]);
+//! one task reads ([`health`]), and the status page. Health flows back and nothing else does.
 
 mod clock;
 mod health;
 mod latency;
+mod latest;
+mod live;
+mod pace;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +20,14 @@ use std::time::Duration;
 use analytics::Scene;
 
 pub use clock::time_quality;
-pub use health::{CameraSource, HealthTask, camera_status, forward_camera_status};
+pub use health::{CameraSource, HealthTask, Snapshot, camera_status, forward_camera_status};
 pub use latency::Latency;
+pub use latest::{LatestScene, RecentIncidents, Shot};
+pub use live::dead_reasons;
+pub use pace::CameraPace;
 
 use crate::outbox::Draft;
-use crate::publish::wire::Phase;
+use crate::publish::wire::{Phase, Severity, Word};
 
 /// What one camera's stages count. Totals since start.
 #[derive(Debug, Default)]
@@ -34,6 +41,7 @@ pub struct CameraCounters {
     crashes: AtomicU64,
     failures: AtomicU64,
     latency: Mutex<Latencies>,
+    opened: Mutex<BTreeMap<(Word, Severity), u64>>,
 }
 
 /// Times from a frame's arrival.
@@ -83,8 +91,12 @@ impl CameraCounters {
 
     pub(crate) fn events(&self, drafts: &[Draft]) {
         self.events.fetch_add(drafts.len() as u64, Ordering::Relaxed);
-        let opened = drafts.iter().filter(|draft| draft.event().data.phase == Phase::New).count();
-        self.incidents.fetch_add(opened as u64, Ordering::Relaxed);
+        for draft in drafts.iter().filter(|draft| draft.event().data.phase == Phase::New) {
+            self.incidents.fetch_add(1, Ordering::Relaxed);
+            let data = &draft.event().data;
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            *opened.entry((data.kind.clone(), data.severity)).or_default() += 1;
+        }
     }
 
     pub(crate) fn done(&self, had_events: bool, after: Duration) {
@@ -109,6 +121,12 @@ impl CameraCounters {
     #[must_use]
     pub fn latency(&self) -> Latencies {
         self.latency.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Incidents opened, by kind and severity.
+    #[must_use]
+    pub fn opened(&self) -> BTreeMap<(Word, Severity), u64> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All of them.

@@ -1,4 +1,7 @@
-//! The words an operator reads, in both languages, in one table.
+//! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
+
+pub(crate) mod page;
+pub(crate) mod state;
 
 use std::fmt::Write as _;
 
@@ -41,6 +44,11 @@ impl Lang {
             Self::En => text,
         }
     }
+}
+
+/// In both languages at once.
+pub(crate) fn both(words: impl Fn(Lang) -> String) -> LocalText {
+    LocalText { vi: words(Lang::Vi).into(), en: words(Lang::En).into() }
 }
 
 const fn text(vi: &'static str, en: &'static str) -> Text {
