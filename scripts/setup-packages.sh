@@ -12,8 +12,8 @@ demo)
         gstreamer1.0-plugins-ugly gstreamer1.0-libav)
     ;;
 test)
-    why="for the tests, which deliver to a real MQTT broker and kill it"
-    packages=(mosquitto mosquitto-clients)
+    why="for the tests, which deliver to a real MQTT broker and kill it, and look at the status page in a real browser"
+    packages=(mosquitto mosquitto-clients chromium)
     ;;
 pip)
     why="to fetch files that are published as Python wheels"

@@ -33,13 +33,11 @@ use crate::detect::scheduler::{Job, Scheduler};
 use crate::frame::{Frame, FrameSignal, FrameSlot};
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
+use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
 use crate::source::{RtspSource, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams, wall_now};
-use crate::publish::wire::CameraLabel;
-use crate::status::{
-    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, Totals,
-};
+use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, Totals};
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
 const ANALYSED: usize = 1;
@@ -259,10 +257,11 @@ impl App {
         &self.topics
     }
 
-    /// How the status page is.
-    #[must_use]
-    pub fn page(&self) -> watch::Receiver<PageState> {
-        self.page_state.clone()
+    /// How the status page is, once it has been tried.
+    pub async fn page_decided(&self) -> PageState {
+        let mut state = self.page_state.clone();
+        let decided = state.wait_for(|state| *state != PageState::Starting).await;
+        decided.map_or(PageState::Off, |state| state.clone())
     }
 
     /// Waits until every camera has given a frame that was analysed; never, while one does not.

@@ -73,9 +73,18 @@ mod tests {
         for host in ["localhost", "LOCALHOST:8090", "127.0.0.1", "127.0.0.1:18090", "[::1]", "[::1]:8090"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example:8090", "127.0.0.1.evil.example", "192.0.2.1:8090",
-            "127.0.0.1:80:evil", "user@localhost", "[::1].evil", "0.0.0.0:8090", "localhost:80 evil"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8090",
+            "127.0.0.1.evil.example",
+            "192.0.2.1:8090",
+            "127.0.0.1:80:evil",
+            "user@localhost",
+            "[::1].evil",
+            "0.0.0.0:8090",
+            "localhost:80 evil",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -165,7 +165,8 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
         ]
     };
     let each = |value: fn(&PageCamera) -> u64| cameras.iter().map(move |camera| (id(camera), value(camera)));
-    let each_model = |value: fn(&PageCamera) -> u64| cameras.iter().map(move |camera| (of_model(camera), value(camera)));
+    let each_model =
+        |value: fn(&PageCamera) -> u64| cameras.iter().map(move |camera| (of_model(camera), value(camera)));
     let states = cameras.iter().flat_map(|camera| {
         let now = camera_status(&camera.source.camera, &camera.source.status.borrow()).state;
         let labels = move |word| [("camera", camera.label.id.clone()), ("state", String::from(word))];
@@ -173,9 +174,11 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     });
     writer.gauges("camera_state", "1 for the state that the camera is in, 0 for the others", states)?;
     writer.counts("camera_connects", "Connections tried", each(|camera| camera.source.status.borrow().attempts))?;
-    writer.counts("camera_stalls", "Connections given up because no frame came", each(|camera| {
-        camera.source.status.borrow().stalls
-    }))?;
+    writer.counts(
+        "camera_stalls",
+        "Connections given up because no frame came",
+        each(|camera| camera.source.status.borrow().stalls),
+    )?;
     writer.counts("frames_received", "Frames received and decoded", each(|camera| camera.source.slot.arrived()))?;
     let replaced = each(|camera| camera.source.slot.replaced());
     writer.counts("frames_replaced", "Frames replaced by a fresher one before they were analysed", replaced)?;
@@ -200,7 +203,11 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     });
     writer.counts("incidents", "Incidents opened", incidents)?;
     let judged = cameras.iter().map(|camera| (id(camera), camera.source.counters.latency().judged));
-    writer.histograms("frame_latency", "From a frame's arrival until it was judged and its events committed", judged)?;
+    writer.histograms(
+        "frame_latency",
+        "From a frame's arrival until it was judged and its events committed",
+        judged,
+    )?;
     let committed = cameras.iter().map(|camera| (id(camera), camera.source.counters.latency().committed));
     writer.histograms("event_latency", "The same of frames that had events", committed)
 }

@@ -89,11 +89,7 @@ impl PageTask {
 }
 
 /// Binds, however long the port is taken; `None` when it is to stop.
-async fn bind(
-    address: SocketAddr,
-    state: &watch::Sender<PageState>,
-    stop: &CancellationToken,
-) -> Option<TcpListener> {
+async fn bind(address: SocketAddr, state: &watch::Sender<PageState>, stop: &CancellationToken) -> Option<TcpListener> {
     loop {
         let error = match TcpListener::bind(address).await {
             Ok(listener) => return Some(listener),

@@ -45,6 +45,13 @@
     return `${date} ${time} ${offset}`;
   };
 
+  function span(start, end) {
+    if (!end || end === start) return moment(start);
+    const [from, to] = [local(start), local(end)];
+    const until = from.date === to.date ? to.time : `${to.date} ${to.time}`;
+    return `${from.date} ${from.time} – ${until} ${to.offset}`;
+  }
+
   function lasting(seconds, days) {
     const pad = (value) => String(Math.floor(value)).padStart(2, "0");
     const clock = `${pad((seconds % 86400) / 3600)}:${pad((seconds % 3600) / 60)}:${pad(seconds % 60)}`;
@@ -133,6 +140,8 @@
   function showPicture(card, camera) {
     const [frame, image] = [card.querySelector(".picture"), card.querySelector("img")];
     const taken = card.querySelector(".taken");
+    const empty = card.querySelector(".no-picture");
+    put(empty, camera.picture ? empty.dataset.loading : empty.dataset.none);
     const path = camera.picture && `${camera.picture.path}?seq=${camera.picture.seq}`;
     // One at a time, and none that nobody sees: a tunnel over a mobile link is slow.
     const idle = image.dataset.state !== "loading" && performance.now() >= Number(image.dataset.notBefore ?? 0);
@@ -145,7 +154,7 @@
     image.onload = () => {
       done("loaded");
       image.hidden = taken.hidden = false;
-      card.querySelector(".no-picture").hidden = true;
+      empty.hidden = true;
       put(taken, local(camera.picture.taken_at).time);
       taken.dateTime = camera.picture.taken_at;
     };
@@ -158,7 +167,7 @@
 
   function isSeen(element) {
     const { top, bottom } = element.getBoundingClientRect();
-    return bottom > -200 && top < window.innerHeight + 200;
+    return bottom > -400 && top < window.innerHeight + 400;
   }
 
   function showCamera(card, camera) {
@@ -182,8 +191,10 @@
   }
 
   function showIncident(row, incident) {
-    if (row.dataset.revision === String(incident.revision)) return;
-    row.dataset.revision = incident.revision;
+    // Nothing about it is new.
+    const version = `${incident.revision} ${incident.pictures.map((picture) => picture.path).join(" ")}`;
+    if (row.dataset.version === version) return;
+    row.dataset.version = version;
     row.dataset.severity = incident.severity;
     row.dataset.phase = incident.phase;
     const at = (name) => row.querySelector(`.${name}`);
@@ -195,9 +206,7 @@
     const because = words(incident.why);
     at("why").hidden = !because;
     put(at("because"), because);
-    const end = incident.ended_at && incident.ended_at !== incident.started_at;
-    const [from, to] = [moment(incident.started_at), end ? ` – ${local(incident.ended_at).time}` : ""];
-    put(at("when"), from + to);
+    put(at("when"), span(incident.started_at, incident.ended_at));
     const thumb = at("thumb");
     const [picture] = incident.pictures;
     thumb.hidden = !picture;

@@ -37,16 +37,16 @@ impl Pictures {
     }
 
     /// The latest picture of the camera with this index; `None` before its first.
-    pub(super) async fn latest(&self, index: usize, camera: &PageCamera) -> Option<Bytes> {
+    pub(super) async fn latest(&self, index: usize, camera: &PageCamera, now: Instant) -> Option<Bytes> {
         let mut made = self.cameras.get(index)?.lock().await;
-        if let Some(made) = made.as_ref().filter(|made| made.at.elapsed() < AT_MOST_EVERY) {
+        if let Some(made) = made.as_ref().filter(|made| now.saturating_duration_since(made.at) < AT_MOST_EVERY) {
             return Some(made.jpeg.clone());
         }
         let shot = camera.latest.get()?;
         let places = camera.places.clone();
         let _turn = self.making.acquire().await.ok()?;
         let jpeg: Bytes = tokio::task::spawn_blocking(move || draw(&shot, &places)).await.ok()?.into();
-        *made = Some(Made { at: Instant::now(), jpeg: jpeg.clone() });
+        *made = Some(Made { at: now, jpeg: jpeg.clone() });
         Some(jpeg)
     }
 }

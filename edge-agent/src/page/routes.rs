@@ -88,7 +88,7 @@ async fn box_status(State(page): Shared) -> Response {
 async fn camera_picture(State(page): Shared, Path(id): Path<String>) -> Response {
     let index = page.sources.cameras.iter().position(|camera| camera.label.id == id);
     let picture = match index {
-        Some(index) => page.pictures.latest(index, &page.sources.cameras[index]).await,
+        Some(index) => page.pictures.latest(index, &page.sources.cameras[index], Instant::now()).await,
         None => None,
     };
     match picture {

@@ -113,11 +113,12 @@ mod tests {
     #[test]
     fn what_is_exported_adds_up() {
         let mut latency = Latency::default();
-        [0, 3, 50, 51, 700, 3_600_000].map(|ms| latency.record(Duration::from_millis(ms)));
+        [0, 3, 50, 51, 700, 3_600_000].into_iter().for_each(|ms| latency.record(Duration::from_millis(ms)));
         let buckets: Vec<(f64, u64)> = latency.buckets().collect();
         assert!(buckets.is_sorted_by(|a, b| a.0 < b.0) && buckets.last().is_some_and(|last| last.0.is_infinite()));
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), latency.count());
-        let until = |ms: f64| buckets.iter().filter(|(bound, _)| *bound <= ms / 1e3).map(|(_, count)| count).sum::<u64>();
+        let until =
+            |ms: f64| buckets.iter().filter(|(bound, _)| *bound <= ms / 1e3).map(|(_, count)| count).sum::<u64>();
         assert_eq!((until(2.2), until(10.0), until(100.0), until(1000.0)), (1, 2, 4, 5));
         assert_eq!(latency.sum(), Duration::from_millis(3_600_804));
     }

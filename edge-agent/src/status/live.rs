@@ -39,3 +39,68 @@ fn is_stuck(camera: &CameraPace) -> bool {
     let interval = Duration::from_secs_f64(STUCK_INTERVALS / camera.asked_fps);
     camera.unanalysed_for > STUCK.max(interval)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::wire::{Health, HealthState, OutboxHealth, PublishHealth, TimeQuality, UtcMillis};
+
+    /// How long each camera's frames have come without being analysed; a camera that is away has none.
+    fn snapshot(unanalysed: &[Option<u64>], asked_fps: f64) -> Snapshot {
+        let camera = |unanalysed: &Option<u64>| CameraPace {
+            asked_fps,
+            received_fps: if unanalysed.is_some() { 25.0 } else { 0.0 },
+            unanalysed_for: Duration::from_secs(unanalysed.unwrap_or(60)),
+            ..CameraPace::default()
+        };
+        let health = Health {
+            time: UtcMillis::now(),
+            uptime_s: 60,
+            state: HealthState::Ok,
+            reasons: Vec::new(),
+            models: Vec::new(),
+            time_quality: TimeQuality { synced: true, max_error_ms: Some(1) },
+            memory_bytes: 0,
+            outbox: OutboxHealth { pending: 0, pending_bytes: 0, lost_total: 0, failing: false },
+            publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
+            cameras: Vec::new(),
+        };
+        Snapshot { looked_at: Instant::now(), health, cameras: unanalysed.iter().map(camera).collect() }
+    }
+
+    fn reasons(unanalysed: &[Option<u64>], asked_fps: f64) -> Vec<Word> {
+        let snapshot = snapshot(unanalysed, asked_fps);
+        dead_reasons(Some(&snapshot), snapshot.looked_at)
+    }
+
+    #[test]
+    fn cameras_that_are_away_are_not_the_programs_death() {
+        assert!(reasons(&[], 5.0).is_empty());
+        assert!(reasons(&[None, None], 5.0).is_empty());
+        assert!(reasons(&[Some(0), None], 5.0).is_empty());
+    }
+
+    #[test]
+    fn pictures_that_nobody_analyses_are() {
+        assert_eq!(reasons(&[Some(11), None, Some(12)], 5.0), ["nothing_analysed"]);
+        assert!(reasons(&[Some(11), Some(0)], 5.0).is_empty(), "the other camera is analysed");
+        assert!(reasons(&[Some(29)], 0.1).is_empty(), "one picture in ten seconds was asked for");
+        assert_eq!(reasons(&[Some(31)], 0.1), ["nothing_analysed"]);
+    }
+
+    #[test]
+    fn a_watch_that_stopped_and_a_disk_that_fails_are() {
+        let mut snapshot = snapshot(&[Some(0)], 5.0);
+        assert_eq!(dead_reasons(None, Instant::now()), ["starting"]);
+        assert_eq!(dead_reasons(Some(&snapshot), snapshot.looked_at + Duration::from_secs(11)), ["health_not_ticking"]);
+        snapshot.health.outbox.failing = true;
+        assert_eq!(dead_reasons(Some(&snapshot), snapshot.looked_at), ["outbox_failing"]);
+    }
+
+    #[test]
+    fn every_reason_has_words() {
+        for code in ["starting", "health_not_ticking", "nothing_analysed", "outbox_failing"] {
+            assert!(crate::text::state::has_words(code), "{code}");
+        }
+    }
+}

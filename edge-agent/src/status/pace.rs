@@ -45,10 +45,9 @@ pub(super) struct Paces {
 impl Paces {
     /// Looks at the counters.
     pub(super) fn look(&mut self, cameras: &[CameraSource], now: Instant) -> Vec<CameraPace> {
-        let counts = cameras.iter().map(|camera| Count {
-            arrived: camera.slot.arrived(),
-            analysed: camera.counters.totals().analysed,
-        });
+        let counts = cameras
+            .iter()
+            .map(|camera| Count { arrived: camera.slot.arrived(), analysed: camera.counters.totals().analysed });
         let mut paces = self.note(counts.collect(), now);
         let latencies: Vec<Latency> = cameras.iter().map(|camera| camera.counters.latency().judged).collect();
         for (index, (pace, camera)) in paces.iter_mut().zip(cameras).enumerate() {

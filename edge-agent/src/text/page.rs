@@ -5,7 +5,7 @@ use analytics::Text;
 use super::{Lang, text};
 
 /// Plain text: none of it may hold what HTML would read as markup.
-const LABELS: [(&str, Text); 43] = [
+const LABELS: [(&str, Text); 44] = [
     ("lang", text("vi", "en")),
     ("title", text("Trạng thái hộp giao thông", "Junction box status")),
     ("box", text("Hộp", "Box")),
@@ -49,6 +49,7 @@ const LABELS: [(&str, Text); 43] = [
     ("cameras", text("Camera", "Cameras")),
     ("disabled_cameras", text("Đã tắt trong cấu hình", "Switched off in the site file")),
     ("no_picture", text("Chưa có hình", "No picture yet")),
+    ("loading_picture", text("Đang tải hình …", "Loading the picture …")),
     ("picture_of", text("Hình mới nhất của", "Latest picture of")),
     ("received", text("Nhận", "Received")),
     ("analysed", text("Phân tích", "Analysed")),

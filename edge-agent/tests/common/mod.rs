@@ -1,6 +1,7 @@
 //! What integration tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub(crate) mod browser;
 pub(crate) mod contract;
 pub(crate) mod mosquitto;
 pub(crate) mod process;
