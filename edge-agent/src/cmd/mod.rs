@@ -1,8 +1,10 @@
 //! The commands, one file each, and how they end.
 
 mod check;
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod man;
 mod models;
 mod replay;
 mod run;
@@ -66,6 +68,10 @@ enum Command {
     Models(models::Args),
     /// Prints the JSON Schema of a file or message, or the AsyncAPI document.
     Schema(schema::Args),
+    /// Prints what a shell needs to complete the command line.
+    Completions(completions::Args),
+    /// Prints the manual page, or writes those of all commands.
+    Man(man::Args),
 }
 
 /// Does what the command line asks for.
@@ -76,7 +82,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // The embedded broker logs every client that leaves as an error.
         Command::Demo(_) => "warn,rumqttd=off,ort=warn",
         Command::Run(_) => "info,ort=warn",
-        Command::Check(_) | Command::Replay(_) | Command::Watch(_) | Command::Models(_) | Command::Schema(_) => "warn",
+        Command::Check(_)
+        | Command::Replay(_)
+        | Command::Watch(_)
+        | Command::Models(_)
+        | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_) => "warn",
     };
     edge_agent::telemetry::init(cli.log_json, filter);
     match cli.command {
@@ -88,6 +100,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 
