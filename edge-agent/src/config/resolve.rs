@@ -338,6 +338,11 @@ pub fn load_site(file: &Path, home: &Home) -> Result<Site, ConfigErrors> {
     load(&Document::read(file)?, home)
 }
 
+/// The same for a text that is to become `file`.
+pub fn load_site_text(file: &Path, text: &str, home: &Home) -> Result<Site, ConfigErrors> {
+    load(&Document::from_text(file, text), home)
+}
+
 pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigErrors> {
     let mut errors = ConfigErrors::default();
     let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return Err(errors) };
@@ -454,12 +459,7 @@ fn cameras(
 
 impl Resolver<'_> {
     fn unknown_file(&mut self, key: &str, name: &str, what: &str, dir: &Path) {
-        let mut known: Vec<String> = std::fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
-            .collect();
-        known.sort();
+        let known = super::home::names(dir);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         self.unknown(key, name, what, &known);
     }
