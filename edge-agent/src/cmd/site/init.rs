@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use analytics::{BoxId, CameraId, SiteId};
 use anyhow::{Context, bail};
 use edge_agent::config::{self, BrokerDraft, CameraDraft, Home, Site, SiteDraft};
-use edge_agent::secret::Secret;
 use edge_agent::doctor;
+use edge_agent::secret::Secret;
 use jiff::tz::TimeZone;
 use url::Url;
 

@@ -2,6 +2,7 @@
 
 mod ask;
 mod init;
+mod picture;
 
 use std::process::ExitCode;
 
@@ -18,10 +19,13 @@ pub(crate) struct Args {
 enum Command {
     /// Asks for junction, broker and cameras, tries the cameras, and writes a first site file.
     Init(Box<init::Args>),
+    /// Takes a camera's picture with a grid of fractions and the zones drawn in, to read points off.
+    Picture(picture::Args),
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Init(args) => init::run(*args, home),
+        Command::Picture(args) => picture::run(&args, home),
     }
 }
