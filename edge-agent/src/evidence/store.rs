@@ -305,13 +305,15 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
         /// Whatever is added, pending and cleared, and however time passes: the folder holds what the shelf says; all
         /// that is pending is there; of the rest the newest are there, within the budget and the time, and none is
         /// missing that would fit.
         #[test]
         fn the_newest_that_fit_are_kept(
-            pictures in prop::collection::vec((1_u64..20, 0_u32..10, any::<bool>()), 1..30),
-            max_bytes in 0_u64..150,
+            pictures in prop::collection::vec((1_u64..20, 0_u32..10, any::<bool>()), 1..16),
+            max_bytes in 0_u64..100,
             days in 1_u32..60,
         ) {
             let folder = tempfile::tempdir().expect("a folder");
