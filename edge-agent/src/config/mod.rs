@@ -22,6 +22,7 @@ mod value;
 pub use document::Document;
 pub use error::{ConfigError, ConfigErrors};
 pub use home::{Home, HomeError};
+pub use place::Places;
 pub use profile::{HwProfile, Pipeline};
 pub use resolve::load_site;
 pub use secret::{SecretError, SecretRef};

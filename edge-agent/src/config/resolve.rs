@@ -342,7 +342,8 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let regions = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
-        let rules = self.rules(index, raw, pipeline);
+        let places = self.places(index, &raw.zone, &raw.line);
+        let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         let inherited = pipeline.regions.as_ref().and_then(|regions| self.regions("regions", regions));
@@ -356,6 +357,7 @@ impl<'a> Resolver<'a> {
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: regions.or(inherited),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
+            places,
             rules,
         })
     }

@@ -147,7 +147,7 @@ impl Shelf {
         pending: &BTreeSet<String>,
         now: SystemTime,
     ) -> io::Result<Self> {
-        let mut shelf = Self { store, limits, kept: BTreeMap::new(), bytes: 0 };
+        let mut shelf = Self::empty(store, limits);
         let entries = match fs::read_dir(shelf.store.folder()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(shelf),
             entries => entries?,
@@ -171,6 +171,11 @@ impl Shelf {
             }
         }
         Ok(shelf)
+    }
+
+    /// Knows of no picture yet.
+    pub(super) fn empty(store: EvidenceStore, limits: EvidenceLimits) -> Self {
+        Self { store, limits, kept: BTreeMap::new(), bytes: 0 }
     }
 
     fn put(&mut self, file: String, since: SystemTime, bytes: u64) {

@@ -146,7 +146,8 @@ pub struct Evidence {
     pub bytes: Option<u64>,
     /// What was blurred or masked.
     pub privacy: Word,
-    /// Why there is none, once failed.
+    /// Why there is none, once failed, in words of an open list: `busy`, `interrupted`, `disk_full`, `read_only`,
+    /// `not_written`, `not_drawn`.
     pub reason: Option<String>,
 }
 
