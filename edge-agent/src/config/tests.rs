@@ -87,6 +87,21 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("[[camera]]\nid", "[status]\nlisten = \"8090\"\n[[camera]]\nid", "status.listen", "is not an address with a port"),
     ("[[camera]]\nid", "[status]\nport = 8090\n[[camera]]\nid", "status.port", "is not a known key"),
+    ("[[camera]]\nid", "[storage]\nevidence = \"1 KiB\"\n[[camera]]\nid", "storage.evidence", "too small"),
+    (
+        "[[camera]]\nid",
+        "[storage]\nretention = { snapshots = \"0s\" }\n[[camera]]\nid",
+        "storage.retention.snapshots",
+        "keeps no picture",
+    ),
+    (
+        "[[camera]]\nid",
+        "[evidence]\nsnapshots_from = \"warnin\"\n[[camera]]\nid",
+        "evidence.snapshots_from",
+        "did you mean \"warning\"?",
+    ),
+    ("[[camera]]\nid", "[evidence]\nsnapshots = \"yes\"\n[[camera]]\nid", "evidence.snapshots", "invalid type"),
+    ("detect = {", "snapshots = 1\ndetect = {", "camera[0].snapshots", "invalid type"),
     ("pipeline = \"traffic-junction\"", "pipeline = \"trafic-junction\"", "camera[0].pipeline", "did you mean"),
     ("pipeline = \"traffic-junction\"\n", "", "camera[0].pipeline", "is missing"),
     ("rtsp://192.0.2.1/sub", "rtsp://u:canary@192.0.2.1/sub", "camera[0].detect.url", "holds a user or password"),
@@ -226,6 +241,20 @@ fn the_status_page_is_on_loopback_unless_it_is_off() {
     assert_eq!(listen("[[camera]]"), "127.0.0.1:8090".parse().ok());
     assert_eq!(listen("[status]\nlisten = \"[::1]:0\"\n[[camera]]"), "[::1]:0".parse().ok());
     assert_eq!(listen("[status]\nlisten = \"off\"\n[[camera]]"), None);
+}
+
+#[test]
+fn snapshots_are_off_unless_the_site_or_the_camera_asks_for_them() {
+    use analytics::Severity::{High, Warning};
+    let ask = |site: &str, camera: &str| {
+        let text = GOOD.replacen("[[camera]]", &format!("{site}\n[[camera]]\n{camera}"), 1);
+        load(&text).expect("good").cameras[0].snapshots_from
+    };
+    assert_eq!(ask("", ""), None);
+    assert_eq!(ask("[evidence]\nsnapshots = true", ""), Some(Warning));
+    assert_eq!(ask("[evidence]\nsnapshots = true\nsnapshots_from = \"high\"", ""), Some(High));
+    assert_eq!(ask("[evidence]\nsnapshots = true", "snapshots = false"), None);
+    assert_eq!(ask("", "snapshots = true"), Some(Warning));
 }
 
 #[test]

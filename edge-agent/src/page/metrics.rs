@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::sources::{PageCamera, Sources};
-use crate::publish::wire::{CameraState, HealthState, Severity};
+use crate::publish::wire::{CameraState, EvidenceHealth, HealthState, Severity};
 use crate::status::{Latency, Snapshot, camera_status};
 
 /// Before every name.
@@ -65,6 +65,7 @@ impl Collector for OfBox {
         let mut writer = Writer(encoder);
         the_program(&mut writer, &self.0, &snapshot)?;
         delivery(&mut writer, &self.0)?;
+        pictures(&mut writer, &snapshot.health.evidence)?;
         cameras(&mut writer, &self.0.cameras)
     }
 }
@@ -153,6 +154,21 @@ fn delivery(writer: &mut Writer<'_>, sources: &Sources) -> fmt::Result {
     writer.count("outbox_lost_events", "Events lost to the outbox's limits", outbox.lost_total)?;
     let failing = u64::from(outbox.failing.is_some());
     writer.one("outbox_failing", "1 while events cannot be written to the disk", None, failing)
+}
+
+fn pictures(writer: &mut Writer<'_>, evidence: &EvidenceHealth) -> fmt::Result {
+    writer.count("pictures_made", "Pictures of incidents made", evidence.ready_total)?;
+    writer.count("pictures_failed", "Pictures of incidents that could not be made", evidence.failed_total)?;
+    writer.one("pictures_kept", "Pictures of incidents on the disk", None, evidence.kept)?;
+    writer.one("pictures_kept", "Size of the pictures on the disk", Some(Unit::Bytes), evidence.kept_bytes)?;
+    writer.one("thumbnails_pending", "Thumbnails not yet delivered", None, evidence.thumbnails_pending)?;
+    writer.count(
+        "thumbnails_delivered",
+        "Thumbnails acknowledged by the broker",
+        evidence.thumbnails_delivered_total,
+    )?;
+    let dropped = evidence.thumbnails_dropped_total;
+    writer.count("thumbnails_dropped", "Thumbnails that gave way to events or were refused", dropped)
 }
 
 fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {

@@ -6,6 +6,7 @@
 //! | `/` | the page, in Vietnamese, or English with `?lang=en` |
 //! | `/api/v1/status` | [`BoxStatus`], all that the page shows; schema `api_status` |
 //! | `/api/v1/camera/{id}/picture.jpg` | the camera's latest analysed picture, with what was seen drawn in |
+//! | `/api/v1/incident/{incident}/{name}` | a picture of an incident, while it is kept |
 //! | `/healthz` | 200 `ok` while the box does what it is for, 503 and why when it does not |
 //! | `/metrics` | OpenMetrics; the names are in `docs/metrics.md` |
 //!

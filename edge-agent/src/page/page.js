@@ -192,7 +192,7 @@
 
   function showIncident(row, incident) {
     // Nothing about it is new.
-    const version = `${incident.revision} ${incident.pictures.map((picture) => picture.path).join(" ")}`;
+    const version = `${incident.event_id} ${incident.pictures.map((picture) => picture.path).join(" ")}`;
     if (row.dataset.version === version) return;
     row.dataset.version = version;
     row.dataset.severity = incident.severity;

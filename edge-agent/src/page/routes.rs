@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 
 use super::metrics::Metrics;
 use super::picture::Pictures;
@@ -52,6 +54,7 @@ pub(super) fn router(sources: Arc<Sources>) -> Router {
         .route("/icon.svg", get(|| file("image/svg+xml", include_str!("icon.svg"))))
         .route("/api/v1/status", get(box_status))
         .route("/api/v1/camera/{id}/picture.jpg", get(camera_picture))
+        .route("/api/v1/incident/{incident}/{name}", get(incident_picture))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
@@ -79,9 +82,10 @@ async fn box_status(State(page): Shared) -> Response {
     let json = [(header::CONTENT_TYPE, wire::STATE_CONTENT_TYPE)];
     // In the first moments of the program: the first look comes at once.
     let _ = page.sources.snapshot.clone().wait_for(Option::is_some).await;
-    match status::box_status(&page.sources) {
-        Some(status) => (json, wire::to_bytes(&status)).into_response(),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
+    let written = spawn_blocking(move || status::box_status(&page.sources).map(|status| wire::to_bytes(&status)));
+    match written.await {
+        Ok(Some(status)) => (json, status).into_response(),
+        Ok(None) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
     }
 }
 
@@ -91,6 +95,20 @@ async fn camera_picture(State(page): Shared, Path(id): Path<String>) -> Response
         Some(index) => page.pictures.latest(index, &page.sources.cameras[index], Instant::now()).await,
         None => None,
     };
+    jpeg(picture)
+}
+
+/// A picture as it lies on the disk.
+async fn incident_picture(State(page): Shared, Path((incident, name)): Path<(String, String)>) -> Response {
+    let read = move || {
+        let file = page.sources.evidence.find(incident.parse().ok()?, &name)?;
+        // It may have been too old a moment ago.
+        std::fs::read(file).ok()
+    };
+    jpeg(spawn_blocking(read).await.ok().flatten().map(Into::into))
+}
+
+fn jpeg(picture: Option<Bytes>) -> Response {
     match picture {
         Some(jpeg) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
         None => (StatusCode::NOT_FOUND, "There is no picture.\n").into_response(),

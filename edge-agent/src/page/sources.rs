@@ -6,6 +6,7 @@ use analytics::CameraId;
 use tokio::sync::watch;
 
 use crate::config::Places;
+use crate::evidence::EvidenceStore;
 use crate::outbox::OutboxStats;
 use crate::publish::PublishStatus;
 use crate::publish::wire::{Birth, CameraLabel, ModelRef};
@@ -29,6 +30,8 @@ pub struct Sources {
     pub delivery: watch::Receiver<PublishStatus>,
     /// The latest incidents.
     pub recent: Arc<RecentIncidents>,
+    /// Their pictures.
+    pub evidence: EvidenceStore,
 }
 
 /// A camera as the page knows it.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::sources::{PageCamera, Sources};
+use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
     CameraLabel, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, Sequence, Severity, SiteLabel,
     Software, TimeQuality, UtcMillis, Word,
@@ -172,13 +173,13 @@ pub struct PictureRef {
     pub taken_at: UtcMillis,
 }
 
-/// One incident, as its newest revision says.
+/// One incident, as the newest event that its camera gave says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentCard {
     /// The incident.
     pub incident_id: Uuid,
-    /// Its newest revision.
-    pub revision: u32,
+    /// Its newest event: another one, other words.
+    pub event_id: Uuid,
     /// Where it stands.
     pub phase: Phase,
     /// The same in words.
@@ -220,7 +221,13 @@ pub struct RecentPicture {
     pub path: String,
 }
 
-/// All of it; `None` before the health task's first look.
+/// A picture that lies on the disk by now; the event that announced it was written before it.
+fn picture(incident: Uuid, name: &str, evidence: &EvidenceStore) -> Option<RecentPicture> {
+    evidence.find(incident, name)?;
+    Some(RecentPicture { path: format!("/api/v1/incident/{incident}/{name}") })
+}
+
+/// All of it, with a look at the disk; `None` before the health task's first look.
 pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
     let snapshot = sources.snapshot()?;
     let (birth, health) = (&sources.birth, &snapshot.health);
@@ -260,7 +267,7 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
         },
         cameras: zip(&sources.cameras, &snapshot.cameras).map(|(camera, pace)| camera_card(camera, pace)).collect(),
         disabled: sources.disabled.iter().map(ToString::to_string).collect(),
-        incidents: sources.recent.with(incident_card),
+        incidents: sources.recent.with(|event| incident_card(event, &sources.evidence)),
     })
 }
 
@@ -308,12 +315,12 @@ fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-fn incident_card(event: &Incident) -> IncidentCard {
+fn incident_card(event: &Incident, evidence: &EvidenceStore) -> IncidentCard {
     let data = &event.data;
     let why = &data.why;
     IncidentCard {
         incident_id: data.incident_id,
-        revision: data.revision,
+        event_id: event.id,
         phase: data.phase,
         phase_text: text::phase(data.phase).into(),
         kind: data.kind.clone(),
@@ -329,6 +336,6 @@ fn incident_card(event: &Incident) -> IncidentCard {
         started_at: data.started_at,
         ended_at: data.ended_at,
         clock_synced: data.time_quality.synced,
-        pictures: Vec::new(),
+        pictures: data.evidence.iter().filter_map(|piece| picture(data.incident_id, &piece.name, evidence)).collect(),
     }
 }

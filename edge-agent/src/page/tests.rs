@@ -20,14 +20,14 @@ use uuid::Uuid;
 use super::picture::Pictures;
 use super::*;
 use crate::config::{self, Home};
+use crate::evidence::EvidenceStore;
 use crate::frame::{
     Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
 };
 use crate::outbox::{Draft, OutboxStats};
 use crate::publish::PublishStatus;
 use crate::publish::wire::{
-    CameraLabel, EventContext, Health, HealthState, LocalText, ModelRef, Moment, OutboxHealth, PublishHealth, Sequence,
-    TimeQuality, UtcMillis,
+    self, CameraLabel, EventContext, Health, HealthState, LocalText, ModelRef, Moment, Sequence, TimeQuality, UtcMillis,
 };
 use crate::setup;
 use crate::source::SourceStatus;
@@ -41,16 +41,10 @@ fn model() -> ModelRef {
 
 fn snapshot() -> Snapshot {
     let health = Health {
-        time: UtcMillis::now(),
-        uptime_s: 90,
         state: HealthState::Degraded,
         reasons: vec!["camera_not_online".into()],
-        models: vec![model()],
         time_quality: TimeQuality { synced: true, max_error_ms: Some(12) },
-        memory_bytes: 1 << 20,
-        outbox: OutboxHealth { pending: 3, pending_bytes: 4096, lost_total: 0, failing: false },
-        publish: PublishHealth { delivered_total: 7, retries_total: 0, refused_total: 0 },
-        cameras: Vec::new(),
+        ..crate::status::health_example()
     };
     let pace = CameraPace { asked_fps: 5.0, received_fps: 25.0, analysed_fps: 5.0, ..CameraPace::default() };
     Snapshot { looked_at: Instant::now(), health, cameras: vec![pace] }
@@ -66,6 +60,8 @@ fn delivery() -> PublishStatus {
         in_flight: 0,
         retries: 0,
         refused: 0,
+        thumbnails: 0,
+        thumbnails_given_up: 0,
         last_error: None,
     }
 }
@@ -77,6 +73,9 @@ fn outbox() -> OutboxStats {
         pending: 3,
         pending_bytes: 4096,
         lost_total: 0,
+        thumbnails: 0,
+        thumbnail_bytes: 0,
+        thumbnails_dropped_total: 0,
         transactions_total: 4,
         failing: None,
         set_aside: None,
@@ -112,6 +111,7 @@ fn sources() -> Sources {
         outbox: watch::channel(outbox()).1,
         delivery: watch::channel(delivery()).1,
         recent: Arc::new(RecentIncidents::default()),
+        evidence: EvidenceStore::at("no-such-folder".into()),
     }
 }
 
@@ -309,8 +309,9 @@ async fn status_says_what_where_and_why_by_its_schema() {
     );
     assert_eq!((card.received_fps, card.analysed_fps, card.model.provider.as_ref()), (25.0, 5.0, "cpu"));
     assert_eq!(card.picture.as_ref().map(|picture| picture.seq), Some(7));
-    let told: Vec<_> = status.incidents.iter().map(|card| (card.incident_id, card.revision)).collect();
-    assert_eq!(told, [(Uuid::from_u64_pair(0, 2), 1), (Uuid::from_u64_pair(0, 1), 2)], "newest first, each once");
+    let told: Vec<_> = status.incidents.iter().map(|card| (card.incident_id, card.phase)).collect();
+    let [first, second] = [1, 2].map(|incident| Uuid::from_u64_pair(0, incident));
+    assert_eq!(told, [(second, wire::Phase::New), (first, wire::Phase::End)], "newest first, each once");
     let newest = &status.incidents[0];
     assert_eq!(newest.label.vi, "Nghi vấn xâm nhập vùng cấm");
     assert_eq!(newest.why.vi, "ở trong vùng 1,3 giây, ngưỡng 1");

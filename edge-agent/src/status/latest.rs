@@ -40,7 +40,7 @@ impl LatestScene {
     }
 }
 
-/// The newest revision of each of the last incidents that were committed since start, of all cameras.
+/// The newest event of each of the last incidents that were committed since start, of all cameras.
 #[derive(Debug, Default)]
 pub struct RecentIncidents(Mutex<VecDeque<Recent>>);
 
@@ -65,8 +65,8 @@ impl RecentIncidents {
             let new = Recent { drafts: Arc::clone(drafts), index };
             let id = new.event().data.incident_id;
             match recent.iter_mut().find(|known| known.event().data.incident_id == id) {
-                Some(known) if known.event().data.revision < new.event().data.revision => *known = new,
-                Some(_) => {}
+                // A camera's events are committed in their order.
+                Some(known) => *known = new,
                 None => recent.push_back(new),
             }
         }

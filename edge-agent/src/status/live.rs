@@ -43,7 +43,6 @@ fn is_stuck(camera: &CameraPace) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::wire::{Health, HealthState, OutboxHealth, PublishHealth, TimeQuality, UtcMillis};
 
     /// How long each camera's frames have come without being analysed; a camera that is away has none.
     fn snapshot(unanalysed: &[Option<u64>], asked_fps: f64) -> Snapshot {
@@ -53,18 +52,7 @@ mod tests {
             unanalysed_for: Duration::from_secs(unanalysed.unwrap_or(60)),
             ..CameraPace::default()
         };
-        let health = Health {
-            time: UtcMillis::now(),
-            uptime_s: 60,
-            state: HealthState::Ok,
-            reasons: Vec::new(),
-            models: Vec::new(),
-            time_quality: TimeQuality { synced: true, max_error_ms: Some(1) },
-            memory_bytes: 0,
-            outbox: OutboxHealth { pending: 0, pending_bytes: 0, lost_total: 0, failing: false },
-            publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
-            cameras: Vec::new(),
-        };
+        let health = crate::status::health_example();
         Snapshot { looked_at: Instant::now(), health, cameras: unanalysed.iter().map(camera).collect() }
     }
 
@@ -95,12 +83,5 @@ mod tests {
         assert_eq!(dead_reasons(Some(&snapshot), snapshot.looked_at + Duration::from_secs(11)), ["health_not_ticking"]);
         snapshot.health.outbox.failing = true;
         assert_eq!(dead_reasons(Some(&snapshot), snapshot.looked_at), ["outbox_failing"]);
-    }
-
-    #[test]
-    fn every_reason_has_words() {
-        for code in ["starting", "health_not_ticking", "nothing_analysed", "outbox_failing"] {
-            assert!(crate::text::state::has_words(code), "{code}");
-        }
     }
 }

@@ -145,6 +145,36 @@ impl CameraCounters {
     }
 }
 
+/// A box that is well, for tests.
+#[cfg(test)]
+pub(crate) fn health_example() -> crate::publish::wire::Health {
+    use crate::publish::wire::{
+        EvidenceHealth, Health, HealthState, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
+    };
+    Health {
+        time: UtcMillis::now(),
+        uptime_s: 90,
+        state: HealthState::Ok,
+        reasons: Vec::new(),
+        models: Vec::new(),
+        time_quality: TimeQuality { synced: true, max_error_ms: Some(1) },
+        memory_bytes: 1 << 20,
+        outbox: OutboxHealth { pending: 0, pending_bytes: 0, lost_total: 0, failing: false },
+        evidence: EvidenceHealth {
+            ready_total: 0,
+            failed_total: 0,
+            failing: false,
+            kept: 0,
+            kept_bytes: 0,
+            thumbnails_pending: 0,
+            thumbnails_delivered_total: 0,
+            thumbnails_dropped_total: 0,
+        },
+        publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
+        cameras: Vec::new(),
+    }
+}
+
 impl std::iter::Sum for Totals {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), |a, b| Self {

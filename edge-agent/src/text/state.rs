@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 23] = [
+const REASONS: [(&str, Text); 30] = [
     ("connecting", text("đang kết nối lần đầu", "connecting for the first time")),
     ("configuration", text("tắt trong tệp cấu hình", "switched off in the site file")),
     ("unreachable", text("không liên lạc được với camera", "the camera cannot be reached")),
@@ -58,6 +58,28 @@ const REASONS: [(&str, Text); 23] = [
     ("stuck", text("các kết nối cũ tới camera chưa đóng được", "earlier connections to the camera do not close")),
     ("panicked", text("lỗi phần mềm khi nhận hình; đang thử lại", "a software fault while receiving; trying again")),
     ("file", text("không đọc được tệp video", "the video file cannot be read")),
+    (
+        "device_missing",
+        text("không thấy thiết bị camera: kiểm tra dây cắm", "the camera device is not there: check the plug"),
+    ),
+    (
+        "device_forbidden",
+        text("chương trình không có quyền đọc thiết bị camera", "the program may not read the camera device"),
+    ),
+    ("device_busy", text("chương trình khác đang dùng thiết bị camera", "another program uses the camera device")),
+    ("device_not_a_camera", text("thiết bị này không phải camera", "the device is not a camera")),
+    (
+        "device_format",
+        text(
+            "thiết bị camera không có định dạng hình dùng được",
+            "the camera device has no picture format that can be used",
+        ),
+    ),
+    ("device_lost", text("thiết bị camera bị rút ra", "the camera device was unplugged")),
+    (
+        "evidence_failing",
+        text("không lưu được hình sự việc: kiểm tra ổ đĩa", "pictures of incidents cannot be kept: check the disk"),
+    ),
     (
         "provider_fallback",
         text(
@@ -101,6 +123,24 @@ pub(crate) fn reason(code: &str) -> LocalText {
 }
 
 #[cfg(test)]
-pub(crate) fn has_words(code: &str) -> bool {
-    REASONS.iter().any(|(known, _)| *known == code)
+mod tests {
+    use super::*;
+
+    /// Words in quotes that stand between these two in a source of ours.
+    fn codes(source: &'static str, before: &str, after: &str) -> Vec<&'static str> {
+        let parts = source.split(before).skip(1);
+        parts.filter_map(|part| part.split_once(after).map(|(code, _)| code)).collect()
+    }
+
+    #[test]
+    fn every_reason_that_the_program_gives_has_words() {
+        let of_cameras = codes(include_str!("../source/error.rs"), " => \"", "\"");
+        let of_box = codes(include_str!("../status/health.rs"), "reasons.push(\"", "\"");
+        let dead = codes(include_str!("../status/live.rs"), "reasons.push(\"", "\"");
+        assert!(of_cameras.len() >= 12 && of_box.len() >= 5 && dead.len() >= 3, "{of_cameras:?} {of_box:?} {dead:?}");
+        for code in [of_cameras, of_box, dead, vec!["connecting", "configuration", "starting"]].concat() {
+            assert!(REASONS.iter().any(|(known, _)| *known == code), "{code} has no words");
+        }
+        assert_eq!(reason("of_a_later_version").vi, "of_a_later_version");
+    }
 }

@@ -27,6 +27,7 @@ async fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_
     let site = SiteFile::new(broker.port())
         .camera("nam", &cameras.url("one"), "")
         .camera("bac", "rtsp://127.0.0.1:1/none", "")
+        .replaced("[status]", "[evidence]\nsnapshots = true\n\n[status]")
         .replaced("Hướng nam", &HOSTILE.replace('"', "\\\""))
         .replaced("Towards nam", &HOSTILE.replace('"', "\\\""));
     let mut centre = Centre::start(broker.port(), None).await;
@@ -44,6 +45,7 @@ async fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_
         browser.until(&format!(
             "[...document.querySelectorAll('.because')].some((why) => why.textContent.includes('{limit}'))"
         ));
+        browser.until("document.querySelector('.thumb:not([hidden]) img')?.naturalWidth > 0");
         browser.until("document.querySelector('#camera-bac:not([data-state=online]) .reason')?.textContent");
         assert_eq!(browser.value("document.documentElement.lang"), json!(lang));
         let text = browser.text();
