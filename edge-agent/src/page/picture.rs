@@ -28,12 +28,12 @@ struct Made {
 pub(super) struct Pictures {
     cameras: Vec<Mutex<Option<Made>>>,
     /// However many look: pictures take one core at most from those who analyse.
-    making: Semaphore,
+    making: Arc<Semaphore>,
 }
 
 impl Pictures {
     pub(super) fn new(cameras: usize) -> Self {
-        Self { cameras: (0..cameras).map(|_| Mutex::new(None)).collect(), making: Semaphore::new(1) }
+        Self { cameras: (0..cameras).map(|_| Mutex::new(None)).collect(), making: Arc::new(Semaphore::new(1)) }
     }
 
     /// The latest picture of the camera with this index; `None` before its first.
@@ -44,8 +44,13 @@ impl Pictures {
         }
         let shot = camera.latest.get()?;
         let places = camera.places.clone();
-        let _turn = self.making.acquire().await.ok()?;
-        let jpeg: Bytes = tokio::task::spawn_blocking(move || draw(&shot, &places)).await.ok()?.into();
+        let turn = Arc::clone(&self.making).acquire_owned().await.ok()?;
+        let drawn = tokio::task::spawn_blocking(move || {
+            // Held until it is done, even if nobody waits for it any more.
+            let _turn = turn;
+            draw(&shot, &places)
+        });
+        let jpeg: Bytes = drawn.await.ok()?.into();
         *made = Some(Made { at: now, jpeg: jpeg.clone() });
         Some(jpeg)
     }

@@ -1,5 +1,7 @@
 //! The status page as a person sees it, in a real browser, in front of the real program.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
 use edge_agent::page::BoxStatus;
@@ -16,9 +18,19 @@ use crate::site::SiteFile;
 const HOSTILE: &str = "<img src=x onerror=\"document.title='owned'\"><b id='owned'>Nam</b>";
 
 /// Where the page of this program is.
-fn page_of(agent: &Agent) -> String {
+pub(crate) fn page_of(agent: &Agent) -> String {
     let line = agent.stderr.line_with("status page url=");
     line.split("url=").nth(1).expect("it says where").trim().to_owned()
+}
+
+/// What a path of the page at `url` answers, head and all.
+pub(crate) fn answer(url: &str, path: &str) -> String {
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("sends");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answers");
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
