@@ -8,7 +8,6 @@ use edge_agent::page::BoxStatus;
 use serde_json::json;
 
 use crate::agent::Agent;
-use crate::centre::Centre;
 use crate::clip::Cameras;
 use crate::common::browser::Browser;
 use crate::common::mosquitto::Mosquitto;
@@ -33,8 +32,8 @@ pub(crate) fn answer(url: &str, path: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_program_is_gone() {
+#[test]
+fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_program_is_gone() {
     let (broker, cameras) = (Mosquitto::start_open(), Cameras::start());
     let site = SiteFile::new(broker.port())
         .camera("nam", &cameras.url("one"), "")
@@ -42,11 +41,8 @@ async fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_
         .replaced("[status]", "[evidence]\nsnapshots = true\n\n[status]")
         .replaced("Hướng nam", &HOSTILE.replace('"', "\\\""))
         .replaced("Towards nam", &HOSTILE.replace('"', "\\\""));
-    let mut centre = Centre::start(broker.port(), None).await;
     let agent = Agent::run(&site.write());
     let url = page_of(&agent);
-    centre.until_more_events("nam", 5).await;
-
     let mut browser = Browser::start(1440);
     for (query, lang, online, offline, why, limit) in [
         ("", "vi", "Hoạt động", "không liên lạc được với camera", "Vì sao:", "ngưỡng"),
@@ -80,7 +76,7 @@ async fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_
 
     let status = browser.value("fetch('/api/v1/status').then((answer) => answer.text())");
     let status: BoxStatus = serde_json::from_str(status.as_str().expect("text")).expect("its type");
-    assert!(status.broker.connected && status.broker.delivered_total >= 5);
+    assert!(status.broker.connected && status.broker.delivered_total > 0);
     assert!(status.cameras[0].analysed_total > 0 && status.cameras[0].latency.p95_ms.is_some());
 
     agent.stop().succeeded();
