@@ -212,9 +212,26 @@
     thumb.hidden = !picture;
     if (picture) {
       thumb.href = picture.path;
-      thumb.firstElementChild.src = picture.path;
       thumb.firstElementChild.alt = words(incident.label);
     }
+  }
+
+  // One at a time, and only those in sight: see showPicture.
+  let thumbIsLoading = false;
+  function loadThumbs() {
+    const waits = (image) => !image.hasAttribute("src") && isSeen(image.parentElement);
+    const image = thumbIsLoading ? null : [...document.querySelectorAll(".thumb:not([hidden]) img")].find(waits);
+    if (!image) return;
+    const from = performance.now();
+    thumbIsLoading = true;
+    image.onload = image.onerror = () => {
+      const pause = IDLE_SHARE * (performance.now() - from);
+      setTimeout(() => {
+        thumbIsLoading = false;
+        loadThumbs();
+      }, pause);
+    };
+    image.src = image.parentElement.href;
   }
 
   function show(status) {
@@ -225,6 +242,7 @@
     byId("no-incidents").hidden = status.incidents.length > 0;
     const key = (incident) => incident.incident_id;
     keyed(byId("incidents"), rows, "incident-row", status.incidents, key, showIncident);
+    loadThumbs();
   }
 
   // --- asking -------------------------------------------------------------------------------------------------------
@@ -266,5 +284,6 @@
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && timer === null) timer = setTimeout(poll, 0);
   });
+  document.addEventListener("scroll", loadThumbs, { passive: true });
   poll();
 })();

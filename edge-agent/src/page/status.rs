@@ -267,7 +267,7 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
         },
         cameras: zip(&sources.cameras, &snapshot.cameras).map(|(camera, pace)| camera_card(camera, pace)).collect(),
         disabled: sources.disabled.iter().map(ToString::to_string).collect(),
-        incidents: sources.recent.with(|event| incident_card(event, &sources.evidence)),
+        incidents: sources.recent.with(|event, pictures| incident_card(event, pictures, &sources.evidence)),
     })
 }
 
@@ -315,7 +315,7 @@ fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-fn incident_card(event: &Incident, evidence: &EvidenceStore) -> IncidentCard {
+fn incident_card(event: &Incident, pictures: &[String], evidence: &EvidenceStore) -> IncidentCard {
     let data = &event.data;
     let why = &data.why;
     IncidentCard {
@@ -336,6 +336,6 @@ fn incident_card(event: &Incident, evidence: &EvidenceStore) -> IncidentCard {
         started_at: data.started_at,
         ended_at: data.ended_at,
         clock_synced: data.time_quality.synced,
-        pictures: data.evidence.iter().filter_map(|piece| picture(data.incident_id, &piece.name, evidence)).collect(),
+        pictures: pictures.iter().filter_map(|name| picture(data.incident_id, name, evidence)).collect(),
     }
 }

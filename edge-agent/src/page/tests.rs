@@ -20,14 +20,15 @@ use uuid::Uuid;
 use super::picture::Pictures;
 use super::*;
 use crate::config::{self, Home};
-use crate::evidence::EvidenceStore;
+use crate::evidence::{EvidenceName, EvidenceStore};
 use crate::frame::{
     Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
 };
 use crate::outbox::{Draft, OutboxStats};
 use crate::publish::PublishStatus;
 use crate::publish::wire::{
-    self, CameraLabel, EventContext, Health, HealthState, LocalText, ModelRef, Moment, Sequence, TimeQuality, UtcMillis,
+    self, CameraLabel, EventContext, Evidence, Health, HealthState, LocalText, ModelRef, Moment, Sequence, TimeQuality,
+    UtcMillis,
 };
 use crate::setup;
 use crate::source::SourceStatus;
@@ -323,8 +324,30 @@ async fn status_says_what_where_and_why_by_its_schema() {
 async fn only_the_last_incidents_are_kept() {
     let recent = RecentIncidents::default();
     (0..200).for_each(|incident| recent.note(&[draft(incident, 1, Phase::New)].into()));
-    let kept = recent.with(|event| event.data.incident_id.as_u128());
+    let kept = recent.with(|event, _| event.data.incident_id.as_u128());
     assert!(kept.into_iter().eq((150..200).rev()));
+}
+
+#[tokio::test]
+async fn an_incidents_pictures_are_shown_once_they_are_on_the_disk_and_after_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sources = Sources { evidence: EvidenceStore::at(folder.path().to_owned()), ..sources() };
+    let recent = Arc::clone(&sources.recent);
+    let mut announced = draft(1, 1, Phase::New);
+    let name = EvidenceName::snapshot(1);
+    announced.announce(Evidence::pending_snapshot(&name));
+    recent.note(&[announced].into());
+    let page = Served::start(sources).await;
+    assert!(page.text("/api/v1/status").await.contains("\"pictures\":[]"), "announced, not there yet");
+    let incident = Uuid::from_u64_pair(0, 1);
+    std::fs::write(folder.path().join(format!("{incident}_{name}")), b"picture").expect("writes");
+    recent.note(&[draft(1, 2, Phase::End)].into());
+    let status: BoxStatus = serde_json::from_str(&page.text("/api/v1/status").await).expect("its type");
+    let picture = &status.incidents[0].pictures[0];
+    assert_eq!(page.get(&picture.path).await.1, b"picture");
+    for path in ["/api/v1/incident/none/1.jpg", "/api/v1/incident/00000000-0000-0000-0000-000000000001/..%2f1.jpg"] {
+        assert!(page.get(path).await.0.starts_with("HTTP/1.1 404"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -44,11 +44,13 @@ impl LatestScene {
 #[derive(Debug, Default)]
 pub struct RecentIncidents(Mutex<VecDeque<Recent>>);
 
-/// One event of a commit that is kept as it is.
+/// An incident's newest event, one of a commit that is kept as it is.
 #[derive(Debug, Clone)]
 struct Recent {
     drafts: Arc<[Draft]>,
     index: usize,
+    /// Names of the pictures that any of its events announced.
+    pictures: Arc<[String]>,
 }
 
 impl Recent {
@@ -62,9 +64,12 @@ impl RecentIncidents {
     pub(crate) fn note(&self, drafts: &Arc<[Draft]>) {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for index in 0..drafts.len() {
-            let new = Recent { drafts: Arc::clone(drafts), index };
-            let id = new.event().data.incident_id;
-            match recent.iter_mut().find(|known| known.event().data.incident_id == id) {
+            let data = &drafts[index].event().data;
+            let known = recent.iter_mut().find(|known| known.event().data.incident_id == data.incident_id);
+            let announced = data.evidence.iter().map(|piece| piece.name.clone());
+            let before = known.as_ref().into_iter().flat_map(|known| known.pictures.iter().cloned());
+            let new = Recent { drafts: Arc::clone(drafts), index, pictures: before.chain(announced).collect() };
+            match known {
                 // A camera's events are committed in their order.
                 Some(known) => *known = new,
                 None => recent.push_back(new),
@@ -75,10 +80,10 @@ impl RecentIncidents {
         }
     }
 
-    /// They, in the order in which they came up, the newest first.
-    pub fn with<T>(&self, mut read: impl FnMut(&Incident) -> T) -> Vec<T> {
+    /// They, and the names of their pictures, in the order in which they came up, the newest first.
+    pub fn with<T>(&self, mut read: impl FnMut(&Incident, &[String]) -> T) -> Vec<T> {
         // Reading takes longer than a stage may be kept waiting.
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        recent.iter().rev().map(|recent| read(recent.event())).collect()
+        recent.iter().rev().map(|recent| read(recent.event(), &recent.pictures)).collect()
     }
 }
