@@ -24,6 +24,8 @@ mod commands;
 mod credentials;
 #[path = "e2e/ledger.rs"]
 mod ledger;
+#[path = "e2e/pictures.rs"]
+mod pictures;
 #[path = "e2e/replay.rs"]
 mod replay;
 #[path = "e2e/service.rs"]

@@ -18,7 +18,7 @@ pub const MAX_THUMBNAIL_BYTES: usize = 32 * 1024;
 const WIDTH_PX: u32 = 1280;
 const QUALITY: u8 = 85;
 /// Widths and qualities of thumbnails, best first: the first one that is light enough is taken.
-const THUMBNAILS: [(u32, u8); 5] = [(480, 75), (480, 55), (400, 45), (320, 35), (160, 25)];
+const THUMBNAILS: [(u32, u8); 6] = [(480, 75), (480, 55), (400, 45), (320, 35), (160, 25), (64, 20)];
 
 /// A picture for the disk, and one for the link.
 #[derive(Debug, Clone, PartialEq, Eq)]

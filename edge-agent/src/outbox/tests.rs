@@ -23,17 +23,17 @@ use crate::publish::wire::{
 };
 use crate::publish::{TopicRoot, Topics};
 
-pub(super) fn topics() -> Topics {
+pub(crate) fn topics() -> Topics {
     let (site, box_id) = (SiteId::new("site-1").expect("valid"), BoxId::new("box-a").expect("valid"));
     Topics::new(TopicRoot::default(), site, box_id)
 }
 
-pub(super) fn camera() -> CameraId {
+pub(crate) fn camera() -> CameraId {
     CameraId::new("cam-1").expect("valid")
 }
 
 /// A draft of revision `revision` of incident `incident`.
-pub(super) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
+pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
     let event = Event {
         id: Uuid::from_u64_pair(incident, revision.into()),
         incident_id: Uuid::from_u64_pair(0, incident),
@@ -79,34 +79,34 @@ pub(super) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severi
     Draft::new(&topics(), &context, moment, &event)
 }
 
-pub(super) fn open_store(folder: &Path, limits: OutboxLimits) -> Store {
+pub(crate) fn open_store(folder: &Path, limits: OutboxLimits) -> Store {
     open::open(&folder.join("outbox.db"), limits, &topics()).expect("opens")
 }
 
-pub(super) fn commit(store: &mut Store, drafts: Vec<Draft>) -> Vec<u64> {
+pub(crate) fn commit(store: &mut Store, drafts: Vec<Draft>) -> Vec<u64> {
     let writes = Writes { commits: vec![drafts.into()], ..Default::default() };
     let given = store.apply(&writes).expect("writes");
     given.commits[0].iter().map(|sequence| sequence.0).collect()
 }
 
-pub(super) fn deliver(store: &mut Store, sequences: &[u64]) {
+pub(crate) fn deliver(store: &mut Store, sequences: &[u64]) {
     let delivered = sequences.iter().map(|&sequence| Sequence(sequence)).collect();
     store.apply(&Writes { delivered, ..Default::default() }).expect("writes");
 }
 
-pub(super) fn next(store: &mut Store, mark: u64, held: &[u64], limit: usize) -> Vec<Entry> {
+pub(crate) fn next(store: &mut Store, mark: u64, held: &[u64], limit: usize) -> Vec<Entry> {
     let held = held.iter().map(|&sequence| Sequence(sequence)).collect();
     store
         .next(&NextRequest { mark: Sequence(mark), held, held_topics: Vec::new(), limit, backlog: limit })
         .expect("reads")
 }
 
-pub(super) fn numbers(entries: &[Entry]) -> Vec<u64> {
+pub(crate) fn numbers(entries: &[Entry]) -> Vec<u64> {
     entries.iter().map(|entry| entry.sequence.0).collect()
 }
 
 /// Everything pending in the order of sending, one at a time.
-pub(super) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
+pub(crate) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
     let mut sent = Vec::new();
     while let [entry] = &next(store, mark, &[], 1)[..] {
         deliver(store, &[entry.sequence.0]);
@@ -116,7 +116,7 @@ pub(super) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
 }
 
 /// What a crash leaves: the files as they are at this instant, opened again.
-pub(super) fn crash(store: Store, from: &Path, to: &Path, limits: OutboxLimits) -> Store {
+pub(crate) fn crash(store: Store, from: &Path, to: &Path, limits: OutboxLimits) -> Store {
     for file in std::fs::read_dir(from).expect("lists") {
         let file = file.expect("lists");
         std::fs::copy(file.path(), to.join(file.file_name())).expect("copies");
@@ -267,7 +267,7 @@ fn without_allowance_for_backlog_only_live_entries_are_given() {
     assert_eq!(numbers(&store.next(&request(2)).expect("reads")), [1, 5, 3]);
 }
 
-pub(super) fn lost_in(entries: &[Entry]) -> Vec<u64> {
+pub(crate) fn lost_in(entries: &[Entry]) -> Vec<u64> {
     let system = entries.iter().filter(|entry| entry.topic == topics().system());
     let mut lost: Vec<u64> = system
         .map(|entry| serde_json::from_slice::<System>(&entry.payload).expect("a system event"))
