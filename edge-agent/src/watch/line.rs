@@ -1,10 +1,11 @@
 //! One event as one line that an operator reads.
 
+use analytics::Text;
 use jiff::tz::TimeZone;
 
 use super::text::{self, Lang};
 use super::{Picture, Seen};
-use crate::publish::wire::{Incident, System, UtcMillis};
+use crate::publish::wire::{Incident, IncidentData, Phase, System, UtcMillis};
 
 /// Vietnam's time zone, for those who name no other; it has had no summer time since 1975.
 #[must_use]
@@ -43,7 +44,7 @@ fn incident(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     let mut parts = vec![
         time(event.time, data.time_quality.synced, lang, zone),
         format!("[{}]", lang.of(text::severity(data.severity))),
-        format!("{} ({})", lang.of_local(&data.label), lang.of(text::phase(data.phase))),
+        format!("{} ({})", lang.of_local(&data.label), lang.of(news(data))),
         place(event, lang),
     ];
     let objects = objects(event, lang);
@@ -69,6 +70,15 @@ fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
         parts.push(format!("[{}]", lang.of(text::LATE)));
     }
     parts.join(" · ")
+}
+
+/// What the event says that is new. An update of what is over tells what became of its picture.
+fn news(data: &IncidentData) -> Text {
+    match (data.phase, data.ended_at, data.evidence.last()) {
+        (Phase::Update, Some(_), Some(piece)) if piece.state == "ready" => text::PICTURE_READY,
+        (Phase::Update, Some(_), Some(piece)) if piece.state == "failed" => text::PICTURE_FAILED,
+        (phase, ..) => text::phase(phase),
+    }
 }
 
 fn picture(picture: &Picture, lang: Lang) -> String {
