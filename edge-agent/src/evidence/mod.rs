@@ -1,6 +1,7 @@
 //! Pictures that prove incidents: what is drawn, where they lie, who makes them.
 
 pub mod canvas;
+pub mod grid;
 mod snapshot;
 mod store;
 #[cfg(test)]
