@@ -79,34 +79,34 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severi
     Draft::new(&topics(), &context, moment, &event)
 }
 
-pub(crate) fn open_store(folder: &Path, limits: OutboxLimits) -> Store {
+pub(super) fn open_store(folder: &Path, limits: OutboxLimits) -> Store {
     open::open(&folder.join("outbox.db"), limits, &topics()).expect("opens")
 }
 
-pub(crate) fn commit(store: &mut Store, drafts: Vec<Draft>) -> Vec<u64> {
+pub(super) fn commit(store: &mut Store, drafts: Vec<Draft>) -> Vec<u64> {
     let writes = Writes { commits: vec![drafts.into()], ..Default::default() };
     let given = store.apply(&writes).expect("writes");
     given.commits[0].iter().map(|sequence| sequence.0).collect()
 }
 
-pub(crate) fn deliver(store: &mut Store, sequences: &[u64]) {
+pub(super) fn deliver(store: &mut Store, sequences: &[u64]) {
     let delivered = sequences.iter().map(|&sequence| Sequence(sequence)).collect();
     store.apply(&Writes { delivered, ..Default::default() }).expect("writes");
 }
 
-pub(crate) fn next(store: &mut Store, mark: u64, held: &[u64], limit: usize) -> Vec<Entry> {
+pub(super) fn next(store: &mut Store, mark: u64, held: &[u64], limit: usize) -> Vec<Entry> {
     let held = held.iter().map(|&sequence| Sequence(sequence)).collect();
     store
         .next(&NextRequest { mark: Sequence(mark), held, held_topics: Vec::new(), limit, backlog: limit })
         .expect("reads")
 }
 
-pub(crate) fn numbers(entries: &[Entry]) -> Vec<u64> {
+pub(super) fn numbers(entries: &[Entry]) -> Vec<u64> {
     entries.iter().map(|entry| entry.sequence.0).collect()
 }
 
 /// Everything pending in the order of sending, one at a time.
-pub(crate) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
+pub(super) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
     let mut sent = Vec::new();
     while let [entry] = &next(store, mark, &[], 1)[..] {
         deliver(store, &[entry.sequence.0]);
@@ -116,7 +116,7 @@ pub(crate) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
 }
 
 /// What a crash leaves: the files as they are at this instant, opened again.
-pub(crate) fn crash(store: Store, from: &Path, to: &Path, limits: OutboxLimits) -> Store {
+pub(super) fn crash(store: Store, from: &Path, to: &Path, limits: OutboxLimits) -> Store {
     for file in std::fs::read_dir(from).expect("lists") {
         let file = file.expect("lists");
         std::fs::copy(file.path(), to.join(file.file_name())).expect("copies");
@@ -267,7 +267,7 @@ fn without_allowance_for_backlog_only_live_entries_are_given() {
     assert_eq!(numbers(&store.next(&request(2)).expect("reads")), [1, 5, 3]);
 }
 
-pub(crate) fn lost_in(entries: &[Entry]) -> Vec<u64> {
+pub(super) fn lost_in(entries: &[Entry]) -> Vec<u64> {
     let system = entries.iter().filter(|entry| entry.topic == topics().system());
     let mut lost: Vec<u64> = system
         .map(|entry| serde_json::from_slice::<System>(&entry.payload).expect("a system event"))
