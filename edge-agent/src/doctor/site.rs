@@ -11,6 +11,7 @@ use crate::frame::Picture;
 use crate::publish::{LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
+use crate::source::SourceError;
 use crate::source::probe::{Probed, cure, probe};
 
 /// Time for a TCP connection.
@@ -48,7 +49,7 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
         match setup::rtsp_params(site, camera, stream) {
             Ok(params) => {
                 let (id, told) = (camera.id.clone(), Told::of(camera, stream));
-                probes.spawn(async move { told.say(probe(id, params).await) });
+                probes.spawn(async move { told.say(probe(id, params).await).await });
             }
             Err(error) => tell(Check::from_error("camera", Verdict::Fail, &error)),
         }
@@ -61,20 +62,36 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
 /// How a stream is spoken of, and what is wanted of it.
 struct Told {
     name: String,
+    url: url::Url,
     analyse_fps: f64,
 }
 
 impl Told {
     fn of(camera: &Camera, stream: &Stream) -> Self {
         let name = format!("{} ({})", camera.id, redact(stream.url.as_str()));
-        Self { name, analyse_fps: camera.analyse_fps }
+        Self { name, url: stream.url.clone(), analyse_fps: camera.analyse_fps }
     }
 
-    fn say(&self, probed: Result<Probed, crate::source::SourceError>) -> Check {
+    /// Why it cannot be reached, where TCP alone tells more than GStreamer does.
+    async fn why(&self, error: &SourceError) -> String {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = self.url.port().unwrap_or(554);
+        if let SourceError::Unreachable { .. } = error
+            && let Ok(Err((found, _))) = tokio::task::spawn_blocking(move || connect(&host, port)).await
+        {
+            return found;
+        }
+        error.to_string()
+    }
+
+    async fn say(&self, probed: Result<Probed, SourceError>) -> Check {
         let name = &self.name;
         let probed = match probed {
             Ok(probed) => probed,
-            Err(error) => return Check::new("camera", Verdict::Fail, &format!("{name}: {error}")).cure(&cure(&error)),
+            Err(error) => {
+                let why = self.why(&error).await;
+                return Check::new("camera", Verdict::Fail, &format!("{name}: {why}")).cure(&cure(&error));
+            }
         };
         let found = format!("{name}: {}", described(&probed));
         if probed.fps.is_some_and(|fps| fps < self.analyse_fps * 0.9) {

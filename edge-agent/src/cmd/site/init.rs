@@ -490,13 +490,17 @@ fn next(file: &Path, draft: &SiteDraft, secrets: &BTreeMap<String, Secret>) {
         println!("         {} (0600)", credentials_dir(file).join(secret).display());
     }
     let camera = draft.cameras.first().map_or("", |camera| camera.id.as_str());
+    let steps = [
+        (format!("site picture {name} {camera}"), "a picture with a grid: read zones off it, write them into the file"),
+        (format!("check {name}"), "every error of the file, with its cure"),
+        (format!("doctor {name}"), "this box, the broker and the cameras, tried"),
+        (format!("run {name}"), "the service"),
+    ];
+    let width = steps.iter().map(|(step, _)| step.chars().count()).max().unwrap_or_default();
     println!("\nNext:");
-    println!(
-        "  edge-agent site picture {name} {camera} -o {camera}.jpg   the picture with a grid: read zones off it, write them into the file"
-    );
-    println!("  edge-agent check {name}     every error of the file, with its cure");
-    println!("  edge-agent doctor {name}    this box, the broker and the cameras, tried");
-    println!("  edge-agent run {name}       the service");
+    for (step, what) in steps {
+        println!("  edge-agent {step:<width$}   {what}");
+    }
 }
 
 #[cfg(test)]
