@@ -109,7 +109,8 @@ pub(super) fn disk(path: &Path, wanted_bytes: u64, needed: bool) -> Check {
         Ok(sync) => sync,
         Err(error) => {
             let cure = format!(
-                "make it this user's: install -d -o USER {}; the packaged service has it by itself; or set storage.path",
+                "is it the service's? then ask as its user: sudo -u ngatu edge-agent doctor …; else install -d -o USER {}, \
+                 or set storage.path",
                 path.display()
             );
             return Check::new("disk", verdict, &format!("{place} cannot be written: {error}")).cure(&cure);

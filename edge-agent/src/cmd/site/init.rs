@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -445,16 +445,17 @@ fn credentials_dir(file: &Path) -> PathBuf {
 
 /// Secrets first: a site file that names what is not there would not start.
 fn write(file: &Path, text: &str, secrets: &BTreeMap<String, Secret>, force: bool) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
     let dir = credentials_dir(file);
-    if !secrets.is_empty() {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    if !secrets.is_empty() && !dir.is_dir() {
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.and_then(|()| give_to_owner_of_folder(&dir))
+            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
     for (name, secret) in secrets {
         write_file(&dir.join(name), &format!("{}\n", secret.expose()), 0o600, force)?;
-    }
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     write_file(file, text, 0o644, force)
 }
@@ -469,9 +470,19 @@ fn write_file(path: &Path, text: &str, mode: u32, force: bool) -> anyhow::Result
     let part = path.with_file_name(format!(".{name}.part"));
     let mut options = std::fs::File::options();
     let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&part).with_context(cannot)?;
-    let written =
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&part, path));
-    written.inspect_err(|_| drop(std::fs::remove_file(&part))).with_context(cannot)
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let placed = written.and_then(|()| give_to_owner_of_folder(&part)).and_then(|()| std::fs::rename(&part, path));
+    placed.inspect_err(|_| drop(std::fs::remove_file(&part))).with_context(cannot)
+}
+
+/// What root writes into the service's folder is the service's: it could not read a secret of root's.
+fn give_to_owner_of_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, own) = (std::fs::metadata(folder)?, std::fs::metadata(path)?);
+    if own.uid() == 0 && folder.uid() != 0 {
+        std::os::unix::fs::chown(path, Some(folder.uid()), Some(folder.gid()))?;
+    }
+    Ok(())
 }
 
 /// Says what each camera sends; one that does not answer now is no error.
