@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::config::{ConfigErrors, Home, HomeError, HwProfile};
 use crate::secret::redact;
 
-pub use site::{check_cameras, check_site};
+pub use site::{check_cameras, check_site, check_stream};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -3,16 +3,17 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use analytics::CameraId;
 use tokio::task::JoinSet;
 
 use super::{Check, Verdict};
-use crate::config::{Camera, Site, Stream};
+use crate::config::Site;
 use crate::frame::Picture;
 use crate::publish::{LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
-use crate::source::SourceError;
 use crate::source::probe::{Probed, cure, probe};
+use crate::source::{RtspParams, SourceError};
 
 /// Time for a TCP connection.
 const TCP: Duration = Duration::from_secs(5);
@@ -48,8 +49,7 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
         };
         match setup::rtsp_params(site, camera, stream) {
             Ok(params) => {
-                let (id, told) = (camera.id.clone(), Told::of(camera, stream));
-                probes.spawn(async move { told.say(probe(id, params).await).await });
+                probes.spawn(check_stream(camera.id.clone(), params, camera.analyse_fps));
             }
             Err(error) => tell(Check::from_error("camera", Verdict::Fail, &error)),
         }
@@ -57,6 +57,13 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
     while let Some(check) = probes.join_next().await {
         tell(check.unwrap_or_else(|error| Check::new("camera", Verdict::Fail, &error.to_string())));
     }
+}
+
+/// Tries one stream, of which `analyse_fps` frames a second are wanted.
+pub async fn check_stream(camera: CameraId, params: RtspParams, analyse_fps: f64) -> Check {
+    let name = format!("{camera} ({})", redact(params.url.as_str()));
+    let told = Told { name, url: params.url.clone(), analyse_fps };
+    told.say(probe(camera, params).await).await
 }
 
 /// How a stream is spoken of, and what is wanted of it.
@@ -67,11 +74,6 @@ struct Told {
 }
 
 impl Told {
-    fn of(camera: &Camera, stream: &Stream) -> Self {
-        let name = format!("{} ({})", camera.id, redact(stream.url.as_str()));
-        Self { name, url: stream.url.clone(), analyse_fps: camera.analyse_fps }
-    }
-
     /// Why it cannot be reached, where TCP alone tells more than GStreamer does.
     async fn why(&self, error: &SourceError) -> String {
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -108,8 +110,7 @@ impl Told {
 }
 
 /// `640x360 H264 at 25.0 fps, first picture after 0.8 s, avdec_h264`.
-#[must_use]
-pub(crate) fn described(probed: &Probed) -> String {
+fn described(probed: &Probed) -> String {
     let picture: &Picture = &probed.frame.picture;
     let fps = probed.fps.map_or_else(|| "rate unknown".to_owned(), |fps| format!("{fps:.1} fps"));
     format!(

@@ -142,12 +142,8 @@ impl CameraSnapshots {
             self.counters.ended(false);
             return None;
         };
-        let job = Job {
-            event: draft.event().clone(),
-            name,
-            picture: Arc::clone(picture),
-            places: Arc::clone(&self.places),
-        };
+        let job =
+            Job { event: draft.event().clone(), name, picture: Arc::clone(picture), places: Arc::clone(&self.places) };
         draft.announce(evidence);
         Some(Ordered { place, job })
     }

@@ -297,8 +297,7 @@ impl<'a, L: Link> Drain<'a, L> {
         match self.outbox.next(request).await {
             Ok(entries) => {
                 self.drained = entries.is_empty();
-                self.no_event_due =
-                    entries.is_empty() && (with_backlog || self.outbox.stats().borrow().pending == 0);
+                self.no_event_due = entries.is_empty() && (with_backlog || self.outbox.stats().borrow().pending == 0);
                 for entry in entries {
                     self.send_event(entry);
                 }

@@ -12,8 +12,8 @@ use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
 use crate::outbox::OutboxStats;
 use crate::publish::wire::{
-    self, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef, OutboxHealth, PublishHealth,
-    UtcMillis, Word,
+    self, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef, OutboxHealth,
+    PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
 use crate::source::{SourceState, SourceStatus};

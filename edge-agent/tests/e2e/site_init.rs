@@ -25,12 +25,12 @@ fn is_checked(site: &Path) {
     assert!(done.stdout.ends_with("ok: no errors\n"), "{}", done.stdout);
 }
 
-/// Types `answers` at `site init`, a line each; all that it said, and whether it succeeded.
-fn typed(arguments: &[&str], answers: &[&str]) -> (String, bool) {
+/// Types `answers` at `site init`, `|` for Enter; all that it said, and whether it succeeded.
+fn typed(arguments: &[&str], answers: &str) -> (String, bool) {
     let mut command = edge_agent(["site", "init"].iter().chain(arguments));
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("starts");
-    let text = answers.iter().map(|answer| format!("{answer}\n")).collect::<String>();
+    let text = answers.replace('|', "\n") + "\n";
     // It may end before it has read everything.
     let _ = child.stdin.take().expect("piped").write_all(text.as_bytes());
     let done = child.wait_with_output().expect("ends");
@@ -109,37 +109,14 @@ fn a_person_is_told_what_is_wrong_and_asked_again() {
     let site = folder.path().join("ngatu/nut.toml");
     let url = format!("rtsp://admin:{CANARY}%40x@127.0.0.1:1/sub");
     let answers = [
-        "Nút 1",
-        "nut-1",
-        "Nút một",
-        "",
-        "Asia/Hanoi",
-        "", // junction
-        "",
-        "gpu",
-        "", // box
-        "http://x",
-        "",
-        "box",
-        CANARY, // broker
-        "",
-        "ftp://x",
-        &url,
-        "nam",
-        "Hướng Nam",
-        "South",
-        "yard",
-        "perimeter", // a camera
-        "rtsp://127.0.0.1:1/two",
-        "nam",
-        "bac",
-        "",
-        "",
-        "",
-        "",
-        "", // another, without a log-in
+        "Nút 1|nut-1|Nút một||Asia/Hanoi|",
+        "|gpu|",
+        "http://x||box|c4n4ry-1n1t",
+        &format!("|ftp://x|{url}|nam|Hướng Nam|South|yard|perimeter|"),
+        "rtsp://127.0.0.1:1/twoo|nam|bac|||||n",
+        "rtsp://127.0.0.1:1/two|bac|||||y|",
     ];
-    let (said, succeeded) = typed(&[&site.display().to_string(), "--storage", "/tmp/x"], &answers);
+    let (said, succeeded) = typed(&[&site.display().to_string(), "--storage", "/tmp/x"], &answers.join("|"));
     assert!(succeeded, "{said}");
     for reason in [
         "\"Nút 1\" is not an identifier",
@@ -156,6 +133,7 @@ fn a_person_is_told_what_is_wrong_and_asked_again() {
     }
     is_checked(&site);
     let (text, credentials) = (read(&site), folder.path().join("ngatu/credentials"));
+    assert!(text.contains("/two\"") && !text.contains("twoo"), "{text}");
     assert!(text.contains("{ vi = \"Hướng Nam\", en = \"South\" }") && text.contains("username = \"box\""), "{text}");
     assert_eq!(read(&credentials.join("cam-nam")), format!("admin:{CANARY}@x\n"));
     assert_eq!(read(&credentials.join("mqtt-password")), format!("{CANARY}\n"));
@@ -166,7 +144,7 @@ fn a_person_is_told_what_is_wrong_and_asked_again() {
 #[test]
 fn answers_that_end_too_early_leave_nothing() {
     let folder = folder();
-    let (said, succeeded) = typed(&[&folder.path().display().to_string()], &["nut-1", "Nút", "", ""]);
+    let (said, succeeded) = typed(&[&folder.path().display().to_string()], "nut-1|Nút||");
     assert!(!succeeded && said.contains("nothing was written"), "{said}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }

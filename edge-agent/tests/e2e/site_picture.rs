@@ -50,7 +50,9 @@ fn a_clips_first_frame_carries_the_grid_and_the_zones() {
     let picture = read(&path);
     let (width, height) = picture.dimensions();
     assert_eq!((width, height), (768, 576));
-    let at = |x: f64, y: f64| picture.get_pixel((x * f64::from(width)) as u32, (y * f64::from(height)) as u32).0;
+    let at = |x: f64, y: f64| {
+        picture.get_pixel((x * f64::from(width)).round() as u32, (y * f64::from(height)).round() as u32).0
+    };
     let light = |[r, g, b]: [u8; 3]| r > 190 && g > 190 && b > 190;
     // Over the lawn, which is dark: half of a dashed line is white, and nothing a little beside it.
     let down = |x: f64| (620..860).map(move |y| at(x, f64::from(y) / 1000.0));
