@@ -63,6 +63,11 @@ pub(crate) const SUBSCRIBED: Text = text("đã kết nối với máy chủ tin 
 pub(crate) const DISCONNECTED: Text = text("mất kết nối với máy chủ tin nhắn", "no connection to the broker");
 pub(crate) const MALFORMED: Text = text("tin nhắn sai định dạng", "malformed message");
 pub(crate) const UNKNOWN_TIME: Text = text("giờ chưa đồng bộ", "clock not set");
+pub(crate) const PICTURE: Text = text("ảnh sự việc", "picture of an incident");
+pub(crate) const PICTURE_READY: Text = text("đã có ảnh", "picture ready");
+pub(crate) const PICTURE_FAILED: Text = text("không có ảnh", "no picture");
+pub(crate) const SAVED: Text = text("đã lưu", "saved");
+pub(crate) const NOT_SAVED: Text = text("không lưu được", "not saved");
 const LIMIT: Text = text("ngưỡng", "limit");
 
 pub(crate) const fn phase(phase: Phase) -> Text {
