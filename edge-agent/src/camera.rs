@@ -23,6 +23,7 @@ use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters};
 
 /// Time between two tries of a commit that failed.
@@ -127,6 +128,8 @@ pub struct CameraTask {
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
     pub counters: Arc<CameraCounters>,
+    /// Whether it lives.
+    pub pulse: Pulse,
     /// Ends the waiting for a disk that does not recover.
     pub give_up: CancellationToken,
 }
@@ -136,6 +139,7 @@ impl CameraTask {
     pub async fn run(mut self) {
         let mut core = self.fresh_core().await;
         while let Some(analysed) = self.analysed.recv().await {
+            self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
             let seen = analysed.detections.len();
@@ -154,6 +158,7 @@ impl CameraTask {
                 }
             }
             self.scheduler.done(self.lane);
+            self.pulse.waits();
         }
     }
 
@@ -178,6 +183,8 @@ impl CameraTask {
         let drafts: Arc<[Draft]> = drafts.into();
         let mut reported = false;
         loop {
+            // A disk that does not recover is no hung loop: starting afresh would lose what waits here.
+            self.pulse.works();
             match self.outbox.commit(Arc::clone(&drafts)).await {
                 Ok(_) => return self.counters.events(&drafts),
                 Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {

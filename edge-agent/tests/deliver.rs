@@ -12,3 +12,7 @@ mod fixture;
 mod presence;
 #[path = "deliver/schemas.rs"]
 mod schemas;
+#[path = "deliver/tls.rs"]
+mod tls;
+#[path = "deliver/v311.rs"]
+mod v311;

@@ -144,10 +144,14 @@ pub struct RawMqtt {
     /// `mqtts://host:8883`; `mqtt://host:1883` only on loopback, or with `allow_plaintext = true`.
     #[schemars(required)]
     pub url: Option<String>,
+    /// `5` (default), or `3.1.1` for brokers that speak nothing newer, such as NATS: they cannot refuse one message, so
+    /// what their access list or size limit drops is lost in silence.
+    pub protocol: Option<RawProtocol>,
     /// First level of every topic; default `ngatu`.
     #[schemars(schema_with = "id_schema")]
     pub root: Option<String>,
-    /// PEM file of the authorities that sign the broker's certificate.
+    /// PEM file of the authorities that sign the broker's certificate; required with `mqtts://`. Debian keeps the public
+    /// ones in `/etc/ssl/certs/ca-certificates.crt`.
     pub ca: Option<PathBuf>,
     /// PEM file of this box's certificate.
     pub certificate: Option<PathBuf>,
@@ -163,6 +167,17 @@ pub struct RawMqtt {
     /// `{root}/v1/host/{name}/state` says that it is online.
     #[schemars(schema_with = "id_schema")]
     pub primary_host: Option<String>,
+}
+
+/// A version of MQTT.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub enum RawProtocol {
+    /// MQTT 5.
+    #[serde(rename = "5")]
+    V5,
+    /// MQTT 3.1.1.
+    #[serde(rename = "3.1.1")]
+    V311,
 }
 
 /// Where events wait.

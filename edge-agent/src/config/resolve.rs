@@ -14,11 +14,12 @@ use super::error::{ConfigError, ConfigErrors};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
 use super::raw::{
-    RawCamera, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream, RawTracker,
-    RawTransport,
+    RawCamera, RawMqtt, RawName, RawPipeline, RawPosition, RawProtocol, RawSecret, RawSite, RawStorage, RawStream,
+    RawTracker, RawTransport,
 };
 use super::secret::SecretRef;
 use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+use crate::publish::Protocol;
 use crate::source::Transport;
 
 /// The hardware profile of a site that names none.
@@ -203,8 +204,22 @@ impl<'a> Resolver<'a> {
         if url.is_some() && !tls && (raw.ca.is_some() || raw.certificate.is_some()) {
             self.error("mqtt.url", "is mqtt:// and a certificate is configured", "write mqtts://");
         }
+        if tls && raw.ca.is_none() {
+            let cure = "name the PEM file of the authorities that sign the broker's certificate; for public ones, on \
+                        Debian: ca = \"/etc/ssl/certs/ca-certificates.crt\"";
+            self.error("mqtt.ca", "is missing, and mqtt.url is mqtts://", cure);
+        }
+        let protocol = match raw.protocol {
+            None | Some(RawProtocol::V5) => Protocol::V5,
+            Some(RawProtocol::V311) => {
+                let notice = "mqtt.protocol 3.1.1: the broker cannot refuse one message; what its access list or size \
+                              limit drops is lost in silence, so try its rules with every kind of message";
+                self.notices.push(notice.to_owned());
+                Protocol::V311
+            }
+        };
         let (ca, primary_host) = (raw.ca.as_ref().map(|ca| site_dir.join(ca)), raw.primary_host.clone());
-        Some(Mqtt { url: url?, root, ca, identity, login, primary_host })
+        Some(Mqtt { url: url?, protocol, root, ca, identity, login, primary_host })
     }
 
     fn check_plaintext(&mut self, url: &Url, allowed: bool) {

@@ -63,7 +63,11 @@ impl SecretRef {
             Self::File(path) => read_file(path, "write the secret to this file, then chmod 600"),
             Self::Credential { name, site_dir } => {
                 let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(name));
-                let path = systemd.filter(|path| path.exists()).unwrap_or(site_dir.join("credentials").join(name));
+                if let Some(path) = systemd.filter(|path| path.exists()) {
+                    // Guarded by systemd: where it grants its user access by an access list, the mode shows 0440.
+                    return read_guarded(&path, "start the service again");
+                }
+                let path = site_dir.join("credentials").join(name);
                 let cure = format!(
                     "give the service LoadCredential={name}:…, or write the secret to {}, then chmod 600",
                     path.display()
@@ -73,7 +77,9 @@ impl SecretRef {
         }
     }
 
-    fn place(&self) -> String {
+    /// Where it is kept, as messages name it.
+    #[must_use]
+    pub fn place(&self) -> String {
         match self {
             Self::Env(name) => format!("the environment variable {name}"),
             Self::File(path) => path.display().to_string(),
@@ -88,6 +94,11 @@ fn read_file(path: &Path, cure: &str) -> Result<Secret, SecretError> {
     if mode & 0o077 != 0 {
         return Err(SecretError::TooOpen(path.to_owned()));
     }
+    read_guarded(path, cure)
+}
+
+fn read_guarded(path: &Path, cure: &str) -> Result<Secret, SecretError> {
+    let unreadable = |error| SecretError::Unreadable { path: path.to_owned(), error, cure: cure.to_owned() };
     std::fs::read_to_string(path).map(Secret::new).map_err(unreadable)
 }
 

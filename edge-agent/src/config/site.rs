@@ -10,6 +10,7 @@ use url::Url;
 
 use super::profile::{HwProfile, Pipeline};
 use super::secret::SecretRef;
+use crate::publish::Protocol;
 use crate::source::Transport;
 
 /// Everything a box needs to know.
@@ -64,9 +65,11 @@ pub struct Position {
 pub struct Mqtt {
     /// `mqtt://` or `mqtts://`, without user and password.
     pub url: Url,
+    /// What the broker speaks.
+    pub protocol: Protocol,
     /// First level of every topic.
     pub root: String,
-    /// Authorities that sign the broker's certificate.
+    /// Authorities that sign the broker's certificate; there with `mqtts://`.
     pub ca: Option<PathBuf>,
     /// This box's certificate and private key.
     pub identity: Option<(PathBuf, SecretRef)>,

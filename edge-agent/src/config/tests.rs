@@ -70,6 +70,9 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("[mqtt]", "[mqtt]\nusername = \"x\"", "mqtt", "only one of username and password"),
     ("[mqtt]", "[mqtt]\nkey = { file = \"k\" }", "mqtt", "only one of certificate and key"),
     ("[mqtt]", "[mqtt]\nca = \"ca.pem\"", "mqtt.url", "write mqtts://"),
+    ("mqtt://127.0.0.1:1883", "mqtts://127.0.0.1", "mqtt.ca", "name the PEM file"),
+    ("[mqtt]", "[mqtt]\nprotocol = \"4\"", "mqtt.protocol", "unknown variant `4`"),
+    ("[mqtt]", "[mqtt]\nprotocol = 5", "mqtt.protocol", "expected"),
     ("[mqtt]", "[mqtt]\nroot = \"a b\"", "mqtt.root", "is not an identifier"),
     (
         "[mqtt]",

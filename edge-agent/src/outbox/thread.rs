@@ -13,6 +13,7 @@ use super::open::is_damage;
 use super::store::{Entry, NextRequest, Store, Writes};
 use super::{COMMANDS, OutboxError, OutboxStats};
 use crate::publish::wire::Sequence;
+use crate::status::pulse::{Beat, Pulse};
 
 type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 
@@ -28,17 +29,24 @@ pub(super) enum Command {
 
 /// The running thread. It ends when the last [`Outbox`](super::Outbox) handle is dropped.
 #[derive(Debug)]
-pub struct OutboxThread(JoinHandle<()>);
+pub struct OutboxThread(JoinHandle<()>, Beat);
 
 impl OutboxThread {
     pub(super) fn spawn(store: Store, commands: mpsc::Receiver<Command>) -> (Self, watch::Receiver<OutboxStats>) {
         let (stats, watcher) = watch::channel(snapshot(&store, 0, None));
+        let (pulse, beat) = Pulse::new();
         let owner = Owner { store, undeleted: Vec::new(), transactions: 0, failing: None, damaged: false, stats };
         let handle = std::thread::Builder::new()
             .name("outbox".to_owned())
-            .spawn(move || owner.run(commands))
+            .spawn(move || owner.run(commands, &pulse))
             .expect("the system can start a thread at start-up");
-        (Self(handle), watcher)
+        (Self(handle, beat), watcher)
+    }
+
+    /// Whether it answers.
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        self.1.clone()
     }
 
     /// Waits until everything handed over is written and the database is closed; after the last handle is dropped.
@@ -61,8 +69,9 @@ struct Owner {
 }
 
 impl Owner {
-    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>, pulse: &Pulse) {
         while let Some(first) = commands.blocking_recv() {
+            pulse.works();
             let mut group = Group { outbox_id: self.store.state.outbox_id, ..Default::default() };
             group.add(first);
             for _ in 1..COMMANDS {
@@ -72,6 +81,7 @@ impl Owner {
                 }
             }
             self.serve(group);
+            pulse.waits();
         }
     }
 
