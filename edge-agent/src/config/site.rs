@@ -8,6 +8,7 @@ use analytics::{BBox, BoxId, CameraId, SiteId, WallTime};
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::SecretRef;
 use crate::publish::Protocol;
@@ -107,6 +108,8 @@ pub struct Camera {
     pub regions: Option<Vec<BBox>>,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
+    /// All zones and lines, also those that no rule names.
+    pub places: Places,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
 }

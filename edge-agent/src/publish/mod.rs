@@ -23,6 +23,7 @@ mod backoff;
 mod broker;
 mod drain;
 pub mod mqtt;
+pub mod probe;
 mod refused;
 mod retained;
 pub mod schema;
