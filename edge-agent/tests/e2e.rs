@@ -30,3 +30,5 @@ mod replay;
 mod service;
 #[path = "e2e/site.rs"]
 mod site;
+#[path = "e2e/systemd.rs"]
+mod systemd;

@@ -163,9 +163,14 @@ fn connect(host: &str, port: u16) -> Result<(), (String, &'static str)> {
 
 fn link_cure(error: &LinkError, secure: bool) -> &'static str {
     match error {
-        LinkError::Refused { .. } if secure => {
+        LinkError::Untrusted { .. } => {
             "mqtt.ca must be the authority that signed the broker's certificate, the url's host one of its names, this \
-             box's clock right; then user name, password and client certificate"
+             box's clock right"
+        }
+        LinkError::Certificates { .. } => "mend the file that it names; nothing else is needed",
+        LinkError::Refused { .. } if secure => {
+            "check the client certificate (mqtt.certificate, mqtt.key), user name and password, and that the broker lets \
+             this box in"
         }
         LinkError::Refused { .. } => "check mqtt.username and mqtt.password, and that the broker lets this box in",
         LinkError::Unreachable { .. } | LinkError::Lost { .. } | LinkError::Silent | LinkError::Protocol { .. } => {

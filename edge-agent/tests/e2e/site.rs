@@ -114,6 +114,13 @@ impl SiteFile {
         self
     }
 
+    /// Reaches the broker over TLS, which this authority vouches for.
+    pub(crate) fn broker_tls(mut self, ca: &std::path::Path) -> Self {
+        let tls = format!("[mqtt]\nca = \"{}\"", ca.display());
+        self.text = self.text.replacen("[mqtt]", &tls, 1).replacen("mqtt://", "mqtts://", 1);
+        self
+    }
+
     /// Adds a camera at `url`; `more` are further keys of its stream.
     pub(crate) fn camera(mut self, id: &str, url: &str, more: &str) -> Self {
         let detect = format!("url = \"{url}\"{more}");

@@ -54,7 +54,8 @@ fn row((width, height): (u32, u32), cameras: usize, server: f64, sample: &Sample
         Some(Quantiles { count, p50, p95, p99 }) => format!("{p50:.0} / {p95:.0} / {p99:.0} (of {count})"),
         None => "none".to_owned(),
     };
-    let stage = |names: &[&str]| names.iter().filter_map(|name| sample.threads_s.get(*name)).sum::<f64>() / sample.wall_s;
+    let stage =
+        |names: &[&str]| names.iter().filter_map(|name| sample.threads_s.get(*name)).sum::<f64>() / sample.wall_s;
     // GStreamer decodes in the thread that takes packets out of the jitter buffer; proc(5) keeps 15 letters of a name.
     let (decode, infer) = (stage(&["rtpjitterbuffer"]), stage(&["infer"]));
     format!(
