@@ -17,13 +17,13 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// A started server that takes messages of at most `max_payload` bytes.
-    pub(crate) fn start_with(max_payload: usize) -> Self {
+    /// A started server.
+    pub(crate) fn started() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let store = folder.path().join("store");
         let config = format!(
-            "server_name: test\nlisten: \"127.0.0.1:-1\"\nmax_payload: {max_payload}\n\
+            "server_name: test\nlisten: \"127.0.0.1:-1\"\n\
              jetstream {{ store_dir: \"{}\" }}\nmqtt {{ listen: \"127.0.0.1:{port}\" }}\n",
             store.display()
         );

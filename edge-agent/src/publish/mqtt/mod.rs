@@ -17,6 +17,7 @@ use rumqttc::tokio_rustls::rustls::{self, ClientConfig};
 use tokio::sync::mpsc;
 
 use super::broker::{BrokerParams, Identity, Protocol};
+use super::tls::TlsError;
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
 
 /// Requests that the client queues; more than are ever in flight, so that nothing waits for a place.
@@ -38,7 +39,9 @@ pub(crate) async fn open(broker: &BrokerParams, identity: Identity) -> Result<(C
         None => None,
         Some(tls) => {
             let loaded = tokio::task::spawn_blocking(move || tls.load()).await.expect("loading does not panic");
-            Some(loaded.map_err(|error| LinkError::Certificates { reason: error.to_string() })?)
+            // On one line: it is logged, and shown.
+            let on_one_line = |error: TlsError| error.to_string().replace("\n    → ", "; ");
+            Some(loaded.map_err(|error| LinkError::Certificates { reason: on_one_line(error) })?)
         }
     };
     Ok(open_with(broker, identity, tls))
