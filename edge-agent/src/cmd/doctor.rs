@@ -74,7 +74,7 @@ fn needs<'a>(site: &'a Site, models: &'a [&'a str]) -> Needs<'a> {
         models,
         cameras: site.cameras.len(),
         storage: &site.storage.path,
-        storage_bytes: site.storage.outbox_bytes,
+        storage_bytes: site.storage.outbox_bytes + site.storage.evidence.max_bytes,
     }
 }
 

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use analytics::rules::RuleSpec;
-use analytics::{BBox, BoxId, CameraId, SiteId, WallTime};
+use analytics::{BBox, BoxId, CameraId, Severity, SiteId, WallTime};
 use jiff::tz::TimeZone;
 use url::Url;
 
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::SecretRef;
+use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::source::Transport;
 
@@ -31,7 +32,7 @@ pub struct Site {
     pub hw_profile: HwProfile,
     /// The broker.
     pub mqtt: Mqtt,
-    /// Where events wait.
+    /// Where events wait and pictures lie.
     pub storage: Storage,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
@@ -80,13 +81,23 @@ pub struct Mqtt {
     pub primary_host: Option<String>,
 }
 
-/// Where events wait.
+/// Where events wait and pictures lie.
 #[derive(Debug, Clone)]
 pub struct Storage {
     /// A directory of this box's own.
     pub path: PathBuf,
     /// Bytes the outbox may hold.
     pub outbox_bytes: u64,
+    /// How much evidence is kept, and for how long.
+    pub evidence: EvidenceLimits,
+}
+
+impl Storage {
+    /// The pictures' place.
+    #[must_use]
+    pub fn pictures(&self) -> EvidenceStore {
+        EvidenceStore::at(self.path.join("evidence"))
+    }
 }
 
 /// One camera.
@@ -100,6 +111,8 @@ pub struct Camera {
     pub pipeline: Pipeline,
     /// The stream that is analysed; `replay` does without.
     pub detect: Option<Stream>,
+    /// The least severity of incidents that are photographed; `None`: none are.
+    pub snapshots_from: Option<Severity>,
     /// Frames analysed a second.
     pub analyse_fps: f64,
     /// Name of the model.

@@ -44,7 +44,7 @@ pub(super) fn open(
     if let Some(config) = tls {
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
     }
-    if let Some(Message { topic, payload, retained }) = will {
+    if let Some(Message { topic, payload, retained, .. }) = will {
         options.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, retained));
     }
     let mut network = NetworkOptions::new();
@@ -65,6 +65,7 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
             let message = Message {
                 topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                 payload: publish.payload.to_vec(),
+                content_type: "",
                 retained: publish.retain,
             };
             Ok(Heard::Message(message, Receipt::V311(publish)))
@@ -75,7 +76,7 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Message) -> BoxFuture<Result<(), PublishError>> {
-    let Message { topic, payload, retained } = message;
+    let Message { topic, payload, retained, .. } = message;
     let options = PublishOptions::new(QoS::AtLeastOnce).retain(retained);
     match client.try_publish_tracked(topic, payload, options) {
         // Every way in which a notice fails is an end of the connection.

@@ -16,7 +16,7 @@ use rumqttc::{
 
 use super::{Heard, MAX_INCOMING_BYTES, PACKET_IDS, REQUESTS, Receipt, Stage, Wanted};
 use crate::publish::broker::{BrokerParams, Identity};
-use crate::publish::wire::{EVENT_CONTENT_TYPE, STATE_CONTENT_TYPE};
+use crate::publish::wire::JPEG_CONTENT_TYPE;
 use crate::publish::{BoxFuture, LinkError, Message, PublishError, RefusalScope};
 
 /// The broker keeps the session this long.
@@ -52,7 +52,7 @@ pub(super) fn open(
     if let Some(config) = tls {
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
     }
-    if let Some(Message { topic, payload, retained }) = will {
+    if let Some(Message { topic, payload, retained, .. }) = will {
         options.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, retained, None));
     }
     AsyncClient::builder(options).capacity(REQUESTS).build()
@@ -69,6 +69,7 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
             let message = Message {
                 topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                 payload: publish.payload.to_vec(),
+                content_type: "",
                 retained: publish.retain,
             };
             Ok(Heard::Message(message, Receipt::V5(publish)))
@@ -79,10 +80,10 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
 }
 
 pub(super) fn publish(client: &AsyncClient, message: Message) -> BoxFuture<Result<(), PublishError>> {
-    let Message { topic, payload, retained } = message;
-    let content_type = if retained { STATE_CONTENT_TYPE } else { EVENT_CONTENT_TYPE };
+    let Message { topic, payload, content_type, retained } = message;
     let options = PublishOptions::new(QoS::AtLeastOnce).retain(retained).properties(PublishProperties {
-        payload_format_indicator: Some(1),
+        // 1: UTF-8; 0: bytes.
+        payload_format_indicator: Some(u8::from(content_type != JPEG_CONTENT_TYPE)),
         content_type: Some(content_type.to_owned()),
         ..Default::default()
     });
