@@ -34,8 +34,7 @@ put 644 "$deploy/debian/copyright" "$doc/copyright"
 put 644 NOTICE "$doc/NOTICE"
 put 644 SECURITY.md "$doc/SECURITY.md"
 for licence in LICENSE ThirdPartyNotices.txt; do put 644 ".cache/onnxruntime/$licence" "$doc/onnxruntime/$licence"; done
-put 644 "$deploy/debian/lintian-overrides" "usr/share/lintian/overrides/$name"
-printf '%s (%s) stable; urgency=medium\n\n  * See CHANGELOG.md of the project.\n\n -- Nga Tu <noreply@invalid>  %s\n' \
+printf '%s (%s) stable; urgency=medium\n\n  * See CHANGELOG.md of the project.\n\n -- Nga Tu <packages@ngatu.example>  %s\n' \
     "$name" "$version" "$(date -R -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}")" >"$root/$doc/changelog"
 put 644 CHANGELOG.md "$doc/CHANGELOG.md"
 
@@ -63,16 +62,16 @@ cat >"$root/DEBIAN/control" <<CONTROL
 Package: $name
 Version: $version
 Architecture: $architecture
-Maintainer: Nga Tu <noreply@invalid>
+Maintainer: Nga Tu <packages@ngatu.example>
 Section: net
 Priority: optional
 Installed-Size: $(du -k -s --exclude=DEBIAN "$root" | cut -f1)
 Depends: $linked, $elements, adduser, init-system-helpers (>= 1.54)
 Recommends: ca-certificates, systemd
 Description: watches a junction's cameras and reports incidents over MQTT
- Decodes the cameras of a junction cabinet (GStreamer), detects with ONNX models,
- tracks, judges incidents and delivers them to an operations centre over MQTT:
- on disk before they are sent, once, in order, whatever the link does.
+ Decodes the cameras of a junction cabinet (GStreamer), detects with ONNX
+ models, tracks, judges incidents and delivers them to an operations centre over
+ MQTT: on disk before they are sent, once, in order, whatever the link does.
  .
  The service starts once there is an /etc/ngatu/site.toml;
  /etc/ngatu/site.example.toml is the reference of every key.
