@@ -26,6 +26,8 @@ mod credentials;
 mod doctor;
 #[path = "e2e/ledger.rs"]
 mod ledger;
+#[path = "e2e/pictures.rs"]
+mod pictures;
 #[path = "e2e/models.rs"]
 mod models;
 #[path = "e2e/replay.rs"]

@@ -106,8 +106,9 @@ fn introduce(site: &Site, broker: SocketAddr) {
         }
     }
     println!("broker  {}", site.mqtt.url);
+    println!("pictures of incidents  {}", site.storage.pictures().folder().display());
     println!("in another terminal:");
-    println!("  edge-agent watch --broker mqtt://{broker} --lang en");
+    println!("  edge-agent watch --broker mqtt://{broker} --lang en --save pictures");
     println!("  mosquitto_sub -V 5 -p {} -v -t '{}/#'", broker.port(), site.mqtt.root);
     println!("Ctrl-C ends it.\n");
 }

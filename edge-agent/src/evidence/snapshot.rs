@@ -3,7 +3,7 @@
 //! Everything is drawn from the event itself, so that the picture says what the event says. The thumbnail is drawn anew
 //! at its own size: strokes and letters of a reduced picture could not be read.
 
-use analytics::{BBox, Point};
+use analytics::{BBox, Point, Zone};
 use jiff::tz::TimeZone;
 
 use super::canvas::{Canvas, Ink};
@@ -18,7 +18,10 @@ pub const MAX_THUMBNAIL_BYTES: usize = 32 * 1024;
 const WIDTH_PX: u32 = 1280;
 const QUALITY: u8 = 85;
 /// Widths and qualities of thumbnails, best first: the first one that is light enough is taken.
-const THUMBNAILS: [(u32, u8); 5] = [(480, 75), (480, 55), (400, 45), (320, 35), (160, 25)];
+const THUMBNAILS: [(u32, u8); 6] = [(480, 75), (480, 55), (400, 45), (320, 35), (160, 25), (64, 20)];
+
+/// With more objects than this, labels and paths would hide each other: their boxes say where they are.
+const LEGIBLE: usize = 3;
 
 /// A picture for the disk, and one for the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,27 +59,41 @@ pub fn snapshot(picture: &Picture, event: &Incident, places: &Places, zone: &Tim
 fn draw(canvas: &mut Canvas, event: &Incident, places: &Places, zone: &TimeZone) {
     let data = &event.data;
     for place in places.zones.iter().filter(|place| data.zone.as_deref() == Some(place.id.as_str())) {
-        canvas.zone(place, Ink::Place);
+        outline(canvas, place);
     }
     for place in places.lines.iter().filter(|place| data.line.as_deref() == Some(place.id.as_str())) {
         canvas.line(place, Ink::Place);
     }
-    for track in &data.tracks {
+    let is_legible = data.tracks.len() <= LEGIBLE;
+    for track in data.tracks.iter().filter(|_| is_legible) {
         canvas.path(&path(track), Ink::Path);
     }
     for (track, bbox) in data.tracks.iter().filter_map(|track| Some((track, bbox(track)?))) {
         let label = format!("{} {:.0}%", track.class, track.confidence * 100.0);
-        canvas.bbox(bbox, &label, Ink::Subject);
+        canvas.bbox(bbox, if is_legible { &label } else { "" }, Ink::Subject);
     }
     canvas.label(Point::new(0.0, 1.0), &caption(data, event, zone), Ink::Note);
+}
+
+/// A zone without its name, which could hide an object and stands in the caption.
+fn outline(canvas: &mut Canvas, zone: &Zone) {
+    let corners = zone.polygon.corners();
+    canvas.path(corners, Ink::Place);
+    if let [first, .., last] = corners {
+        canvas.path(&[*last, *first], Ink::Place);
+    }
+    if let Some(heading) = zone.heading {
+        canvas.arrow(heading, Ink::Place);
+    }
 }
 
 /// What, where and when, for one who has only the picture.
 fn caption(data: &IncidentData, event: &Incident, zone: &TimeZone) -> String {
     let time = event.time.timestamp().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
     let place = data.zone.as_deref().or(data.line.as_deref()).unwrap_or_default();
-    let unsure = if data.time_quality.synced { "" } else { " ?" };
-    format!("{time}{unsure}  {}  {} {place}", data.camera.id, data.kind.replace('_', "-")).trim_end().to_owned()
+    let unsure = if data.time_quality.synced { "" } else { " (clock not set)" };
+    let what = format!("{} {place} {}", data.kind, data.direction.as_deref().unwrap_or_default());
+    format!("{time}{unsure}  {}  {}", data.camera.id, what.trim_end().replace('_', "-"))
 }
 
 fn path(track: &TrackData) -> Vec<Point> {

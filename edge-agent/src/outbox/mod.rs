@@ -30,7 +30,7 @@ mod open;
 mod overflow;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
 mod thumbnail;
 

@@ -23,17 +23,17 @@ use crate::publish::wire::{
 };
 use crate::publish::{TopicRoot, Topics};
 
-pub(super) fn topics() -> Topics {
+pub(crate) fn topics() -> Topics {
     let (site, box_id) = (SiteId::new("site-1").expect("valid"), BoxId::new("box-a").expect("valid"));
     Topics::new(TopicRoot::default(), site, box_id)
 }
 
-pub(super) fn camera() -> CameraId {
+pub(crate) fn camera() -> CameraId {
     CameraId::new("cam-1").expect("valid")
 }
 
 /// A draft of revision `revision` of incident `incident`.
-pub(super) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
+pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
     let event = Event {
         id: Uuid::from_u64_pair(incident, revision.into()),
         incident_id: Uuid::from_u64_pair(0, incident),
