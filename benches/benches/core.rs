@@ -12,8 +12,8 @@ use analytics::incident::IncidentParams;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::track::TrackerParams;
 use analytics::{
-    Anchor, CameraId, Class, ClassSet, Core, Detection, Line, LineId, Point, Polygon, RuleId, Segment, Zone, ZoneId,
-    ZoneKind,
+    Anchor, CameraId, Class, ClassSet, Core, Detection, Line, LineId, LocalTime, Point, Polygon, RuleId, Segment, Zone,
+    ZoneId, ZoneKind,
 };
 use benches::traffic::{self, ASPECT};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -61,6 +61,7 @@ fn all_seven() -> Vec<RuleSpec> {
         cooldown: Duration::ZERO,
         classes: Class::ALL.into_iter().collect::<ClassSet>(),
         include_riders: false,
+        schedule: None,
         params,
     };
     kinds.into_iter().enumerate().map(spec).collect()
@@ -78,7 +79,8 @@ fn core() -> Core {
 fn assert_every_rule_speaks(camera: &CameraId, detections: &[Vec<Detection>]) {
     let mut core = core();
     let steps = detections.iter().enumerate();
-    let events = steps.flat_map(|(frame, seen)| core.step(traffic::stamp(camera, frame), ASPECT, seen).1);
+    let events =
+        steps.flat_map(|(frame, seen)| core.step(traffic::stamp(camera, frame), LocalTime::MONDAY, ASPECT, seen).1);
     let spoke: BTreeSet<&str> = events.map(|event| event.rule.kind.wire_label()).collect();
     assert_eq!(spoke.len(), 7, "only these rules found something: {spoke:?}");
 }
@@ -96,7 +98,7 @@ fn step(c: &mut Criterion) {
                 core,
                 |core| {
                     for (frame, seen) in detections.iter().enumerate() {
-                        black_box(core.step(traffic::stamp(&camera, frame), ASPECT, seen));
+                        black_box(core.step(traffic::stamp(&camera, frame), LocalTime::MONDAY, ASPECT, seen));
                     }
                 },
                 BatchSize::LargeInput,

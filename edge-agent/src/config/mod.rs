@@ -5,25 +5,30 @@
 //! *pipeline* is what is watched for. Precedence: site over pipeline over built-in defaults; a hw-profile never
 //! touches zones, rules or thresholds.
 
+mod calendar;
 mod document;
 mod error;
+mod explain;
 mod home;
+mod missing;
 mod place;
 mod profile;
 pub mod raw;
 mod resolve;
 mod rule;
+mod schedule;
 mod secret;
 mod site;
 #[cfg(test)]
 mod tests;
 mod value;
 
+pub use calendar::{Calendar, Holiday};
 pub use document::Document;
 pub use error::{ConfigError, ConfigErrors};
 pub use home::{Home, HomeError};
 pub use profile::{HwProfile, Pipeline};
 pub use resolve::load_site;
-pub use secret::{SecretError, SecretRef};
+pub use secret::{SecretError, SecretRef, SecretUse};
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::error::ConfigError;
 use crate::secret::Secret;
 
 /// Where a secret is kept.
@@ -19,6 +20,47 @@ pub enum SecretRef {
     File(PathBuf),
     /// An environment variable.
     Env(String),
+}
+
+/// Where a file refers to a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// The key.
+    pub key: String,
+    /// Where the secret is kept.
+    pub reference: SecretRef,
+}
+
+impl SecretUse {
+    /// Tries to read the secret, as this user.
+    ///
+    /// # Errors
+    /// What is wrong with it, where the file refers to it.
+    pub fn check(&self) -> Result<(), (SecretError, ConfigError)> {
+        self.reference.read().map(drop).map_err(|error| {
+            let text = error.to_string();
+            let (what, cure) = text.split_once("\n    → ").unwrap_or((&text, ""));
+            let (file, key) = (self.file.clone(), self.key.clone());
+            let wrong = ConfigError { file, line: self.line, key, what: what.to_owned(), cure: cure.to_owned() };
+            (error, wrong)
+        })
+    }
+}
+
+impl SecretError {
+    /// Whether the secret is there and not in order, whoever looks. One that this user does not find may be there for the
+    /// service: systemd hands credentials to it alone.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::TooOpen(_) | Self::Empty(_) => true,
+            Self::Unreadable { .. } | Self::NotSet(_) => false,
+        }
+    }
 }
 
 /// A secret that cannot be read. Never holds any of it.
