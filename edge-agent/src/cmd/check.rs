@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use analytics::WallTime;
-use edge_agent::config::{self, ConfigError, ConfigErrors, Home, Site};
+use edge_agent::config::{self, ConfigError, ConfigErrors, Home, SecretProblem, SecretUse, Site};
 use edge_agent::secret::redact;
 use edge_agent::setup::{self, SetupError};
 
@@ -43,9 +43,9 @@ fn models(site: &Site) -> BTreeSet<&str> {
 
 /// Secrets that are not in order, and those that this user does not find.
 fn secrets(site: &Site) -> (ConfigErrors, Vec<ConfigError>) {
-    let failed = site.secrets.iter().filter_map(|secret| secret.check().err());
-    let (wrong, absent): (Vec<_>, Vec<_>) = failed.partition(|(error, _)| error.is_certain());
-    let errors = |failed: Vec<(_, ConfigError)>| failed.into_iter().map(|(_, error)| error).collect();
+    let problems = site.secrets.iter().filter_map(SecretUse::problem);
+    let (wrong, absent): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.is_certain);
+    let errors = |problems: Vec<SecretProblem>| problems.into_iter().map(|problem| problem.error).collect();
     (ConfigErrors(errors(wrong)), errors(absent))
 }
 

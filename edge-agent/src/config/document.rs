@@ -84,7 +84,7 @@ impl Document {
         }
         let (mut table, syntax) = DeTable::parse_recoverable(&self.text);
         if !syntax.is_empty() {
-            self.report_syntax(&syntax, errors);
+            self.report_syntax(syntax, errors);
             return None;
         }
         for _ in 0..MAX_ERRORS {
@@ -130,9 +130,10 @@ impl Document {
     }
 
     /// What the parser stumbles over again because of one slip is said once.
-    fn report_syntax(&self, syntax: &[toml::de::Error], errors: &mut ConfigErrors) {
+    fn report_syntax(&self, mut syntax: Vec<toml::de::Error>, errors: &mut ConfigErrors) {
+        syntax.sort_by_key(|error| error.span().map(|span| span.start));
         let mut before: Option<(usize, &str)> = None;
-        for error in syntax {
+        for error in &syntax {
             let (line, message) = (error.span().map_or(1, |span| self.line_at(span.start)), error.message());
             let is_echo = |(last, said)| line == last || (line == last + 1 && message == said);
             if !before.is_some_and(is_echo) {

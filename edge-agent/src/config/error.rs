@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::secret::redact;
+
 /// One thing that is wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -27,7 +29,8 @@ impl fmt::Display for ConfigError {
         if !self.key.is_empty() {
             write!(f, ": {}", OneLine(&self.key))?;
         }
-        write!(f, ": {}", OneLine(&self.what))?;
+        // Some cameras have user and password in a URL that was put where another word belongs.
+        write!(f, ": {}", OneLine(&redact(&self.what)))?;
         if !self.cure.is_empty() {
             write!(f, "\n    → {}", OneLine(&self.cure))?;
         }

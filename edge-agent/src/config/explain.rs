@@ -100,7 +100,7 @@ fn other_instead(expected: &str) -> String {
 
 /// Turns the parser's words into what is wrong and the cure.
 pub(super) fn explain_syntax(message: &str) -> (String, String) {
-    const CURES: [(&str, &str); 8] = [
+    const CURES: [(&str, &str); 9] = [
         ("duplicate key", "remove one of the two, or give the section a name of its own"),
         ("cannot extend", "remove the line that gives this key a plain value"),
         ("array", "close the list with ], and put a comma between its elements"),
@@ -109,6 +109,7 @@ pub(super) fn explain_syntax(message: &str) -> (String, String) {
         ("string", "close the text with the quote that opened it"),
         ("unclosed table", "close the section's name with ]"),
         ("with no value", "write key = value"),
+        ("unquoted key", "write key = value, the key of a-z, 0-9, '-' and '_'"),
     ];
     let cure = CURES.iter().find(|(words, _)| message.contains(words)).map(|(_, cure)| *cure);
     let message = message.split(", expected").next().unwrap_or(message).trim();

@@ -7,6 +7,7 @@
 
 mod calendar;
 mod document;
+mod draft;
 mod error;
 mod explain;
 mod home;
@@ -25,10 +26,12 @@ mod value;
 
 pub use calendar::{Calendar, Holiday};
 pub use document::Document;
+pub use draft::{BrokerDraft, CameraDraft, SiteDraft};
 pub use error::{ConfigError, ConfigErrors};
 pub use home::{Home, HomeError};
-pub use profile::{HwProfile, Pipeline};
-pub use resolve::load_site;
-pub use secret::{SecretError, SecretRef, SecretUse};
+pub use place::Places;
+pub use profile::{HwProfile, Pipeline, hw_profiles};
+pub use resolve::{load_site, load_site_partly, load_site_text};
+pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

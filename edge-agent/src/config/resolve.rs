@@ -358,7 +358,8 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
-        let rules = self.rules(index, raw, pipeline);
+        let places = self.places(index, &raw.zone, &raw.line);
+        let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         Some(Camera {
@@ -370,6 +371,7 @@ impl<'a> Resolver<'a> {
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
+            places,
             rules,
         })
     }
@@ -400,9 +402,26 @@ pub fn load_site(file: &Path, home: &Home) -> Result<Site, ConfigErrors> {
     load(&Document::read(file)?, home)
 }
 
+/// The same for a text that is to become `file`.
+pub fn load_site_text(file: &Path, text: &str, home: &Home) -> Result<Site, ConfigErrors> {
+    load(&Document::from_text(file, text), home)
+}
+
+/// What of a site file has no errors, if that is a site, and every error: for those who look at it rather than run it.
+pub fn load_site_partly(file: &Path, home: &Home) -> Result<(Option<Site>, ConfigErrors), ConfigErrors> {
+    Ok(resolve(&Document::read(file)?, home))
+}
+
 pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigErrors> {
+    match resolve(document, home) {
+        (Some(site), errors) if errors.0.is_empty() => Ok(site),
+        (_, errors) => Err(errors),
+    }
+}
+
+fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mut errors = ConfigErrors::default();
-    let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return Err(errors) };
+    let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return (None, errors) };
     let mut resolver = Resolver::with_errors(document, errors);
     let mut digest = Sha256::new();
     digest.update(document.text());
@@ -445,11 +464,8 @@ pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigError
             secrets,
         })
     })();
-    if let (Some(site), true) = (complete, errors.0.is_empty()) {
-        return Ok(site);
-    }
     errors.0.sort_by_key(|error| (error.file != document.file(), error.file.clone(), error.line));
-    Err(errors)
+    (complete, errors)
 }
 
 struct HexBytes<'a>(&'a [u8]);
@@ -545,12 +561,7 @@ impl Resolver<'_> {
     }
 
     fn unknown_file(&mut self, key: &str, name: &str, what: &str, dir: &Path) {
-        let mut known: Vec<String> = std::fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
-            .collect();
-        known.sort();
+        let known = super::home::names(dir);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         self.unknown(key, name, what, &known);
     }

@@ -35,27 +35,31 @@ pub struct SecretUse {
     pub reference: SecretRef,
 }
 
+/// What is wrong with a secret, where a file refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretProblem {
+    /// What.
+    pub error: ConfigError,
+    /// Whether it is so whoever looks. A secret that this user does not find may be there for the service: systemd hands
+    /// credentials to it alone.
+    pub is_certain: bool,
+}
+
 impl SecretUse {
     /// Tries to read the secret, as this user.
-    ///
-    /// # Errors
-    /// What is wrong with it, where the file refers to it.
-    pub fn check(&self) -> Result<(), (SecretError, ConfigError)> {
-        self.reference.read().map(drop).map_err(|error| {
-            let text = error.to_string();
-            let (what, cure) = text.split_once("\n    → ").unwrap_or((&text, ""));
-            let (file, key) = (self.file.clone(), self.key.clone());
-            let wrong = ConfigError { file, line: self.line, key, what: what.to_owned(), cure: cure.to_owned() };
-            (error, wrong)
-        })
+    #[must_use]
+    pub fn problem(&self) -> Option<SecretProblem> {
+        let problem = self.reference.read().err()?;
+        let text = problem.to_string();
+        let (what, cure) = text.split_once("\n    → ").unwrap_or((&text, ""));
+        let (file, key) = (self.file.clone(), self.key.clone());
+        let error = ConfigError { file, line: self.line, key, what: what.to_owned(), cure: cure.to_owned() };
+        Some(SecretProblem { error, is_certain: problem.is_certain() })
     }
 }
 
 impl SecretError {
-    /// Whether the secret is there and not in order, whoever looks. One that this user does not find may be there for the
-    /// service: systemd hands credentials to it alone.
-    #[must_use]
-    pub fn is_certain(&self) -> bool {
+    fn is_certain(&self) -> bool {
         match self {
             Self::TooOpen(_) | Self::Empty(_) => true,
             Self::Unreadable { .. } | Self::NotSet(_) => false,

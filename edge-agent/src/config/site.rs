@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use super::calendar::{Calendar, Holiday};
+use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use crate::source::Transport;
@@ -110,6 +111,8 @@ pub struct Camera {
     pub regions: Option<Vec<BBox>>,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
+    /// All zones and lines, also those that no rule names.
+    pub places: Places,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
 }

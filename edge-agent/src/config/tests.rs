@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+mod any_text;
+mod calendar;
+mod files;
 mod schemas;
+mod secrets;
 mod wrong;
 
 use super::{ConfigErrors, Document, Home, Site, load_site};
@@ -68,6 +72,29 @@ fn the_site_goes_over_the_pipeline_and_the_pipeline_over_the_defaults() {
     assert_eq!((hold.as_secs(), *angle_deg), (9, 120.0));
     assert_eq!(site.cameras[0].analyse_fps, 5.0, "from the pipeline");
     assert_eq!(site.cameras[0].model, "ssdlite-mobilenet-v2", "from the pipeline");
+}
+
+/// When the only rule is armed, given what the pipeline and the site say.
+fn armed(pipeline: &str, site: &str) -> Option<String> {
+    let home = wrong::good_home();
+    let write = |path: &str, text: String| std::fs::write(home.path().join(path), text).expect("writes");
+    write(
+        "pipelines/road.toml",
+        wrong::good("pipeline").replacen("[rule.wrong-way]", &format!("[rule.wrong-way]\n{pipeline}"), 1),
+    );
+    write("site.toml", wrong::good("site").replacen("zone = \"lane\"", &format!("zone = \"lane\"\n{site}"), 1));
+    let loaded = load_site(&home.path().join("site.toml"), &Home::at(home.path()));
+    let site = loaded.unwrap_or_else(|errors| panic!("{errors}"));
+    site.cameras[0].rules[0].schedule.as_ref().map(ToString::to_string)
+}
+
+#[test]
+fn a_rule_is_armed_as_the_site_says_else_the_pipeline_else_always() {
+    assert_eq!(armed("", ""), None);
+    let pipeline = "schedule = { hours = \"22:00-06:00\" }";
+    assert_eq!(armed(pipeline, "").as_deref(), Some("every day 22:00-06:00"));
+    let site = "schedule = [{ days = [\"mon\", \"wed\"] }, { holidays = \"only\", hours = [\"08:00-12:00\"] }]";
+    assert_eq!(armed(pipeline, site).as_deref(), Some("mon, wed; holidays 08:00-12:00"));
 }
 
 #[test]

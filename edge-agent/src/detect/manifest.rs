@@ -41,6 +41,11 @@ pub struct Manifest {
     /// Where the weights can be had.
     #[schemars(length(min = 1))]
     pub source: String,
+    /// Address to fetch the weights from, with a commit or version in it: never a branch that moves. Without it they are
+    /// got by hand.
+    #[serde(default)]
+    #[schemars(example = &"https://models.example/v1/yolox_nano.onnx")]
+    pub url: Option<String>,
     /// File name of the labels: one a line, line number = class index from 0; `-` where there is none. Labels that are
     /// no class of the rules are ignored.
     #[schemars(example = &"coco80.labels")]
@@ -256,7 +261,7 @@ impl Manifest {
         })
     }
 
-    fn find_in(&self, dir: &Path) -> Result<Option<PathBuf>, ModelError> {
+    pub(super) fn find_in(&self, dir: &Path) -> Result<Option<PathBuf>, ModelError> {
         let unreadable = |problem| ModelError::Unreadable { path: dir.to_path_buf(), problem };
         let mut candidates = Vec::new();
         for entry in fs::read_dir(dir).map_err(unreadable)? {
@@ -316,6 +321,10 @@ impl Manifest {
         if !ALLOWED_LICENCES.contains(&self.licence.as_str()) {
             let what = format!("\"{}\" is not one of {}", self.licence, ALLOWED_LICENCES.join(", "));
             problems.push(("licence", what, "choose a model under one of these"));
+        }
+        if self.url.as_deref().is_some_and(|url| !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)))
+        {
+            problems.push(("url", "is no address".to_owned(), "write one that starts with https://"));
         }
         problems.extend(self.input.problems());
         problems.extend(self.defaults.problems());
@@ -399,7 +408,7 @@ pub fn list(models_dir: &Path) -> Result<Vec<Listed>, ModelError> {
     Ok(models)
 }
 
-fn sha256(path: &Path) -> Result<String, ModelError> {
+pub(super) fn sha256(path: &Path) -> Result<String, ModelError> {
     let unreadable = |problem| ModelError::Unreadable { path: path.to_path_buf(), problem };
     let mut hash = HashWriter(Sha256::new());
     io::copy(&mut fs::File::open(path).map_err(unreadable)?, &mut hash).map_err(unreadable)?;

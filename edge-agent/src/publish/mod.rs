@@ -22,6 +22,7 @@
 mod backoff;
 mod drain;
 pub mod mqtt;
+pub mod probe;
 mod refused;
 mod retained;
 pub mod schema;

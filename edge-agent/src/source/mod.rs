@@ -13,6 +13,7 @@ mod backoff;
 mod error;
 mod file;
 mod offer;
+pub mod probe;
 mod rtsp;
 mod session;
 mod status;

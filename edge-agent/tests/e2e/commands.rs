@@ -11,7 +11,7 @@ use crate::clip::vtest;
 
 #[test]
 fn every_command_has_help() {
-    for command in ["demo", "run", "check", "replay", "watch", "models", "schema"] {
+    for command in ["demo", "run", "check", "replay", "watch", "models", "schema", "completions", "man"] {
         let help = finished([command, "--help"]).succeeded().stdout;
         assert!(help.contains("Usage: edge-agent") && help.contains(command), "{help}");
         assert!(finished(["--help"]).succeeded().stdout.contains(&format!("\n  {command} ")));

@@ -67,10 +67,12 @@ pub(super) fn said_of(home: &Path) -> String {
     said.replace(&format!("{}/", home.display()), "")
 }
 
+/// Lines to find, and those that replace them.
+type Change = (Vec<String>, Vec<String>);
+
 struct Case {
     title: String,
-    /// Lines to find, and those that replace them.
-    changes: Vec<(Vec<String>, Vec<String>)>,
+    changes: Vec<Change>,
     messages: String,
 }
 
@@ -78,7 +80,7 @@ fn cases(text: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     for block in text.split("\n== ").skip(1) {
         let (title, rest) = block.split_once('\n').expect("a title");
-        let (mut changes, mut messages): (Vec<(Vec<String>, Vec<String>)>, String) = (Vec::new(), String::new());
+        let (mut changes, mut messages) = (Vec::<Change>::new(), String::new());
         for line in rest.lines().filter(|line| !line.is_empty()) {
             if let Some(old) = line.strip_prefix("- ") {
                 match changes.last_mut() {

@@ -1,7 +1,7 @@
 //! Why a model cannot be used.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::ConfigErrors;
 
@@ -21,6 +21,11 @@ pub const ALLOWED_LICENCES: [&str; 12] = [
     "Unlicense",
     "Zlib",
 ];
+
+/// A model's name is its folder's.
+fn name_of(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
 
 /// Why a model cannot be used. Every text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +50,10 @@ pub enum ModelError {
         problem: String,
     },
     /// No weights.
-    #[error("{}: the file {file} is missing: get it from {url} and put it there", dir.display())]
+    #[error(
+        "{}: the file {file} is missing: run `edge-agent models pull {}`, or get it from {url} and put it there",
+        dir.display(), name_of(dir)
+    )]
     WeightsMissing {
         /// The model's folder.
         dir: PathBuf,
