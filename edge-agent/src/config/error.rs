@@ -22,14 +22,14 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL with user and password may stand where a key or another word belongs.
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
         if !self.key.is_empty() {
-            write!(f, ": {}", OneLine(&self.key))?;
+            write!(f, ": {}", OneLine(&redact(&self.key)))?;
         }
-        // Some cameras have user and password in a URL that was put where another word belongs.
         write!(f, ": {}", OneLine(&redact(&self.what)))?;
         if !self.cure.is_empty() {
             write!(f, "\n    → {}", OneLine(&self.cure))?;

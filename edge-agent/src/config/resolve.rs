@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use analytics::id::InvalidId;
-use analytics::{BBox, BoxId, CameraId, Kind, Schedule, SiteId};
+use analytics::{BBox, BoxId, CameraId, Kind, Schedule, Severity, SiteId};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -17,18 +18,28 @@ use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
 use super::raw::{
-    RawCamera, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream, RawTracker,
-    RawTransport,
+    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream,
+    RawTracker, RawTransport,
 };
 use super::secret::{SecretRef, SecretUse};
 use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 use super::value::Numbers;
+use crate::evidence::EvidenceLimits;
 use crate::source::Transport;
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
 
 const ID_CURE: &str = "write 1 to 40 of a-z, 0-9 and '-', such as \"huong-nam\"";
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What cameras that say nothing of snapshots do.
+#[derive(Clone, Copy)]
+struct SnapshotDefaults {
+    snapshots: bool,
+    from: Severity,
+}
 
 /// Collects errors about one document.
 pub(super) struct Resolver<'a> {
@@ -289,16 +300,35 @@ impl<'a> Resolver<'a> {
         if outbox_bytes < 1 << 20 {
             self.error("storage.outbox", "is too small to hold events", "write at least \"1 MiB\"; default 512 MiB");
         }
-        if raw.is_some_and(|raw| raw.evidence.is_some() || raw.retention.is_some()) {
-            self.notices.push(
-                "storage.evidence and storage.retention have no effect: this version takes no pictures".to_owned(),
-            );
+        let max_bytes = raw.and_then(|raw| raw.evidence).map_or(4 << 30, |size| size.0);
+        if max_bytes < 1 << 20 {
+            self.error("storage.evidence", "is too small to hold pictures", "write at least \"1 MiB\"; default 4 GiB");
+        }
+        let retention = raw.and_then(|raw| raw.retention.as_ref());
+        let keep_for = retention.and_then(|raw| raw.snapshots).map_or(30 * DAY, |text| text.0);
+        if keep_for.is_zero() {
+            let cure = "write how long to keep them; to take none, write snapshots = false in [evidence]";
+            self.error("storage.retention.snapshots", "keeps no picture", cure);
+        }
+        if retention.is_some_and(|raw| raw.clips.is_some()) {
+            self.notices.push("storage.retention.clips has no effect: this version keeps no clips".to_owned());
         }
         let path = match path {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
-        Storage { path, outbox_bytes }
+        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for } }
+    }
+
+    fn evidence(&mut self, raw: Option<&RawEvidence>) -> SnapshotDefaults {
+        let word = raw.and_then(|raw| raw.snapshots_from.as_deref());
+        let from = word.map_or(Some(Severity::Warning), Severity::from_label);
+        if let (None, Some(word)) = (from, word) {
+            let known: Vec<&str> = Severity::ALL.into_iter().map(Severity::label).collect();
+            self.unknown("evidence.snapshots_from", word, "severity", &known);
+        }
+        let snapshots = raw.and_then(|raw| raw.snapshots).unwrap_or(false);
+        SnapshotDefaults { snapshots, from: from.unwrap_or(Severity::Warning) }
     }
 
     fn stream(&mut self, key: &str, raw: &RawStream) -> Option<Stream> {
@@ -346,14 +376,21 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn camera(&mut self, index: usize, raw: &RawCamera, pipeline: Option<&RawPipeline>) -> Option<Camera> {
+    fn camera(
+        &mut self,
+        index: usize,
+        raw: &RawCamera,
+        pipeline: Option<&RawPipeline>,
+        snapshots: SnapshotDefaults,
+    ) -> Option<Camera> {
         let key = |name: &str| format!("camera[{index}].{name}");
         let id = self.id(&key("id"), raw.id.as_ref(), CameraId::new);
         let name = self.name(&key("name"), raw.name.as_ref());
         let detect = raw.detect.as_ref().map(|stream| self.stream(&key("detect"), stream));
         if let Some(record) = &raw.record {
             self.stream(&key("record"), record);
-            self.notices.push(format!("{}: has no effect: this version takes no pictures", key("record")));
+            let what = "has no effect: pictures are taken from the detect stream";
+            self.notices.push(format!("{}: {what}", key("record")));
         }
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
@@ -367,6 +404,7 @@ impl<'a> Resolver<'a> {
             name: name?,
             pipeline: Pipeline { name: pipeline_name.clone() },
             detect: detect.flatten(),
+            snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
@@ -439,7 +477,8 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
-    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, &mut digest);
+    let snapshots = resolver.evidence(raw.evidence.as_ref());
+    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
 
     if section.is_some_and(|site| site.holidays.is_none()) {
         resolver.check_holidays_needed(&cameras);
@@ -492,6 +531,7 @@ fn cameras(
     resolver: &mut Resolver<'_>,
     home: &Home,
     raw: &[RawCamera],
+    snapshots: SnapshotDefaults,
     digest: &mut Sha256,
 ) -> (Vec<Camera>, Vec<CameraId>) {
     if raw.is_empty() {
@@ -518,7 +558,7 @@ fn cameras(
             pipelines.push((name.clone(), raw_pipeline));
         }
         let pipeline = name.and_then(|name| pipelines.iter().find(|(known, _)| known == name));
-        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()));
+        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()), snapshots);
         if let Some(model) = &raw_camera.model {
             resolver.model(&format!("camera[{index}].model"), model, &models);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analytics::rules::RuleSpec;
-use analytics::{BBox, BoxId, CameraId, SiteId, WallTime};
+use analytics::{BBox, BoxId, CameraId, Severity, SiteId, WallTime};
 use jiff::tz::TimeZone;
 use url::Url;
 
@@ -13,6 +13,7 @@ use super::calendar::{Calendar, Holiday};
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
+use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::source::Transport;
 
 /// Everything a box needs to know.
@@ -34,7 +35,7 @@ pub struct Site {
     pub hw_profile: HwProfile,
     /// The broker.
     pub mqtt: Mqtt,
-    /// Where events wait.
+    /// Where events wait and pictures lie.
     pub storage: Storage,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
@@ -83,13 +84,23 @@ pub struct Mqtt {
     pub primary_host: Option<String>,
 }
 
-/// Where events wait.
+/// Where events wait and pictures lie.
 #[derive(Debug, Clone)]
 pub struct Storage {
     /// A directory of this box's own.
     pub path: PathBuf,
     /// Bytes the outbox may hold.
     pub outbox_bytes: u64,
+    /// How much evidence is kept, and for how long.
+    pub evidence: EvidenceLimits,
+}
+
+impl Storage {
+    /// The pictures' place.
+    #[must_use]
+    pub fn pictures(&self) -> EvidenceStore {
+        EvidenceStore::at(self.path.join("evidence"))
+    }
 }
 
 /// One camera.
@@ -103,6 +114,8 @@ pub struct Camera {
     pub pipeline: Pipeline,
     /// The stream that is analysed; `replay` does without.
     pub detect: Option<Stream>,
+    /// The least severity of incidents that are photographed; `None`: none are.
+    pub snapshots_from: Option<Severity>,
     /// Frames analysed a second.
     pub analyse_fps: f64,
     /// Name of the model.

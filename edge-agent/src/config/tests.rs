@@ -98,6 +98,20 @@ fn a_rule_is_armed_as_the_site_says_else_the_pipeline_else_always() {
 }
 
 #[test]
+fn snapshots_are_off_unless_the_site_or_the_camera_asks_for_them() {
+    use analytics::Severity::{High, Warning};
+    let ask = |site: &str, camera: &str| {
+        let text = GOOD.replacen("[[camera]]", &format!("{site}\n[[camera]]\n{camera}"), 1);
+        load(&text).expect("good").cameras[0].snapshots_from
+    };
+    assert_eq!(ask("", ""), None);
+    assert_eq!(ask("[evidence]\nsnapshots = true", ""), Some(Warning));
+    assert_eq!(ask("[evidence]\nsnapshots = true\nsnapshots_from = \"high\"", ""), Some(High));
+    assert_eq!(ask("[evidence]\nsnapshots = true", "snapshots = false"), None);
+    assert_eq!(ask("", "snapshots = true"), Some(Warning));
+}
+
+#[test]
 fn the_digest_changes_with_the_file() {
     let other = GOOD.replacen("id = \"r\"", "id = \"s\"", 1);
     assert_ne!(load(GOOD).expect("good").digest, load(&other).expect("good").digest);

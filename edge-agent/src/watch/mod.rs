@@ -191,11 +191,11 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
     fn host_state(&self, online: bool, since: u64) -> Option<Message> {
         let host = self.params.host.as_ref()?;
         let payload = wire::to_bytes(&HostState { online, timestamp: since });
-        Some(Message { topic: self.params.root.host_state(host), payload, retained: true })
+        Some(Message::state(self.params.root.host_state(host), payload))
     }
 
     fn say_host(&self, client: &AsyncClient, online: bool, since: u64) {
-        if let Some(Message { topic, payload, retained }) = self.host_state(online, since) {
+        if let Some(Message { topic, payload, retained, .. }) = self.host_state(online, since) {
             let _ = client.try_publish(topic, payload, PublishOptions::new(QoS::AtLeastOnce).retain(retained));
         }
     }
