@@ -10,6 +10,8 @@ mod latency;
 mod latest;
 mod live;
 mod pace;
+pub mod pulse;
+mod service;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -25,6 +27,7 @@ pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
 pub use live::dead_reasons;
 pub use pace::CameraPace;
+pub use service::ServiceTask;
 
 use crate::outbox::Draft;
 use crate::publish::wire::{Phase, Severity, Word};
