@@ -347,12 +347,17 @@ impl<'a> Resolver<'a> {
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         let inherited = pipeline.regions.as_ref().and_then(|regions| self.regions("regions", regions));
+        let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
+        if snapshots_from.is_some() {
+            let what = "photographs incidents: this version blurs neither faces nor number plates";
+            self.notices.push(format!("camera[{index}] {what}"));
+        }
         Some(Camera {
             id: id?,
             name: name?,
             pipeline: Pipeline { name: pipeline_name.clone() },
             detect: detect.flatten(),
-            snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
+            snapshots_from,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: regions.or(inherited),
