@@ -32,9 +32,13 @@ const EXIT_CONFIG: u8 = 64;
     after_help = "\
 Start here:
   edge-agent demo                          the whole thing, no hardware needed
+  edge-agent doctor                        what can this box do, and what is missing?
+  edge-agent site init                     asks for broker and cameras, writes a first site.toml
+  edge-agent site picture site.toml        a camera's picture with a grid: read zones off it
   edge-agent check site.toml               every error of a site file, with its cure
   edge-agent replay clip.mp4 --site site.toml
                                            what would last night's footage have reported?
+  edge-agent doctor site.toml              broker and cameras, tried
   edge-agent run site.toml                 the service
   edge-agent watch                         the other end: incidents as an operator reads them
 

@@ -56,41 +56,35 @@ impl SiteDraft {
     /// The site file's text.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut text = String::new();
         let storage = self.storage.as_ref().map_or_else(
-            || "# path = \"/var/lib/ngatu\"             # default".to_owned(),
+            || noted("# path = \"/var/lib/ngatu\"", "default"),
             |path| format!("path = {}", quoted(&path.display().to_string())),
         );
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "\
-# Every key there is, with its default: edge-agent/deploy/site.example.toml. After a change: edge-agent check FILE
-# Passwords are not written here: they are in credentials/ beside this file.
-
-[site]
-id = {id}                              # part of every topic
-name = {name}
-timezone = {timezone}
-# position = {{ lon = 106.336, lat = 20.446 }} # WGS 84, for the centre's map
-
-[box]
-id = {box_id}
-hw_profile = {hw_profile}              # how this box runs it; `edge-agent doctor` says which it can be run with
-
-[mqtt]
-{broker}
-[storage]
-{storage}
-# outbox = \"512 MiB\"                    # bytes that events may wait in while the link is away
-",
-            id = quoted(&self.id),
-            name = names(&self.name),
-            timezone = quoted(&self.timezone),
-            box_id = quoted(&self.box_id),
-            hw_profile = quoted(&self.hw_profile),
-            broker = self.broker.to_toml(),
-        );
+        let lines = [
+            "# Every key there is, with its default, is in site.example.toml. After a change: edge-agent check FILE"
+                .to_owned(),
+            "# Passwords are not written here: they are in credentials/ beside this file.".to_owned(),
+            String::new(),
+            "[site]".to_owned(),
+            noted(&format!("id = {}", quoted(&self.id)), "part of every topic"),
+            format!("name = {}", names(&self.name)),
+            format!("timezone = {}", quoted(&self.timezone)),
+            noted("# position = { lon = 106.336, lat = 20.446 }", "WGS 84, for the centre's map"),
+            String::new(),
+            "[box]".to_owned(),
+            format!("id = {}", quoted(&self.box_id)),
+            noted(
+                &format!("hw_profile = {}", quoted(&self.hw_profile)),
+                "what this box can be run with: edge-agent doctor",
+            ),
+            String::new(),
+            "[mqtt]".to_owned(),
+            self.broker.to_toml(),
+            "[storage]".to_owned(),
+            storage,
+            noted("# outbox = \"512 MiB\"", "bytes that events may wait in while the link is away"),
+        ];
+        let mut text = lines.join("\n") + "\n";
         self.cameras.iter().for_each(|camera| text.push_str(&camera.to_toml()));
         text
     }
@@ -100,15 +94,17 @@ impl BrokerDraft {
     fn to_toml(&self) -> String {
         let mut text = format!("url = {}\n", quoted(&self.url));
         if self.allow_plaintext {
-            text.push_str("allow_plaintext = true                # anyone on the way can read and forge events\n");
+            text.push_str(&noted("allow_plaintext = true", "anyone on the way can read and forge events"));
+            text.push('\n');
         }
         if let Some(ca) = &self.ca {
-            let ca = quoted(&ca.display().to_string());
-            let _ = writeln!(text, "ca = {ca}               # the authority that signed the broker's certificate");
-            text.push_str(
-                "# certificate = \"/etc/ngatu/box.pem\"   # this box's own, where the broker asks for one …\n",
-            );
-            text.push_str("# key = { credential = \"mqtt-key\" }    # … and its private key\n");
+            let ca = format!("ca = {}", quoted(&ca.display().to_string()));
+            let lines = [
+                noted(&ca, "the authority that signed the broker's certificate"),
+                noted("# certificate = \"/etc/ngatu/box.pem\"", "this box's own, where the broker asks for one …"),
+                noted("# key = { credential = \"mqtt-key\" }", "… and its private key"),
+            ];
+            text.push_str(&(lines.join("\n") + "\n"));
         }
         if let Some((user, credential)) = &self.login {
             let _ = writeln!(text, "username = {}", quoted(user));
@@ -165,6 +161,11 @@ line = \"mid\"
 
 fn names((vi, en): &(String, String)) -> String {
     format!("{{ vi = {}, en = {} }}", quoted(vi), quoted(en))
+}
+
+/// A line with a note behind it, in a column where that is possible.
+fn noted(line: &str, note: &str) -> String {
+    format!("{line:<38} # {note}")
 }
 
 /// A TOML string, whatever is in it.

@@ -96,19 +96,18 @@ pub(super) fn check(home: Option<&Home>, needs: &Needs<'_>, tell: &mut dyn FnMut
         return Decoders::new();
     }
     tell(elements());
-    let (major, minor, micro, _) = gst::version();
-    tracing::debug!(major, minor, micro, "GStreamer");
     let profiles = home.map(hw_profiles).unwrap_or_default();
     let mut decoders = Decoders::new();
     for profile in needs.profile.into_iter().chain(profiles.iter().filter(|_| needs.profile.is_none())) {
         for codec in Codec::ALL {
             for element in codec.decoders(profile) {
                 let key = (codec, element.clone());
-                if !decoders.contains_key(&key) {
+                // Two profiles may name the same.
+                decoders.entry(key).or_insert_with(|| {
                     let state = try_decoder(codec, element);
                     tell(said(codec, element, &state));
-                    decoders.insert(key, state);
-                }
+                    state
+                });
             }
         }
     }
@@ -130,7 +129,7 @@ fn elements() -> Check {
 fn said(codec: Codec, element: &str, state: &State) -> Check {
     let what = format!("{element}: {}", codec.label());
     match state {
-        State::Works => Check::ok("decoder", &format!("{what}, decoded two frames")),
+        State::Works => Check::ok("decoder", &format!("{what}, decodes")),
         State::Missing(package) => {
             Check::new("decoder", Verdict::Info, &format!("{what}, not installed (Debian package {package})"))
         }

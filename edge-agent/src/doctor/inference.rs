@@ -48,7 +48,7 @@ fn models(home: &Home, needs: &Needs<'_>, tell: &mut dyn FnMut(Check)) -> Option
         let needed = needs.models.contains(&name.as_str());
         match setup::load_model(home, &name) {
             Ok(model) => {
-                tell(Check::ok("model", &format!("{name}: weights verified, {}", model.weights().display())));
+                tell(Check::ok("model", &format!("{name}: weights verified")));
                 if needed { &mut used } else { &mut other }.get_or_insert(model);
             }
             Err(SetupError::Model(ModelError::WeightsMissing { .. })) => {
@@ -125,10 +125,15 @@ pub(super) fn check_profiles(
     let profiles = hw_profiles(home);
     for profile in &profiles {
         let obstacles = obstacles(profile, decoders, providers);
-        any |= obstacles.is_empty();
-        tell(match obstacles.first() {
-            None => Check::ok("profile", &format!("{}: this box can be run with it", profile.name)),
-            Some((_, why)) => Check::new("profile", Verdict::Info, &format!("{}: not this box: {why}", profile.name)),
+        let worst = obstacles.iter().max_by_key(|(verdict, _)| *verdict);
+        let name = &profile.name;
+        any |= worst.is_none_or(|(verdict, _)| *verdict < Verdict::Fail);
+        tell(match worst {
+            None => Check::ok("profile", &format!("{name}: this box can be run with it")),
+            Some((Verdict::Fail, why)) => {
+                Check::new("profile", Verdict::Info, &format!("{name}: not for this box: {why}"))
+            }
+            Some((_, why)) => Check::ok("profile", &format!("{name}: this box can be run with it; {why}")),
         });
     }
     if !any {

@@ -96,11 +96,12 @@ pub(super) fn clock() -> Check {
     }
 }
 
-/// Free bytes, whether this user can write, and how long a commit waits.
-pub(super) fn disk(path: &Path, wanted_bytes: u64) -> Check {
+/// Free bytes, whether this user can write, and how long a commit waits. What is not `needed` by a site does not fail.
+pub(super) fn disk(path: &Path, wanted_bytes: u64, needed: bool) -> Check {
+    let verdict = if needed { Verdict::Fail } else { Verdict::Warn };
     // What is not there yet is made by the service, in the nearest folder that is.
     let Some(folder) = path.ancestors().find(|folder| folder.is_dir()) else {
-        return Check::new("disk", Verdict::Fail, &format!("{}: no such folder", path.display()));
+        return Check::new("disk", verdict, &format!("{}: no such folder", path.display()));
     };
     let there = if folder == path { String::new() } else { " (not there yet)".to_owned() };
     let place = format!("{}{there}", path.display());
@@ -108,10 +109,11 @@ pub(super) fn disk(path: &Path, wanted_bytes: u64) -> Check {
         Ok(sync) => sync,
         Err(error) => {
             let cure = format!(
-                "make it this user's: install -d -o USER {}; the packaged service has it by itself; or set storage.path",
+                "is it the service's? then ask as its user: sudo -u ngatu edge-agent doctor …; else install -d -o USER {}, \
+                 or set storage.path",
                 path.display()
             );
-            return Check::new("disk", Verdict::Fail, &format!("{place} cannot be written: {error}")).cure(&cure);
+            return Check::new("disk", verdict, &format!("{place} cannot be written: {error}")).cure(&cure);
         }
     };
     let free = free_bytes(folder).unwrap_or(u64::MAX);

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::config::{ConfigErrors, Home, HomeError, HwProfile};
 use crate::secret::redact;
 
-pub use site::{check_cameras, check_site};
+pub use site::{check_cameras, check_site, check_stream};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -102,7 +102,7 @@ pub fn check_box(home: &Result<Home, HomeError>, needs: &Needs<'_>, tell: &mut d
     tell(machine::cpu());
     tell(machine::memory(needs.cameras));
     tell(machine::clock());
-    tell(machine::disk(needs.storage, needs.storage_bytes));
+    tell(machine::disk(needs.storage, needs.storage_bytes, needs.profile.is_some()));
 }
 
 /// A check for each error of a site file.

@@ -3,15 +3,17 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use analytics::CameraId;
 use tokio::task::JoinSet;
 
 use super::{Check, Verdict};
-use crate::config::{Camera, Site, Stream};
+use crate::config::Site;
 use crate::frame::Picture;
 use crate::publish::{LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
 use crate::source::probe::{Probed, cure, probe};
+use crate::source::{RtspParams, SourceError};
 
 /// Time for a TCP connection.
 const TCP: Duration = Duration::from_secs(5);
@@ -47,8 +49,7 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
         };
         match setup::rtsp_params(site, camera, stream) {
             Ok(params) => {
-                let (id, told) = (camera.id.clone(), Told::of(camera, stream));
-                probes.spawn(async move { told.say(probe(id, params).await) });
+                probes.spawn(check_stream(camera.id.clone(), params, camera.analyse_fps));
             }
             Err(error) => tell(Check::from_error("camera", Verdict::Fail, &error)),
         }
@@ -58,23 +59,41 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
     }
 }
 
+/// Tries one stream, of which `analyse_fps` frames a second are wanted.
+pub async fn check_stream(camera: CameraId, params: RtspParams, analyse_fps: f64) -> Check {
+    let name = format!("{camera} ({})", redact(params.url.as_str()));
+    let told = Told { name, url: params.url.clone(), analyse_fps };
+    told.say(probe(camera, params).await).await
+}
+
 /// How a stream is spoken of, and what is wanted of it.
 struct Told {
     name: String,
+    url: url::Url,
     analyse_fps: f64,
 }
 
 impl Told {
-    fn of(camera: &Camera, stream: &Stream) -> Self {
-        let name = format!("{} ({})", camera.id, redact(stream.url.as_str()));
-        Self { name, analyse_fps: camera.analyse_fps }
+    /// Why it cannot be reached, where TCP alone tells more than GStreamer does.
+    async fn why(&self, error: &SourceError) -> String {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = self.url.port().unwrap_or(554);
+        if let SourceError::Unreachable { .. } = error
+            && let Ok(Err((found, _))) = tokio::task::spawn_blocking(move || connect(&host, port)).await
+        {
+            return found;
+        }
+        error.to_string()
     }
 
-    fn say(&self, probed: Result<Probed, crate::source::SourceError>) -> Check {
+    async fn say(&self, probed: Result<Probed, SourceError>) -> Check {
         let name = &self.name;
         let probed = match probed {
             Ok(probed) => probed,
-            Err(error) => return Check::new("camera", Verdict::Fail, &format!("{name}: {error}")).cure(&cure(&error)),
+            Err(error) => {
+                let why = self.why(&error).await;
+                return Check::new("camera", Verdict::Fail, &format!("{name}: {why}")).cure(&cure(&error));
+            }
         };
         let found = format!("{name}: {}", described(&probed));
         if probed.fps.is_some_and(|fps| fps < self.analyse_fps * 0.9) {
@@ -91,8 +110,7 @@ impl Told {
 }
 
 /// `640x360 H264 at 25.0 fps, first picture after 0.8 s, avdec_h264`.
-#[must_use]
-pub(crate) fn described(probed: &Probed) -> String {
+fn described(probed: &Probed) -> String {
     let picture: &Picture = &probed.frame.picture;
     let fps = probed.fps.map_or_else(|| "rate unknown".to_owned(), |fps| format!("{fps:.1} fps"));
     format!(
@@ -125,7 +143,11 @@ async fn broker(site: &Site) -> Check {
             let steps = if secure { "TCP, TLS and MQTT accepted" } else { "TCP and MQTT accepted" };
             Check::ok("broker", &format!("{url}: {steps} in {} ms", begun.elapsed().as_millis()))
         }
-        Ok(Err(error)) => fail(&error.to_string()).cure(link_cure(&error, secure)),
+        // What it says to check is the cure, in brief.
+        Ok(Err(error)) => {
+            let text = error.to_string();
+            fail(text.split_once("; check").map_or(text.as_str(), |(found, _)| found)).cure(link_cure(&error, secure))
+        }
         Err(_) => fail("TCP connects, and nobody answers MQTT").cure(if secure {
             "is this the broker's TLS port (mostly 8883)? write mqtt:// only for a broker without TLS"
         } else {
@@ -163,9 +185,14 @@ fn connect(host: &str, port: u16) -> Result<(), (String, &'static str)> {
 
 fn link_cure(error: &LinkError, secure: bool) -> &'static str {
     match error {
-        LinkError::Refused { .. } if secure => {
+        LinkError::Untrusted { .. } => {
             "mqtt.ca must be the authority that signed the broker's certificate, the url's host one of its names, this \
-             box's clock right; then user name, password and client certificate"
+             box's clock right"
+        }
+        LinkError::Certificates { .. } => "mend the file that it names; nothing else is needed",
+        LinkError::Refused { .. } if secure => {
+            "check the client certificate (mqtt.certificate, mqtt.key), user name and password, and that the broker lets \
+             this box in"
         }
         LinkError::Refused { .. } => "check mqtt.username and mqtt.password, and that the broker lets this box in",
         LinkError::Unreachable { .. } | LinkError::Lost { .. } | LinkError::Silent | LinkError::Protocol { .. } => {

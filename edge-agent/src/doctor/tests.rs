@@ -15,15 +15,16 @@ fn what_a_processor_makes_of_int8_is_read_from_its_flags() {
 fn a_disk_is_written_to_and_left_as_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("not/there/yet");
-    let check = disk(&path, 0);
+    let check = disk(&path, 0, true);
     assert!(matches!(check.verdict, Verdict::Ok | Verdict::Warn), "{check:?}");
     assert!(check.found.contains("not there yet") && check.found.contains("writable"), "{check:?}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is left behind");
-    let check = disk(&path, u64::MAX);
+    let check = disk(&path, u64::MAX, true);
     assert_eq!(check.verdict, Verdict::Warn);
     assert!(check.cure.expect("a cure").contains("storage.outbox"));
-    let check = disk(Path::new("/proc/self"), 0);
+    let check = disk(Path::new("/proc/self"), 0, true);
     assert_eq!(check.verdict, Verdict::Fail, "{check:?}");
+    assert_eq!(disk(Path::new("/proc/self"), 0, false).verdict, Verdict::Warn, "no site asks for it");
 }
 
 #[test]

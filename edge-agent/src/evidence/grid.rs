@@ -15,7 +15,7 @@ const TENTHS: std::ops::Range<u32> = 1..10;
 const DASH: u32 = 4;
 
 /// Draws it: a line every tenth, dashed white on black, the middle one without gaps; labels `0.1` to `0.9` along all four
-/// edges, x at top and bottom, y left and right.
+/// edges, x at top and bottom, y left and right; `0,0` in its corner.
 pub fn draw(canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     for tenth in TENTHS {
@@ -30,6 +30,7 @@ pub fn draw(canvas: &mut Canvas) {
             canvas.label(Point::new(edge, fraction), &words, Ink::Note);
         }
     }
+    canvas.label(Point::new(0.0, 0.0), "0,0", Ink::Note);
 }
 
 fn at(tenth: u32, size: u32) -> i32 {
@@ -38,10 +39,39 @@ fn at(tenth: u32, size: u32) -> i32 {
 
 /// One line over `length` pixels; `place` says where, from the way along it and beside it.
 fn dashes(canvas: &mut Canvas, length: u32, solid: bool, place: impl Fn(i32, i32) -> Place) {
-    let drawn = (0..length).filter(|along| solid || along / DASH % 2 == 0);
+    let drawn = (0..length).filter(|along| solid || (along / DASH).is_multiple_of(2));
     let pixels = drawn.flat_map(|along| {
         let along = along as i32;
         [(0, Rgb888::WHITE), (1, Rgb888::BLACK)].map(|(beside, color)| Pixel(place(along, beside), color))
     });
     let Ok(()) = canvas.draw_iter(pixels);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+
+    #[test]
+    fn every_tenth_has_its_line_and_between_them_is_the_picture() {
+        let (width, height) = (640, 480);
+        let layout = PictureLayout {
+            width,
+            height,
+            format: PixelFormat::I420,
+            colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Full },
+            planes: [PlaneLayout { offset: 0, stride: 640 }; 3],
+        };
+        let picture = Picture::new(layout, Box::new(vec![128; 640 * 480])).expect("fits");
+        let mut canvas = Canvas::from_picture(&picture, 4000);
+        let ground = *canvas.image().get_pixel(0, 0);
+        draw(&mut canvas);
+        for tenth in 1..10 {
+            let (x, y) = (tenth * width / 10, tenth * height / 10);
+            let rows = (30..height - 30).filter(|row| canvas.image().get_pixel(x, *row).0 == [255; 3]).count();
+            let columns = (40..width - 40).filter(|column| canvas.image().get_pixel(*column, y).0 == [255; 3]).count();
+            assert!(rows > 180 && columns > 240, "{tenth}: {rows} {columns}");
+            assert_eq!(*canvas.image().get_pixel(x + 32, y - 24), ground, "{tenth}: between the lines");
+        }
+    }
 }

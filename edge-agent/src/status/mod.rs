@@ -7,6 +7,8 @@
 mod clock;
 mod health;
 mod latency;
+pub mod pulse;
+mod service;
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -18,6 +20,7 @@ use analytics::Scene;
 pub use clock::time_quality;
 pub use health::{CameraSource, HealthTask, camera_status, forward_camera_status};
 pub use latency::Latency;
+pub use service::ServiceTask;
 
 use crate::outbox::Draft;
 use crate::publish::wire::Phase;

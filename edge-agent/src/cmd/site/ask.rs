@@ -50,7 +50,8 @@ impl Asker {
             return judge(default).map_err(|reason| anyhow::anyhow!("{}: {reason}", question.flag));
         }
         loop {
-            let hint = question.default.map(|default| format!(" [{default}]")).unwrap_or_default();
+            let hint = question.default.filter(|default| !default.is_empty());
+            let hint = hint.map(|default| format!(" [{default}]")).unwrap_or_default();
             let line = self.line(&format!("  {}{hint}: ", question.words))?;
             let answer = if line.is_empty() { question.default.unwrap_or_default() } else { line.as_str() };
             match judge(answer) {

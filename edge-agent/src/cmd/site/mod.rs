@@ -1,6 +1,9 @@
 //! `site init|picture`: a first site file, and a camera's picture to read zones off.
 
+mod address;
 mod ask;
+mod cameras;
+mod files;
 mod init;
 mod picture;
 
