@@ -441,12 +441,17 @@ impl<'a> Resolver<'a> {
         let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
+        let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
+        if snapshots_from.is_some() {
+            let what = "photographs incidents: this version blurs neither faces nor number plates";
+            self.notices.push(format!("camera[{index}] {what}"));
+        }
         Some(Camera {
             id: id?,
             name: name?,
             pipeline: Pipeline { name: pipeline_name.clone() },
             detect: detect.flatten(),
-            snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
+            snapshots_from,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
