@@ -80,7 +80,7 @@ fn settlement(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     let parts = [
         time(event.time, data.time_quality.synced, lang, zone),
         format!("{} ({})", lang.of_local(&data.label), lang.of(became)),
-        place(event, lang),
+        text::place(event, lang),
     ];
     parts.join(" · ")
 }
