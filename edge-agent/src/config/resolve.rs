@@ -1,6 +1,6 @@
 //! From files as written to a [`Site`], or every error at once.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
 use super::raw::{
-    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawProtocol, RawSecret, RawSite, RawStorage,
-    RawStream, RawTracker, RawTransport,
+    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawProtocol, RawSecret, RawSite, RawStatus,
+    RawStorage, RawStream, RawTracker, RawTransport,
 };
 use super::secret::{SecretRef, SecretUse};
 use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
@@ -31,6 +31,8 @@ use crate::source::Transport;
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
 
+/// Where the status page of a site that says nothing of it listens.
+const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
 const ID_CURE: &str = "write 1 to 40 of a-z, 0-9 and '-', such as \"huong-nam\"";
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -346,6 +348,31 @@ impl<'a> Resolver<'a> {
         SnapshotDefaults { snapshots, from: from.unwrap_or(Severity::Warning) }
     }
 
+    fn status_listen(&mut self, raw: Option<&RawStatus>) -> Option<SocketAddr> {
+        let key = "status.listen";
+        let text = raw.and_then(|raw| raw.listen.as_deref()).unwrap_or(DEFAULT_STATUS_LISTEN);
+        if text == "off" {
+            return None;
+        }
+        let address = text.parse::<SocketAddr>();
+        match address {
+            Ok(address) if address.ip().is_loopback() => Some(address),
+            Ok(address) => {
+                let port = address.port();
+                let cure = format!(
+                    "write \"127.0.0.1:{port}\", and from another machine: ssh -L {port}:127.0.0.1:{port} USER@BOX"
+                );
+                self.error(key, "is beyond loopback: the status page has no log-in", cure);
+                None
+            }
+            Err(_) => {
+                let cure = format!("write it like \"{DEFAULT_STATUS_LISTEN}\", or \"off\"");
+                self.error(key, "is not an address with a port", cure);
+                None
+            }
+        }
+    }
+
     fn stream(&mut self, key: &str, raw: &RawStream) -> Option<Stream> {
         let example = "rtsp://192.0.2.11/sub";
         let text = self.required(&format!("{key}.url"), raw.url.as_ref(), &format!("write it like {example}"));
@@ -497,6 +524,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
+    let status_listen = resolver.status_listen(raw.status.as_ref());
     let snapshots = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
 
@@ -516,6 +544,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             hw_profile: hw_profile?,
             mqtt: mqtt?,
             storage,
+            status_listen,
             cameras,
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),

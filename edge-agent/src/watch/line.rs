@@ -2,9 +2,9 @@
 
 use jiff::tz::TimeZone;
 
-use super::text::{self, Lang};
 use super::{Picture, Seen};
 use crate::publish::wire::{Incident, System, UtcMillis};
+use crate::text::{self, Lang};
 
 /// Vietnam's time zone, for those who name no other; it has had no summer time since 1975.
 #[must_use]
@@ -45,9 +45,9 @@ fn incident(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
         time(event.time, data.time_quality.synced, lang, zone),
         format!("[{}]", lang.of(text::severity(data.severity))),
         format!("{} ({})", lang.of_local(&data.label), lang.of(text::phase(data.phase))),
-        place(event, lang),
+        text::place(event, lang),
     ];
-    let objects = objects(event, lang);
+    let objects = text::objects(event, lang);
     let direction = data.direction.as_deref().and_then(text::direction).map(|text| lang.of(text).to_owned());
     let why = text::why(&data.kind, &data.why.measured, &data.why.thresholds, lang);
     let late = data.replayed.then(|| format!("[{}]", lang.of(text::LATE)));
@@ -80,7 +80,7 @@ fn settlement(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     let parts = [
         time(event.time, data.time_quality.synced, lang, zone),
         format!("{} ({})", lang.of_local(&data.label), lang.of(became)),
-        place(event, lang),
+        text::place(event, lang),
     ];
     parts.join(" · ")
 }
@@ -94,29 +94,6 @@ fn picture(picture: &Picture, lang: Lang) -> String {
 fn time(time: UtcMillis, synced: bool, lang: Lang, zone: &TimeZone) -> String {
     let local = time.timestamp().to_zoned(zone.clone()).strftime("%d/%m/%Y %H:%M:%S");
     if synced { local.to_string() } else { format!("{local} ({})", lang.of(text::UNKNOWN_TIME)) }
-}
-
-fn place(event: &Incident, lang: Lang) -> String {
-    let data = &event.data;
-    let camera = lang.of_local(&data.camera.name);
-    match (&data.zone, &data.line) {
-        (Some(zone), _) => format!("{camera}, {} {zone}", lang.of(text::ZONE)),
-        (None, Some(line)) => format!("{camera}, {} {line}", lang.of(text::LINE)),
-        (None, None) => camera.to_owned(),
-    }
-}
-
-/// The classes involved, each once.
-fn objects(event: &Incident, lang: Lang) -> String {
-    let mut words: Vec<&str> = Vec::new();
-    for track in &event.data.tracks {
-        if let Some(word) = text::class(&track.class).map(|text| lang.of(text))
-            && !words.contains(&word)
-        {
-            words.push(word);
-        }
-    }
-    words.join(", ")
 }
 
 /// Without what could steer a terminal: control characters, and marks that change the direction of writing.

@@ -11,7 +11,6 @@
 mod dedup;
 mod line;
 mod picture;
-mod text;
 
 use std::time::Duration;
 
@@ -20,11 +19,11 @@ use uuid::Uuid;
 
 pub use line::{line, saved_line, vietnam};
 pub use picture::Picture;
-pub use text::Lang;
 
 use crate::publish::mqtt::{self, Client, Heard, Stage, Wanted};
 use crate::publish::wire::{self, HostState, Incident, System, UtcMillis};
 use crate::publish::{BrokerParams, Identity, LinkError, Message, TopicRoot};
+pub use crate::text::Lang;
 use dedup::{Dedup, Told};
 
 /// Duplicates are recognised among this many events.
