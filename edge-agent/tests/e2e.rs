@@ -28,6 +28,8 @@ mod doctor;
 mod ledger;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/page.rs"]
+mod page;
 #[path = "e2e/pictures.rs"]
 mod pictures;
 #[path = "e2e/replay.rs"]

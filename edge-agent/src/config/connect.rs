@@ -1,16 +1,19 @@
-//! What a site connects to, resolved: secrets, URLs, the broker, streams.
+//! What a site connects to, resolved: secrets, URLs, the broker, streams, and where its page listens.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use analytics::SiteId;
 use url::Url;
 
-use super::raw::{RawMqtt, RawProtocol, RawSecret, RawStream, RawTransport};
+use super::raw::{RawMqtt, RawProtocol, RawSecret, RawStatus, RawStream, RawTransport};
 use super::resolve::Resolver;
 use super::secret::{SecretRef, SecretUse};
 use super::site::{Credentials, Mqtt, Stream};
 use crate::publish::Protocol;
 use crate::source::Transport;
+
+/// Where the status page of a site that says nothing of it listens.
+const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
 
 impl Resolver<'_> {
     fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
@@ -153,5 +156,30 @@ impl Resolver<'_> {
             Some(RawTransport::Udp) => Transport::Udp,
         };
         Some(Stream { url: url?, credentials, transport })
+    }
+
+    pub(super) fn status_listen(&mut self, raw: Option<&RawStatus>) -> Option<SocketAddr> {
+        let key = "status.listen";
+        let text = raw.and_then(|raw| raw.listen.as_deref()).unwrap_or(DEFAULT_STATUS_LISTEN);
+        if text == "off" {
+            return None;
+        }
+        let address = text.parse::<SocketAddr>();
+        match address {
+            Ok(address) if address.ip().is_loopback() => Some(address),
+            Ok(address) => {
+                let port = address.port();
+                let cure = format!(
+                    "write \"127.0.0.1:{port}\", and from another machine: ssh -L {port}:127.0.0.1:{port} USER@BOX"
+                );
+                self.error(key, "is beyond loopback: the status page has no log-in", cure);
+                None
+            }
+            Err(_) => {
+                let cure = format!("write it like \"{DEFAULT_STATUS_LISTEN}\", or \"off\"");
+                self.error(key, "is not an address with a port", cure);
+                None
+            }
+        }
     }
 }

@@ -265,12 +265,17 @@ impl<'a> Resolver<'a> {
         let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
+        let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
+        if snapshots_from.is_some() {
+            let what = "photographs incidents: this version blurs neither faces nor number plates";
+            self.notices.push(format!("camera[{index}] {what}"));
+        }
         Some(Camera {
             id: id?,
             name: name?,
             pipeline: Pipeline { name: pipeline_name.clone() },
             detect: detect.flatten(),
-            snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
+            snapshots_from,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
@@ -343,6 +348,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
+    let status_listen = resolver.status_listen(raw.status.as_ref());
     let snapshots = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
 
@@ -362,6 +368,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             hw_profile: hw_profile?,
             mqtt: mqtt?,
             storage,
+            status_listen,
             cameras,
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),

@@ -73,6 +73,8 @@ fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
         url = "{}"
         [storage]
         path = "{}"
+        [status]
+        listen = "127.0.0.1:0"
         "#,
         watch.broker,
         dir.to_str().context("the project's path is UTF-8")?
