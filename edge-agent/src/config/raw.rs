@@ -266,9 +266,10 @@ pub struct RawRetention {
 
 /// The status page.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawStatus {
     /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which.
+    #[schemars(extend("default" = "127.0.0.1:8090"))]
     pub listen: Option<String>,
 }
 

@@ -1,6 +1,5 @@
 //! From files as written to a [`Site`], or every error at once.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,6 @@ use analytics::id::InvalidId;
 use analytics::{BBox, BoxId, CameraId, Kind, Schedule, Severity, SiteId};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use super::calendar::{Holiday, read_holidays};
 use super::document::Document;
@@ -17,22 +15,15 @@ use super::error::{ConfigError, ConfigErrors};
 use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
-use super::raw::{
-    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawProtocol, RawSecret, RawSite, RawStatus,
-    RawStorage, RawStream, RawTracker, RawTransport,
-};
-use super::secret::{SecretRef, SecretUse};
-use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+use super::raw::{RawCamera, RawEvidence, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawTracker};
+use super::secret::SecretUse;
+use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
 use crate::evidence::EvidenceLimits;
-use crate::publish::Protocol;
-use crate::source::Transport;
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
 
-/// Where the status page of a site that says nothing of it listens.
-const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
 const ID_CURE: &str = "write 1 to 40 of a-z, 0-9 and '-', such as \"huong-nam\"";
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -46,10 +37,10 @@ struct SnapshotDefaults {
 
 /// Collects errors about one document.
 pub(super) struct Resolver<'a> {
-    document: &'a Document,
+    pub(super) document: &'a Document,
     pub(super) errors: ConfigErrors,
     pub(super) notices: Vec<String>,
-    secrets: Vec<SecretUse>,
+    pub(super) secrets: Vec<SecretUse>,
 }
 
 impl<'a> Resolver<'a> {
@@ -90,14 +81,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// Reports that of two keys only one is there, unless the other was and could not be read.
-    fn one_of_two(&mut self, table: &str, [one, other]: [&str; 2]) {
+    pub(super) fn one_of_two(&mut self, table: &str, [one, other]: [&str; 2]) {
         if ![one, other].iter().any(|name| self.is_reported(&format!("{table}.{name}"))) {
             self.error(table, format!("has only one of {one} and {other}"), "give both, or neither");
         }
     }
 
     /// Whether there is an error about this key, or one within it.
-    fn is_reported(&self, key: &str) -> bool {
+    pub(super) fn is_reported(&self, key: &str) -> bool {
         let file = self.document.file();
         let within = |error: &ConfigError| {
             error.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -116,7 +107,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn unknown(&mut self, key: &str, word: &str, what: &str, known: &[&str]) {
         let cure = match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None if known.is_empty() => format!("there is no {what} here yet: add one"),
+            None if known.is_empty() => "there is none yet: add one".to_owned(),
             None => format!("choose one of: {}", known.join(", ")),
         };
         self.error(key, format!("there is no {what} \"{word}\""), cure);
@@ -187,128 +178,8 @@ impl<'a> Resolver<'a> {
             .ok()
     }
 
-    fn site_dir(&self) -> &Path {
+    pub(super) fn site_dir(&self) -> &Path {
         self.document.file().parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
-
-    fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
-        let reference = self.secret_ref(key, raw)?;
-        let (file, line) = (self.document.file().to_owned(), self.document.line_of(key));
-        self.secrets.push(SecretUse { file, line, key: key.to_owned(), reference: reference.clone() });
-        Some(reference)
-    }
-
-    fn secret_ref(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
-        let site_dir = self.site_dir().to_owned();
-        match (&raw.credential, &raw.file, &raw.env) {
-            (Some(name), None, None) if name.is_empty() || name.contains('/') || name.starts_with('.') => {
-                self.error(key, "is not the name of a credential", "write a plain name, such as \"cam-huong-nam\"");
-                None
-            }
-            (Some(name), None, None) => Some(SecretRef::Credential { name: name.clone(), site_dir }),
-            (None, Some(path), None) => Some(SecretRef::File(site_dir.join(path))),
-            (None, None, Some(name)) => Some(SecretRef::Env(name.clone())),
-            _ => {
-                if !self.is_reported(key) {
-                    self.error(key, "needs exactly one of credential, file and env", "write { credential = \"…\" }");
-                }
-                None
-            }
-        }
-    }
-
-    /// Parses a URL without echoing what may be a password.
-    fn url(&mut self, key: &str, text: &str, schemes: &[&str], example: &str) -> Option<Url> {
-        let Ok(mut url) = Url::parse(text) else {
-            self.error(key, "is not a URL", format!("write it like {example}"));
-            return None;
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            let cure = format!("write {example} here and keep user and password in a credential");
-            self.error(key, "holds a user or password", cure);
-            // Both fail only for URLs that cannot have them.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            return None;
-        }
-        if !schemes.contains(&url.scheme()) {
-            let what = format!("has the scheme \"{}\"", url.scheme());
-            self.error(key, what, format!("write it like {example}"));
-            return None;
-        }
-        if url.host().is_none() {
-            self.error(key, "names no host", format!("write it like {example}"));
-            return None;
-        }
-        Some(url)
-    }
-
-    fn mqtt(&mut self, raw: &RawMqtt) -> Option<Mqtt> {
-        let example = "mqtts://broker.example:8883";
-        let text = self.required("mqtt.url", raw.url.as_ref(), &format!("write it like {example}"));
-        let url = text.and_then(|text| self.url("mqtt.url", text, &["mqtt", "mqtts"], example));
-        if let Some(url) = &url {
-            self.check_plaintext(url, raw.allow_plaintext);
-        }
-        let root = raw.root.clone().unwrap_or_else(|| "ngatu".to_owned());
-        self.id("mqtt.root", Some(&root), SiteId::new);
-        if let Some(host) = &raw.primary_host {
-            self.id("mqtt.primary_host", Some(host), SiteId::new);
-        }
-        let site_dir = self.site_dir().to_owned();
-        let identity = match (&raw.certificate, &raw.key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => self.secret("mqtt.key", key).map(|key| (site_dir.join(certificate), key)),
-            _ => {
-                self.one_of_two("mqtt", ["certificate", "key"]);
-                None
-            }
-        };
-        let login = match (&raw.username, &raw.password) {
-            (None, None) => None,
-            (Some(user), Some(password)) => {
-                self.secret("mqtt.password", password).map(|password| (user.clone(), password))
-            }
-            _ => {
-                self.one_of_two("mqtt", ["username", "password"]);
-                None
-            }
-        };
-        let tls = url.as_ref().is_some_and(|url| url.scheme() == "mqtts");
-        if url.is_some() && !tls && (raw.ca.is_some() || raw.certificate.is_some()) {
-            self.error("mqtt.url", "is mqtt:// and a certificate is configured", "write mqtts://");
-        }
-        if tls && raw.ca.is_none() {
-            let cure = "name the PEM file of the authorities that sign the broker's certificate; for public ones, on \
-                        Debian: ca = \"/etc/ssl/certs/ca-certificates.crt\"";
-            self.error("mqtt.ca", "is missing, and mqtt.url is mqtts://", cure);
-        }
-        let protocol = match raw.protocol {
-            None | Some(RawProtocol::V5) => Protocol::V5,
-            Some(RawProtocol::V311) => {
-                let notice = "mqtt.protocol 3.1.1: the broker cannot refuse one message; what its access list or size \
-                              limit drops is lost in silence, so try its rules with every kind of message";
-                self.notices.push(notice.to_owned());
-                Protocol::V311
-            }
-        };
-        let (ca, primary_host) = (raw.ca.as_ref().map(|ca| site_dir.join(ca)), raw.primary_host.clone());
-        Some(Mqtt { url: url?, protocol, root, ca, identity, login, primary_host })
-    }
-
-    fn check_plaintext(&mut self, url: &Url, allowed: bool) {
-        // The url crate knows no addresses in schemes it does not know: the host is text.
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        if url.scheme() == "mqtt" && !loopback {
-            if allowed {
-                let notice = "mqtt.allow_plaintext: anyone between this box and the broker can read and forge events";
-                self.notices.push(notice.to_owned());
-            } else {
-                let cure = "write mqtts://, or set allow_plaintext = true if you accept that";
-                self.error("mqtt.url", "is mqtt:// beyond loopback: anyone on the way can read and forge events", cure);
-            }
-        }
     }
 
     fn storage(&mut self, raw: Option<&RawStorage>) -> Storage {
@@ -346,53 +217,6 @@ impl<'a> Resolver<'a> {
         }
         let snapshots = raw.and_then(|raw| raw.snapshots).unwrap_or(false);
         SnapshotDefaults { snapshots, from: from.unwrap_or(Severity::Warning) }
-    }
-
-    fn status_listen(&mut self, raw: Option<&RawStatus>) -> Option<SocketAddr> {
-        let key = "status.listen";
-        let text = raw.and_then(|raw| raw.listen.as_deref()).unwrap_or(DEFAULT_STATUS_LISTEN);
-        if text == "off" {
-            return None;
-        }
-        let address = text.parse::<SocketAddr>();
-        match address {
-            Ok(address) if address.ip().is_loopback() => Some(address),
-            Ok(address) => {
-                let port = address.port();
-                let cure = format!(
-                    "write \"127.0.0.1:{port}\", and from another machine: ssh -L {port}:127.0.0.1:{port} USER@BOX"
-                );
-                self.error(key, "is beyond loopback: the status page has no log-in", cure);
-                None
-            }
-            Err(_) => {
-                let cure = format!("write it like \"{DEFAULT_STATUS_LISTEN}\", or \"off\"");
-                self.error(key, "is not an address with a port", cure);
-                None
-            }
-        }
-    }
-
-    fn stream(&mut self, key: &str, raw: &RawStream) -> Option<Stream> {
-        let example = "rtsp://192.0.2.11/sub";
-        let text = self.required(&format!("{key}.url"), raw.url.as_ref(), &format!("write it like {example}"));
-        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, &["rtsp"], example));
-        let given = [raw.credential.is_some(), raw.credential_file.is_some(), raw.credential_env.is_some()];
-        let credentials = if given.contains(&true) {
-            let reference = RawSecret {
-                credential: raw.credential.clone(),
-                file: raw.credential_file.clone(),
-                env: raw.credential_env.clone(),
-            };
-            self.secret(&format!("{key}.credential"), &reference).map(Credentials)
-        } else {
-            None
-        };
-        let transport = match raw.transport {
-            None | Some(RawTransport::Tcp) => Transport::Tcp,
-            Some(RawTransport::Udp) => Transport::Udp,
-        };
-        Some(Stream { url: url?, credentials, transport })
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
