@@ -344,6 +344,7 @@ fn rtsp_source(site: &Site, camera: &Camera) -> Result<RtspSource, AppError> {
 fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {
     Ok(CameraParams {
         core: setup::core_params(camera, &network.model, 0),
+        calendar: site.calendar(),
         topics: setup::topics(site)?,
         context: setup::event_context(site, camera, &network.model, network.provider)?,
     })

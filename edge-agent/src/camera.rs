@@ -18,6 +18,7 @@ use analytics::{CameraId, Core, Detection, Event, FrameStamp, MediaTime, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Calendar;
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
@@ -74,6 +75,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// The site's.
+    pub calendar: Calendar,
     /// The box's topics.
     pub topics: Topics,
     /// The same for every event.
@@ -97,7 +100,8 @@ impl CameraCore {
     /// Tracks, judges and drafts the events of one frame.
     pub fn step(&mut self, analysed: Analysed, time_quality: TimeQuality) -> (Scene, Vec<Draft>) {
         self.rate.tick(analysed.stamp.pts);
-        let (scene, events) = self.core.step(analysed.stamp, analysed.picture.aspect(), &analysed.detections);
+        let local = self.params.calendar.local(analysed.stamp.captured_at);
+        let (scene, events) = self.core.step(analysed.stamp, local, analysed.picture.aspect(), &analysed.detections);
         (scene, self.drafts(&events, time_quality))
     }
 

@@ -68,7 +68,8 @@ impl SetupError {
             | Self::Secret(_)
             | Self::Tls(_)
             | Self::Credential(_) => true,
-            Self::Model(_) | Self::Detect(_) => false,
+            Self::Model(error) => matches!(error, ModelError::Manifest(_)),
+            Self::Detect(_) => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::error::ConfigError;
 use crate::secret::Secret;
 
 /// Where a secret is kept.
@@ -19,6 +20,51 @@ pub enum SecretRef {
     File(PathBuf),
     /// An environment variable.
     Env(String),
+}
+
+/// Where a file refers to a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// The key.
+    pub key: String,
+    /// Where the secret is kept.
+    pub reference: SecretRef,
+}
+
+/// What is wrong with a secret, where a file refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretProblem {
+    /// What.
+    pub error: ConfigError,
+    /// Whether it is so whoever looks. A secret that this user does not find may be there for the service: systemd hands
+    /// credentials to it alone.
+    pub is_certain: bool,
+}
+
+impl SecretUse {
+    /// Tries to read the secret, as this user.
+    #[must_use]
+    pub fn problem(&self) -> Option<SecretProblem> {
+        let problem = self.reference.read().err()?;
+        let text = problem.to_string();
+        let (what, cure) = text.split_once("\n    → ").unwrap_or((&text, ""));
+        let (file, key) = (self.file.clone(), self.key.clone());
+        let error = ConfigError { file, line: self.line, key, what: what.to_owned(), cure: cure.to_owned() };
+        Some(SecretProblem { error, is_certain: problem.is_certain() })
+    }
+}
+
+impl SecretError {
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::TooOpen(_) | Self::Empty(_) => true,
+            Self::Unreadable { .. } | Self::NotSet(_) => false,
+        }
+    }
 }
 
 /// A secret that cannot be read. Never holds any of it.

@@ -143,7 +143,11 @@ async fn broker(site: &Site) -> Check {
             let steps = if secure { "TCP, TLS and MQTT accepted" } else { "TCP and MQTT accepted" };
             Check::ok("broker", &format!("{url}: {steps} in {} ms", begun.elapsed().as_millis()))
         }
-        Ok(Err(error)) => fail(&error.to_string()).cure(link_cure(&error, secure)),
+        // What it says to check is the cure, in brief.
+        Ok(Err(error)) => {
+            let text = error.to_string();
+            fail(text.split_once("; check").map_or(text.as_str(), |(found, _)| found)).cure(link_cure(&error, secure))
+        }
         Err(_) => fail("TCP connects, and nobody answers MQTT").cure(if secure {
             "is this the broker's TLS port (mostly 8883)? write mqtt:// only for a broker without TLS"
         } else {
