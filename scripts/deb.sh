@@ -59,7 +59,7 @@ elements="gstreamer1.0-plugins-base, gstreamer1.0-plugins-good, gstreamer1.0-plu
 
 mkdir -p "$root/DEBIAN"
 for script in postinst prerm postrm; do put 755 "$deploy/debian/$script" "DEBIAN/$script"; done
-echo /etc/ngatu/site.example.toml >"$root/DEBIAN/conffiles"
+(cd "$root" && find etc -type f -printf '/%p\n' | sort) >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: $name
 Version: $version
