@@ -48,7 +48,7 @@ pub(crate) fn run(params: &Params, home: &Home) -> anyhow::Result<()> {
     let mut resident = Vec::new();
     let mut cpu = (begun, service.cpu_s());
     while begun.elapsed() < params.window.length {
-        #[expect(clippy::disallowed_methods, reason = "nothing but time is waited for, and nobody stops it in between")]
+        #[expect(clippy::disallowed_methods, reason = "nothing but time is waited for")]
         std::thread::sleep(params.every);
         let look = service.look()?;
         let now = (Instant::now(), service.cpu_s());
