@@ -72,7 +72,8 @@ impl SetupError {
             | Self::Root(_)
             | Self::Secret(_)
             | Self::File { .. }
-            | Self::Credential(_) => true,
+            | Self::Credential(_)
+            | Self::Detect(DetectError::Graph { .. }) => true,
             Self::Model(_) | Self::Detect(_) => false,
         }
     }
@@ -101,6 +102,19 @@ pub fn load_model(home: &Home, name: &str) -> Result<Model, SetupError> {
 /// Loads ONNX Runtime.
 pub fn onnx_runtime(home: &Home) -> Result<Runtime, SetupError> {
     Ok(Runtime::load(&home.onnxruntime()?)?)
+}
+
+/// Proves the model's files and, where there is a runtime, that the network fits its manifest and runs: on the CPU, which
+/// every machine has.
+///
+/// # Errors
+/// What [`detector`] would fail with, but for execution providers.
+pub fn try_model(runtime: Option<&Runtime>, home: &Home, name: &str) -> Result<(), SetupError> {
+    let model = load_model(home, name)?;
+    if let Some(runtime) = runtime {
+        OrtDetector::open(runtime, &model, &SessionOptions::for_model(&model))?;
+    }
+    Ok(())
 }
 
 /// Opens one session of the model, as the hardware profile says; with the provider that is really in use.

@@ -24,6 +24,8 @@ mod commands;
 mod credentials;
 #[path = "e2e/ledger.rs"]
 mod ledger;
+#[path = "e2e/models.rs"]
+mod models;
 #[path = "e2e/replay.rs"]
 mod replay;
 #[path = "e2e/service.rs"]

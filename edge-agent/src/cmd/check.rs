@@ -16,13 +16,18 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let site = config::load_site(&args.site, home)?;
-    let failures: Vec<SetupError> =
-        models(&site).into_iter().filter_map(|model| setup::load_model(home, model).err()).collect();
+    let runtime = setup::onnx_runtime(home);
+    let open = |model: &str| setup::try_model(runtime.as_ref().ok(), home, model);
+    let failures: Vec<SetupError> = models(&site).into_iter().filter_map(|model| open(model).err()).collect();
     if !failures.is_empty() {
         failures.iter().for_each(|failure| eprintln!("{}: {failure}", args.site.display()));
         return Ok(ExitCode::from(super::EXIT_CONFIG));
     }
     print(&site);
+    if let Err(absent) = runtime {
+        println!("  note      the models were not opened: {absent}");
+    }
+    println!("ok: no errors");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -52,5 +57,4 @@ fn print(site: &Site) {
     for notice in &site.notices {
         println!("  note      {notice}");
     }
-    println!("ok: no errors");
 }
