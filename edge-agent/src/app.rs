@@ -3,7 +3,7 @@
 //! | thread or task | how many | waits for | when its output is full |
 //! |---|---|---|---|
 //! | GStreamer's streaming threads | about 6 a camera | the network | the slot replaces its frame, counted |
-//! | supervisor (task) | one a camera | its connection, the stall clock | – (`watch`: the latest counts) |
+//! | supervisor (task) | one a stream | its connection, the stall clock | – (`watch`: the latest counts) |
 //! | `infer-N` | the profile's workers | [`Scheduler::next`] | never: one frame of a camera is under way |
 //! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
 //! | `outbox` | 1 | its channel of 256 | senders wait |
@@ -33,8 +33,11 @@ use crate::frame::{Frame, FrameSignal, FrameSlot};
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
-use crate::source::{RtspSource, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams, wall_now};
-use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, Totals};
+use crate::source::{
+    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
+    wall_now,
+};
+use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, RecordSource, Totals};
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
 const ANALYSED: usize = 1;
@@ -60,7 +63,9 @@ pub enum AppError {
         error: SourceError,
     },
     /// A camera that only replay can use.
-    #[error("camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it")]
+    #[error(
+        "camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it, or detect = {{ device = \"/dev/video0\" }}"
+    )]
     NoStream(analytics::CameraId),
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
@@ -99,6 +104,7 @@ struct Running {
     slot: Arc<FrameSlot>,
     counters: Arc<CameraCounters>,
     status: watch::Receiver<SourceStatus>,
+    record: Option<RecordSource>,
 }
 
 /// The service from start to drain.
@@ -126,7 +132,7 @@ impl App {
     /// [`AppError`]: what no waiting would cure.
     pub async fn start(site: &Site, home: &Home) -> Result<Self, AppError> {
         let topics = setup::topics(site)?;
-        let sources = site.cameras.iter().map(|camera| rtsp_source(site, camera)).collect::<Result<Vec<_>, _>>()?;
+        let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
@@ -150,7 +156,7 @@ impl App {
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (mut running, mut lanes) = (Vec::new(), Vec::new());
-        for (lane, ((camera, source), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
+        for (lane, ((camera, (source, record)), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
             let network = networks.of(camera);
             let counters = Arc::new(CameraCounters::default());
             let (found, analysed) = mpsc::channel(ANALYSED);
@@ -172,15 +178,16 @@ impl App {
             let params = SupervisorParams::default();
             let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let forward =
-                status::forward_camera_status(camera.id.clone(), topics.clone(), status.clone(), publish.clone());
-            health.spawn(forward);
+            let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
+            let (id, topics) = (camera.id.clone(), topics.clone());
+            health.spawn(status::forward_camera_status(id, topics, status.clone(), record.clone(), publish.clone()));
             running.push(Running {
                 camera: camera.id.clone(),
                 analyse_fps: camera.analyse_fps,
                 slot,
                 counters,
                 status,
+                record,
             });
         }
         setup::announce_disabled(site, &topics, &publish);
@@ -296,14 +303,34 @@ impl Running {
             slot: Arc::clone(&self.slot),
             counters: Arc::clone(&self.counters),
             status: self.status.clone(),
+            record: self.record.clone(),
         }
     }
 }
 
-fn rtsp_source(site: &Site, camera: &Camera) -> Result<RtspSource, AppError> {
-    let stream = camera.detect.as_ref().ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
-    let params = setup::rtsp_params(site, camera, stream)?;
-    RtspSource::new(params).map_err(|error| AppError::Source { camera: camera.id.clone(), error })
+/// What a camera's model looks at, and the full-size stream beside it.
+fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<RtspSource>), AppError> {
+    let wrong = |error| AppError::Source { camera: camera.id.clone(), error };
+    let params = setup::detect_params(site, camera)?.ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
+    let detect = LiveSource::new(params).map_err(wrong)?;
+    let Some(stream) = &camera.record else { return Ok((detect, None)) };
+    let record = RtspSource::undecoded(setup::rtsp_params(site, camera, stream)?).map_err(wrong)?;
+    Ok((detect, Some(record)))
+}
+
+/// Receives a camera's full-size stream, which nothing of the analysis waits for.
+fn start_record(
+    camera: &Camera,
+    source: RtspSource,
+    supervisors: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> RecordSource {
+    let packets = Arc::new(PacketCount::default());
+    let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets));
+    let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
+    let supervisor = Supervisor::of(session, told, SupervisorParams::default());
+    supervisors.spawn(supervisor.run(source, stop.clone()));
+    RecordSource { status, packets }
 }
 
 fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {

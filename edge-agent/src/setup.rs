@@ -17,7 +17,7 @@ use crate::publish::wire::{
     Position, SiteLabel, Software, UtcMillis,
 };
 use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsParams, TopicRoot, Topics};
-use crate::source::{self, RtspParams};
+use crate::source::{self, HttpParams, LiveParams, RtspParams};
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -192,23 +192,37 @@ pub fn event_context(
     })
 }
 
-/// How to reach a camera's stream; reads its credential.
+/// How to reach what a camera's model looks at; reads its credential. `None`: nothing is named, `replay` only.
+///
+/// # Errors
+/// A credential that cannot be read, or is not `user:password`.
+pub fn detect_params(site: &Site, camera: &Camera) -> Result<Option<LiveParams>, SetupError> {
+    if let Some(device) = &camera.device {
+        return Ok(Some(LiveParams::Device(device.clone())));
+    }
+    let Some(stream) = &camera.detect else { return Ok(None) };
+    Ok(Some(if stream.url.scheme() == "http" {
+        LiveParams::Http(HttpParams { url: stream.url.clone(), credentials: credentials(camera, stream)? })
+    } else {
+        LiveParams::Rtsp(rtsp_params(site, camera, stream)?)
+    }))
+}
+
+fn credentials(camera: &Camera, stream: &Stream) -> Result<Option<source::Credentials>, SetupError> {
+    let Some(Credentials(reference)) = &stream.credentials else { return Ok(None) };
+    let secret = reference.read()?;
+    let (user, password) = secret.expose().split_once(':').ok_or_else(|| SetupError::Credential(camera.id.clone()))?;
+    Ok(Some(source::Credentials { user: user.to_owned(), password: crate::secret::Secret::new(password) }))
+}
+
+/// How to reach a camera's RTSP stream; reads its credential.
 ///
 /// # Errors
 /// A credential that cannot be read, or is not `user:password`.
 pub fn rtsp_params(site: &Site, camera: &Camera, stream: &Stream) -> Result<RtspParams, SetupError> {
-    let credentials = match &stream.credentials {
-        None => None,
-        Some(Credentials(reference)) => {
-            let secret = reference.read()?;
-            let (user, password) =
-                secret.expose().split_once(':').ok_or_else(|| SetupError::Credential(camera.id.clone()))?;
-            Some(source::Credentials { user: user.to_owned(), password: crate::secret::Secret::new(password) })
-        }
-    };
     Ok(RtspParams {
         url: stream.url.clone(),
-        credentials,
+        credentials: credentials(camera, stream)?,
         transport: stream.transport,
         h264_decoders: site.hw_profile.h264.clone(),
         h265_decoders: site.hw_profile.h265.clone(),
@@ -277,6 +291,7 @@ pub fn announce_disabled(site: &Site, topics: &Topics, publish: &PublishHandle) 
             state: CameraState::Disabled,
             reasons: vec!["configuration".into()],
             since: UtcMillis::now(),
+            record: None,
         };
         publish.set_retained(topics.camera_status(camera), wire::to_bytes(&status));
     }

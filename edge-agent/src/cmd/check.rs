@@ -44,8 +44,12 @@ fn print(site: &Site) {
     for camera in &site.cameras {
         // Some cameras take the password in the path or the query.
         let stream = camera.detect.as_ref().map(|stream| redact(stream.url.as_str()));
-        let stream = stream.unwrap_or_else(|| "no detect stream: replay only".to_owned());
+        let device = camera.device.as_ref().map(|device| device.device.display().to_string());
+        let stream = stream.or(device).unwrap_or_else(|| "no detect stream: replay only".to_owned());
         println!("  camera    {}: {stream}", camera.id);
+        if let Some(record) = &camera.record {
+            println!("            record {}: received, not kept in this version", redact(record.url.as_str()));
+        }
         println!("            {} at {} fps, pipeline {}", camera.model, camera.analyse_fps, camera.pipeline.name);
         for rule in &camera.rules {
             println!("            rule {}: {} ({})", rule.id, rule.params.kind(), rule.severity.label());

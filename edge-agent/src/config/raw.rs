@@ -206,7 +206,7 @@ pub struct RawCamera {
     pub enabled: Option<bool>,
     /// The stream that is analysed: the sub-stream, where the camera has one. `replay` does without.
     pub detect: Option<RawStream>,
-    /// The full-size stream for pictures. Has no effect yet: this version takes no pictures.
+    /// The full-size stream: received and watched over, not decoded. This version keeps nothing of it yet.
     pub record: Option<RawStream>,
     /// Frames analysed a second; default from the pipeline.
     #[schemars(range(min = 0.1, max = 60))]
@@ -229,9 +229,16 @@ pub struct RawCamera {
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawStream {
-    /// `rtsp://host/path`, without user and password.
-    #[schemars(required)]
+    /// `rtsp://host/path`, or `http://host/path` for Motion JPEG over HTTP (`detect` only), without user and password.
+    /// Either this or `device`.
     pub url: Option<String>,
+    /// A camera on this box, such as `/dev/video0` (`detect` only).
+    pub device: Option<PathBuf>,
+    /// Width and height asked of the device; what its driver prefers, by default.
+    pub size: Option<[u32; 2]>,
+    /// Frames a second asked of the device; what its driver prefers, by default.
+    #[schemars(range(min = 1, max = 240))]
+    pub fps: Option<u32>,
     /// Name of the credential that holds `user:password`: a systemd credential, or a file in `credentials/` beside
     /// the site file.
     pub credential: Option<String>,

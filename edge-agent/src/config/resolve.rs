@@ -19,7 +19,7 @@ use super::raw::{
 };
 use super::secret::SecretRef;
 use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
-use crate::source::Transport;
+use crate::source::{DeviceParams, Transport};
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
@@ -240,10 +240,21 @@ impl<'a> Resolver<'a> {
         Storage { path, outbox_bytes }
     }
 
-    fn stream(&mut self, key: &str, raw: &RawStream) -> Option<Stream> {
+    fn stream(&mut self, key: &str, raw: &RawStream, schemes: &[&str]) -> Option<Stream> {
         let example = "rtsp://192.0.2.11/sub";
+        for (name, given) in
+            [("device", raw.device.is_some()), ("size", raw.size.is_some()), ("fps", raw.fps.is_some())]
+        {
+            if given {
+                let cure = "leave it out; a device is written detect = { device = \"/dev/video0\" }, without a url";
+                self.error(&format!("{key}.{name}"), "does not go with a url, nor with record", cure);
+            }
+        }
         let text = self.required(&format!("{key}.url"), raw.url.as_ref(), &format!("write it like {example}"));
-        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, &["rtsp"], example));
+        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, schemes, example));
+        if raw.transport.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
+            self.error(&format!("{key}.transport"), "means nothing for http", "leave it out");
+        }
         let given = [raw.credential.is_some(), raw.credential_file.is_some(), raw.credential_env.is_some()];
         let credentials = if given.contains(&true) {
             let reference = RawSecret {
@@ -260,6 +271,27 @@ impl<'a> Resolver<'a> {
             Some(RawTransport::Udp) => Transport::Udp,
         };
         Some(Stream { url: url?, credentials, transport })
+    }
+
+    /// A camera on this box.
+    fn device(&mut self, key: &str, device: &Path, raw: &RawStream) -> Option<DeviceParams> {
+        let given = [&raw.credential, &raw.credential_env].into_iter().any(Option::is_some);
+        if given || raw.credential_file.is_some() || raw.transport.is_some() {
+            let cure = "leave out credential and transport";
+            self.error(&format!("{key}.device"), "does not go with a log-in or a transport", cure);
+        }
+        if !device.is_absolute() {
+            let cure = "write a path such as \"/dev/video0\"";
+            self.error(&format!("{key}.device"), "is not the whole path of a device", cure);
+        }
+        let sides = 16..=8192;
+        if raw.size.is_some_and(|size| size.iter().any(|side| !sides.contains(side))) {
+            self.error(&format!("{key}.size"), "is no picture's", "write width and height, such as [1280, 720]");
+        }
+        if raw.fps.is_some_and(|fps| !(1..=240).contains(&fps)) {
+            self.error(&format!("{key}.fps"), "is no frame rate", "write 1 to 240, or leave it out");
+        }
+        Some(DeviceParams { device: device.to_owned(), size: raw.size.map(|[w, h]| (w, h)), fps: raw.fps })
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[[f64; 4]]) -> Option<Vec<BBox>> {
@@ -297,11 +329,14 @@ impl<'a> Resolver<'a> {
         let key = |name: &str| format!("camera[{index}].{name}");
         let id = self.id(&key("id"), raw.id.as_ref(), CameraId::new);
         let name = self.name(&key("name"), raw.name.as_ref());
-        let detect = raw.detect.as_ref().map(|stream| self.stream(&key("detect"), stream));
-        if let Some(record) = &raw.record {
-            self.stream(&key("record"), record);
-            self.notices.push(format!("{}: has no effect: this version takes no pictures", key("record")));
-        }
+        let on_box = |stream: &&RawStream| stream.device.is_some() && stream.url.is_none();
+        let of_detect = raw.detect.as_ref();
+        let device =
+            of_detect.filter(on_box).and_then(|stream| self.device(&key("detect"), stream.device.as_deref()?, stream));
+        let detect = of_detect
+            .filter(|stream| !on_box(stream))
+            .map(|stream| self.stream(&key("detect"), stream, &["rtsp", "http"]));
+        let record = raw.record.as_ref().and_then(|record| self.stream(&key("record"), record, &["rtsp"]));
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let regions = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
@@ -314,6 +349,8 @@ impl<'a> Resolver<'a> {
             name: name?,
             pipeline: Pipeline { name: pipeline_name.clone() },
             detect: detect.flatten(),
+            device,
+            record,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: regions.or(inherited),

@@ -82,7 +82,46 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("pipeline = \"traffic-junction\"", "pipeline = \"trafic-junction\"", "camera[0].pipeline", "did you mean"),
     ("pipeline = \"traffic-junction\"\n", "", "camera[0].pipeline", "is missing"),
     ("rtsp://192.0.2.1/sub", "rtsp://u:canary@192.0.2.1/sub", "camera[0].detect.url", "holds a user or password"),
-    ("rtsp://192.0.2.1/sub", "http://192.0.2.1/sub", "camera[0].detect.url", "has the scheme"),
+    ("rtsp://192.0.2.1/sub", "ftp://192.0.2.1/sub", "camera[0].detect.url", "has the scheme"),
+    (
+        "rtsp://192.0.2.1/sub\"",
+        "http://192.0.2.1/sub\", transport = \"udp\"",
+        "camera[0].detect.transport",
+        "means nothing for http",
+    ),
+    ("credential = \"cam\"", "device = \"/dev/video0\"", "camera[0].detect.device", "does not go with a url"),
+    ("credential = \"cam\"", "fps = 10", "camera[0].detect.fps", "does not go with a url"),
+    (
+        "url = \"rtsp://192.0.2.1/sub\", ",
+        "device = \"/dev/video0\", ",
+        "camera[0].detect.device",
+        "does not go with a log-in",
+    ),
+    (
+        "url = \"rtsp://192.0.2.1/sub\", credential = \"cam\"",
+        "device = \"video0\"",
+        "camera[0].detect.device",
+        "is not the whole path",
+    ),
+    (
+        "url = \"rtsp://192.0.2.1/sub\", credential = \"cam\"",
+        "device = \"/dev/video0\", size = [1280, 0]",
+        "camera[0].detect.size",
+        "width and height",
+    ),
+    (
+        "url = \"rtsp://192.0.2.1/sub\", credential = \"cam\"",
+        "device = \"/dev/video0\", fps = 0",
+        "camera[0].detect.fps",
+        "1 to 240",
+    ),
+    ("detect = {", "record = { device = \"/dev/video0\" }\ndetect = {", "camera[0].record.device", "nor with record"),
+    (
+        "detect = {",
+        "record = { url = \"http://192.0.2.1/main\" }\ndetect = {",
+        "camera[0].record.url",
+        "has the scheme",
+    ),
     ("url = \"rtsp://192.0.2.1/sub\", ", "", "camera[0].detect.url", "is missing"),
     (
         "credential = \"cam\"",
@@ -174,6 +213,23 @@ fn every_wrong_configuration_gets_its_message() {
         assert!(error.line.is_some() || error.key == "camera", "{wrong:?} must name its line:\n{text}");
         assert!(!text.contains("canary"), "no secret in a message:\n{text}");
     }
+}
+
+#[test]
+fn a_camera_may_be_a_device_and_have_a_record_stream() {
+    let device = "device = \"/dev/video0\", size = [1280, 720], fps = 10";
+    let text = GOOD.replacen("url = \"rtsp://192.0.2.1/sub\", credential = \"cam\"", device, 1);
+    let camera = load(&text).expect("good").cameras.remove(0);
+    let params = camera.device.expect("a device");
+    assert_eq!(
+        (params.device.as_path(), params.size, params.fps),
+        (Path::new("/dev/video0"), Some((1280, 720)), Some(10))
+    );
+    assert!(camera.detect.is_none() && camera.record.is_none());
+    // The same stream for both is allowed.
+    let record = "record = { url = \"rtsp://192.0.2.1/sub\", credential = \"cam\" }\ndetect = {";
+    let camera = load(&GOOD.replacen("detect = {", record, 1)).expect("good").cameras.remove(0);
+    assert_eq!(camera.record, camera.detect);
 }
 
 #[test]

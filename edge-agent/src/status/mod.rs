@@ -7,6 +7,7 @@
 mod clock;
 mod health;
 mod latency;
+mod record;
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -18,6 +19,7 @@ use analytics::Scene;
 pub use clock::time_quality;
 pub use health::{CameraSource, HealthTask, camera_status, forward_camera_status};
 pub use latency::Latency;
+pub use record::{RecordSource, record_status, with_record};
 
 use crate::outbox::Draft;
 use crate::publish::wire::Phase;
