@@ -148,7 +148,7 @@ mod tests {
         }
         let picture = Picture::new(layout, Box::new(Shared(narrowed.clone()))).expect("packed");
         assert!(narrowed.eight.get().is_none());
-        picture.row(0, 0);
+        assert_eq!(picture.row(0, 0), [0; 3]);
         assert!(narrowed.eight.get().is_some());
     }
 

@@ -68,7 +68,7 @@ impl FrameSource for DeviceSource {
                 let (source, filter) = (head(&params)?, decode::make("capsfilter")?);
                 filter.set_property("caps", wanted(&params));
                 pipeline.add_many([&source, &filter]).map_err(|_| DecodeError::Gstreamer { action: "add elements" })?;
-                source.link(&filter).map_err(|_| DecodeError::Gstreamer { action: "link elements" })?;
+                source.link(&filter).map_err(|_| no_such_form(&params.device))?;
                 watch_bus(&pipeline, failure, move |error| classify(error, &params.device));
                 let purpose = Arc::new(Purpose::Decode { h264: Vec::new(), h265: Vec::new() });
                 let failure = Arc::clone(failure);
@@ -81,6 +81,11 @@ impl FrameSource for DeviceSource {
     async fn released(&self) {
         self.pipelines.released().await;
     }
+}
+
+fn no_such_form(device: &Path) -> SourceError {
+    let fault = DeviceFault::Format("it has no such size, rate and pixel format together".to_owned());
+    SourceError::Device { device: device.to_owned(), fault }
 }
 
 fn v4l2src(params: &DeviceParams) -> Result<gst::Element, SourceError> {
@@ -118,19 +123,18 @@ fn wanted(params: &DeviceParams) -> gst::Caps {
     [raw, gst::Structure::new_empty("image/jpeg")].into_iter().map(dressed).collect()
 }
 
-/// Puts the rest behind the filter when the device has said what it gives.
+/// Puts the rest behind the filter when the device gives its first picture, and so has settled on its form.
 fn receive(filter: &gst::Element, pipeline: &gst::Pipeline, receiver: Receiver) {
     let pipeline = pipeline.downgrade();
     let pad = filter.static_pad("src").expect("a filter has a source pad");
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-        let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
-            return gst::PadProbeReturn::Ok;
-        };
-        let codec = caps.structure().and_then(|first| Codec::from_media_type(first.name()));
-        if let (Some(pipeline), Some(codec), false) = (pipeline.upgrade(), codec, pad.is_linked()) {
-            receiver.attach(&pipeline, pad, codec, Wrapping::Nothing);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _info| {
+        let caps = pad.current_caps();
+        let codec = caps.and_then(|caps| Codec::from_media_type(caps.structure(0)?.name()));
+        match (pipeline.upgrade(), codec) {
+            (Some(pipeline), Some(codec)) => receiver.attach(&pipeline, pad, codec, Wrapping::Nothing),
+            _ => return gst::PadProbeReturn::Drop,
         }
-        gst::PadProbeReturn::Ok
+        gst::PadProbeReturn::Remove
     });
 }
 

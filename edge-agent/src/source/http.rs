@@ -74,6 +74,8 @@ impl FrameSource for HttpSource {
 fn souphttpsrc(params: &HttpParams) -> Result<gst::Element, SourceError> {
     let source = decode::make("souphttpsrc")?;
     source.set_property("location", params.url.as_str());
+    // Not what `http_proxy` says: a camera is near.
+    source.set_property("proxy", "");
     source.set_property("is-live", true);
     source.set_property("automatic-redirect", false);
     source.set_property("blocksize", BLOCK);

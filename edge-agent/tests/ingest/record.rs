@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{Camera, DEADLINE, SIZE, ServerProcess, camera_id};
+use crate::stage::{Camera, DEADLINE, JPEG_SIZE, SIZE, ServerProcess, camera_id};
 
 /// A supervised stream of packets.
 struct Record {
@@ -45,7 +45,7 @@ impl Record {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_kept_is_counted_measured_and_not_decoded() {
     let server = ServerProcess::start(0, "none");
-    for (path, codec) in [("h264", "H264"), ("h265", "H265"), ("mjpeg", "JPEG")] {
+    for (path, codec, size) in [("h264", "H264", SIZE), ("h265", "H265", SIZE), ("mjpeg", "JPEG", JPEG_SIZE)] {
         let mut record = Record::start(server.url(path));
         let online = record
             .until(|status| {
@@ -53,7 +53,7 @@ async fn a_stream_that_is_kept_is_counted_measured_and_not_decoded() {
             })
             .await;
         let stream = online.stream.expect("described");
-        assert_eq!((stream.codec.as_str(), stream.decoder.as_str(), stream.size), (codec, "", Some(SIZE)));
+        assert_eq!((stream.codec.as_str(), stream.decoder.as_str(), stream.size), (codec, "", Some(size)));
         let (pictures, bytes) = (record.packets.pictures(), record.packets.bytes());
         assert!(pictures > 0 && bytes > 100 * pictures, "{codec}: {bytes} bytes in {pictures} pictures");
         record.stop().await;

@@ -35,6 +35,9 @@ const ALONE: &str = "INGEST_TEST_ALONE";
 /// Size of the served pictures.
 pub(crate) const SIZE: (u32, u32) = (322, 242);
 
+/// The same where they are JPEG over RTP.
+pub(crate) const JPEG_SIZE: (u32, u32) = (320, 240);
+
 /// The vtest clip.
 pub(crate) fn vtest() -> PathBuf {
     let found = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -125,15 +128,21 @@ fn server_process() {
         clip: bars.clone(),
         options: MountOptions { codec, ten_bits, length: Some(Duration::from_secs(1)), ..options },
     };
+    // RFC 2435 gives sizes in units of eight pixels.
+    let jpeg = |path: &str, clip| Mount {
+        path: path.to_owned(),
+        clip,
+        options: MountOptions { codec: Codec::Mjpeg, size: Some(JPEG_SIZE), ..options },
+    };
     let mounts = [
         mount("/h264", Codec::H264, false),
         mount("/h265", Codec::H265, false),
-        mount("/mjpeg", Codec::Mjpeg, false),
+        jpeg("/mjpeg", vtest()),
         mount("/vp8", Codec::Vp8, false),
         mount("/sound", Codec::H264, true),
         still("/bars-h264-10", Codec::H264, true),
         still("/bars-h265-10", Codec::H265, true),
-        still("/bars-mjpeg", Codec::Mjpeg, false),
+        jpeg("/bars-mjpeg", bars.clone()),
     ];
     let viewer = credentials(CANARY);
     let log_in = match log_in {
@@ -175,7 +184,6 @@ pub(crate) fn color_bars(folder: &Path) -> PathBuf {
 
 /// Luma and chroma at the middle of each of the seven bars, as 8-bit values of full range.
 pub(crate) fn bars_of(picture: &Picture) -> [[f64; 3]; 7] {
-    assert_eq!((picture.width(), picture.height()), SIZE);
     std::array::from_fn(|bar| {
         let (x, y) = ((2 * bar + 1) * picture.width() as usize / 14, picture.height() as usize / 3);
         let chroma = |plane: usize| match picture.layout().format {

@@ -20,20 +20,20 @@ fn test_head(description: &str) -> Result<gst::Element, SourceError> {
 }
 
 fn yuy2(_: &DeviceParams) -> Result<gst::Element, SourceError> {
-    test_head("video/x-raw,format=YUY2,width=320,height=240,framerate=10/1,colorimetry=bt601")
+    test_head("capsfilter caps=video/x-raw,format=YUY2,width=320,height=240,framerate=10/1,colorimetry=bt601")
 }
 
 fn nv12(_: &DeviceParams) -> Result<gst::Element, SourceError> {
-    test_head("video/x-raw,format=NV12,width=320,height=240,framerate=10/1,colorimetry=bt601")
+    test_head("capsfilter caps=video/x-raw,format=NV12,width=320,height=240,framerate=10/1,colorimetry=bt601")
 }
 
 fn jpeg(_: &DeviceParams) -> Result<gst::Element, SourceError> {
-    test_head("video/x-raw,format=Y42B,width=320,height=240,framerate=10/1 ! jpegenc quality=95")
+    test_head("video/x-raw,format=Y42B,width=320,height=240,framerate=10/1,colorimetry=1:4:0:0 ! jpegenc quality=95")
 }
 
 /// Gives any size that is asked for, raw or JPEG as it is asked first.
 fn obliging(_: &DeviceParams) -> Result<gst::Element, SourceError> {
-    test_head("videoscale ! videorate ! video/x-raw,format=YUY2")
+    test_head("videoscale ! videorate ! capsfilter caps=video/x-raw,format=YUY2")
 }
 
 fn params(device: &str) -> DeviceParams {
