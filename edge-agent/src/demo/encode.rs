@@ -123,13 +123,17 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
              video/x-h265,stream-format=byte-stream,alignment=au",
             "x265enc",
         ),
-        Codec::Mjpeg => ("jpegenc name=encoder quality=95", "jpegenc"),
+        // Through RGB, because videoconvert leaves the range as it is where nothing else differs; to full range, because
+        // decoders take every JPEG for that.
+        Codec::Mjpeg => (
+            "videoconvert ! video/x-raw,format=RGB ! videoconvert ! \
+             video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc name=encoder quality=95",
+            "jpegenc",
+        ),
         Codec::Vp8 => ("vp8enc name=encoder deadline=1", "vp8enc"),
     };
     let format = match (options.codec, options.ten_bits) {
         (Codec::H264 | Codec::H265, true) => "I420_10LE",
-        // The encoder does not convert, and decoders take every JPEG for full range.
-        (Codec::Mjpeg, _) => "I420,colorimetry=1:4:0:0",
         _ => "I420",
     };
     // parse::launch names no package: ask for the one element that a minimal installation lacks.
