@@ -36,8 +36,12 @@ test: check  ## check, then every test; leaves target/release/edge-agent
 	cargo build --workspace --release --locked --bins --tests
 	cargo test --workspace --release --locked
 
-bench: setup  ## run the benches; what they show is in benches/
+bench: setup  ## run the benches (half an hour), in tables as benches/RESULTS.md keeps them
+	@scripts/setup-peers.sh
 	cargo bench --locked -p benches
+	cargo run --release --locked -p benches --bin end_to_end -- overhead
+	cargo run --release --locked -p benches --bin end_to_end -- peer
+	cargo run --release --locked -p benches --bin end_to_end -- load
 
 clean:  ## remove what was built; what was fetched stays in .cache
 	cargo clean

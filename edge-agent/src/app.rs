@@ -7,12 +7,13 @@
 //! | `infer-N` | the profile's workers | [`Scheduler::next`] | never: one frame of a camera is under way |
 //! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
 //! | `outbox` | 1 | its channel of 256 | senders wait |
+//! | `evidence` | 1 | its channel of 8 | that picture is `failed`: busy |
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //!
 //! # Shutdown
-//! Sources stop, inference workers end, cameras judge and commit what is under way, the publisher says `stopped`, the
-//! outbox closes. The grace time bounds the whole; what is committed needs none of it.
+//! Sources stop, inference workers end, cameras judge and commit what is under way, pictures are made, the publisher says
+//! `stopped`, the outbox closes. The grace time bounds the whole; what is committed needs none of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::detect::Detector;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
+use crate::evidence::{EvidenceParams, EvidenceThread};
 use crate::frame::{Frame, FrameSignal, FrameSlot};
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
@@ -117,6 +119,7 @@ pub struct App {
     workers: Vec<std::thread::JoinHandle<()>>,
     cameras: JoinSet<()>,
     give_up: CancellationToken,
+    evidence: Option<EvidenceThread>,
     publisher: tokio::task::JoinHandle<()>,
     stop_publisher: CancellationToken,
     delivery: watch::Receiver<PublishStatus>,
@@ -137,6 +140,16 @@ impl App {
         let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+
+        // Before any camera announces another picture.
+        let pending = outbox.pending_evidence().await?;
+        let evidence = EvidenceThread::start(EvidenceParams {
+            store: site.storage.pictures(),
+            limits: site.storage.evidence,
+            timezone: site.timezone.clone(),
+            outbox: outbox.clone(),
+            pending,
+        })?;
 
         let birth = setup::birth(site, &networks.models());
         let mut params = PublishParams::new(topics.clone(), birth);
@@ -166,6 +179,7 @@ impl App {
                 params: camera_params(site, camera, network)?,
                 analysed,
                 outbox: outbox.clone(),
+                snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
                 give_up: give_up.clone(),
@@ -197,6 +211,7 @@ impl App {
             fallback: networks.fallback(site),
             cameras: running.iter().map(Running::health_source).collect(),
             outbox: outbox.stats(),
+            evidence: evidence.counters(),
             delivery: delivery.clone(),
             publish,
         };
@@ -212,6 +227,7 @@ impl App {
             cameras,
             give_up,
             publisher,
+            evidence: Some(evidence),
             stop_publisher,
             delivery,
             health,
@@ -251,6 +267,12 @@ impl App {
         if tokio::time::timeout_at(deadline, join_all(&mut self.cameras)).await.is_err() {
             self.give_up.cancel();
             let _ = tokio::time::timeout(Duration::from_secs(1), join_all(&mut self.cameras)).await;
+        }
+        if let Some(evidence) = self.evidence.take() {
+            let made = tokio::task::spawn_blocking(move || evidence.join());
+            if tokio::time::timeout_at(deadline, made).await.is_err() {
+                tracing::warn!("pictures are not made in time; they are settled at the next start");
+            }
         }
         self.stop_publisher.cancel();
         if tokio::time::timeout_at(deadline, &mut self.publisher).await.is_err() {

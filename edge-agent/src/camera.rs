@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::detect::scheduler::Scheduler;
+use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
@@ -123,6 +124,8 @@ pub struct CameraTask {
     pub analysed: mpsc::Receiver<Analysed>,
     /// Where events go.
     pub outbox: Outbox,
+    /// How incidents are photographed; `None`: they are not.
+    pub snapshots: Option<CameraSnapshots>,
     /// Told when a frame is done with.
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
@@ -139,12 +142,17 @@ impl CameraTask {
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
             let seen = analysed.detections.len();
+            let picture = self.snapshots.as_ref().map(|_| Arc::clone(&analysed.picture));
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
-                Ok((scene, drafts)) => {
+                Ok((scene, mut drafts)) => {
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    self.commit(drafts).await;
+                    let snapshots = self.snapshots.as_ref().zip(picture.as_ref());
+                    let ordered = snapshots.map(|(snapshots, picture)| snapshots.announce(&mut drafts, picture));
+                    if self.commit(drafts).await {
+                        ordered.into_iter().flatten().for_each(Ordered::send);
+                    }
                     self.counters.done(had_events, arrived_at.elapsed());
                 }
                 Err(_) => {
@@ -170,22 +178,28 @@ impl CameraTask {
         core
     }
 
-    /// Commits, however long the disk takes to recover; gives up only when the program ends.
-    async fn commit(&self, drafts: Vec<Draft>) {
+    /// Commits, however long the disk takes to recover; gives up (false) only when the program ends.
+    async fn commit(&self, drafts: Vec<Draft>) -> bool {
         if drafts.is_empty() {
-            return;
+            return true;
         }
         let drafts: Arc<[Draft]> = drafts.into();
         let mut reported = false;
         loop {
             match self.outbox.commit(Arc::clone(&drafts)).await {
-                Ok(_) => return self.counters.events(&drafts),
+                Ok(_) => {
+                    self.counters.events(&drafts);
+                    return true;
+                }
                 Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {
                     if !std::mem::replace(&mut reported, true) {
                         tracing::error!(camera = %self.camera, %error, "events are not written yet; trying again");
                     }
                 }
-                Err(error) => return self.lost(drafts.len(), &error),
+                Err(error) => {
+                    self.lost(drafts.len(), &error);
+                    return false;
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(COMMIT_RETRY) => {}

@@ -46,6 +46,46 @@ pub struct Colorimetry {
     pub range: Range,
 }
 
+/// Y'CbCr of 0 to 255 → R'G'B' of 0 to 255 (ITU-R BT.601, BT.709): `red = luma·y + red_v·v + bias[0]` and so on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RgbFromYuv {
+    /// Of Y, in each colour.
+    pub luma: f64,
+    /// Of V in red.
+    pub red_v: f64,
+    /// Of U in green.
+    pub green_u: f64,
+    /// Of V in green.
+    pub green_v: f64,
+    /// Of U in blue.
+    pub blue_u: f64,
+    /// Red, green, blue.
+    pub bias: [f64; 3],
+}
+
+impl RgbFromYuv {
+    /// The coefficients.
+    #[must_use]
+    pub fn new(Colorimetry { matrix, range }: Colorimetry) -> Self {
+        let (kr, kb) = match matrix {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+        };
+        let (black, luma, chroma) = match range {
+            Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
+            Range::Full => (0.0, 1.0, 1.0),
+        };
+        let kg = 1.0 - kr - kb;
+        let red_v = 2.0 * (1.0 - kr) * chroma;
+        let blue_u = 2.0 * (1.0 - kb) * chroma;
+        let green_u = -blue_u * kb / kg;
+        let green_v = -red_v * kr / kg;
+        let grey = -black * luma;
+        let bias = [grey - 128.0 * red_v, grey - 128.0 * (green_u + green_v), grey - 128.0 * blue_u];
+        Self { luma, red_v, green_u, green_v, blue_u, bias }
+    }
+}
+
 /// Where a plane lies in the picture's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PlaneLayout {

@@ -10,6 +10,8 @@ pub mod decode;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod detect;
+pub mod doctor;
+pub mod evidence;
 pub mod frame;
 pub mod outbox;
 pub mod publish;

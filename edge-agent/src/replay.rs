@@ -9,7 +9,7 @@ mod reel;
 
 use std::path::PathBuf;
 
-use analytics::{CameraId, Detection, WallTime};
+use analytics::{CameraId, Detection, MediaTime, WallTime};
 use uuid::Uuid;
 
 use crate::camera::{Analysed, CameraCore, CameraParams};
@@ -77,6 +77,8 @@ pub struct Output<'a> {
     pub event: &'a mut dyn FnMut(&Incident) -> std::io::Result<()>,
     /// Tracks in MOT format; for a single camera.
     pub tracks: Option<&'a mut MotWriter>,
+    /// Told after every analysed frame how far it is: what it amounts to so far, and the media time reached.
+    pub progress: &'a mut dyn FnMut(&Summary, MediaTime),
 }
 
 /// A clock that was never asked: replay knows only media time.
@@ -94,13 +96,14 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             numbered.summary.detections += detections.len() as u64;
             let stage = &mut stages[index];
             let Frame { stamp, arrived_at, picture } = frame;
-            let (seq, size) = (stamp.seq, (picture.width(), picture.height()));
+            let (seq, size, pts) = (stamp.seq, (picture.width(), picture.height()), stamp.pts);
             let analysed = Analysed { stamp, arrived_at, picture, detections };
             let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);
             }
             numbered.emit(drafts)?;
+            (numbered.output.progress)(&numbered.summary, pts);
         }
         if ended.is_err() || is_over {
             break ended;

@@ -92,11 +92,16 @@ pub fn model_names(home: &Home) -> Vec<String> {
 
 /// Reads a model's manifest and proves its files.
 pub fn load_model(home: &Home, name: &str) -> Result<Model, SetupError> {
+    Ok(manifest(home, name)?.verify(home.extra_models())?)
+}
+
+/// Reads a model's manifest.
+pub fn manifest(home: &Home, name: &str) -> Result<Manifest, SetupError> {
     let known = model_names(home);
     if !known.iter().any(|known| known == name) {
         return Err(SetupError::UnknownModel { name: name.to_owned(), models: home.models(), known });
     }
-    Ok(Manifest::load(&home.models().join(name))?.verify(home.extra_models())?)
+    Ok(Manifest::load(&home.models().join(name))?)
 }
 
 /// Loads ONNX Runtime.

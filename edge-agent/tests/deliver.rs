@@ -8,6 +8,8 @@ mod broker;
 mod crash;
 #[path = "deliver/fixture.rs"]
 mod fixture;
+#[path = "deliver/pictures.rs"]
+mod pictures;
 #[path = "deliver/presence.rs"]
 mod presence;
 #[path = "deliver/schemas.rs"]

@@ -22,13 +22,23 @@ mod clip;
 mod commands;
 #[path = "e2e/credentials.rs"]
 mod credentials;
+#[path = "e2e/doctor.rs"]
+mod doctor;
 #[path = "e2e/ledger.rs"]
 mod ledger;
+#[path = "e2e/model_fit.rs"]
+mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/pictures.rs"]
+mod pictures;
 #[path = "e2e/replay.rs"]
 mod replay;
 #[path = "e2e/service.rs"]
 mod service;
 #[path = "e2e/site.rs"]
 mod site;
+#[path = "e2e/site_init.rs"]
+mod site_init;
+#[path = "e2e/site_picture.rs"]
+mod site_picture;

@@ -77,14 +77,8 @@ fn rtsp_server(site: &Site, clip: PathBuf) -> anyhow::Result<RtspServer> {
     let url = site.cameras.iter().find_map(|camera| camera.detect.as_ref()).map(|stream| stream.url.clone());
     let url = url.context("the demo's site has no camera with a detect stream")?;
     let mounts = [Mount { path: url.path().to_owned(), clip, options: MountOptions::default() }];
-    let mut told = 0;
-    let mut progress = |_: &str, done: f64| {
-        let tenth = (done * 10.0) as u32;
-        if tenth > told {
-            told = tenth;
-            eprint!("\rpreparing the clip: {} %", tenth * 10);
-        }
-    };
+    let bar = super::progress::fraction("preparing the clip");
+    let mut progress = |_: &str, done: f64| bar.tell_fraction(done);
     let port = url.port().unwrap_or(554);
     let mut start =
         |port| RtspServer::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &mounts, None, &mut progress);
@@ -92,7 +86,6 @@ fn rtsp_server(site: &Site, clip: PathBuf) -> anyhow::Result<RtspServer> {
         Err(edge_agent::demo::rtsp::RtspServerError::Bind(_)) => start(0),
         started => started,
     }?;
-    eprintln!();
     Ok(server)
 }
 
@@ -113,8 +106,9 @@ fn introduce(site: &Site, broker: SocketAddr) {
         }
     }
     println!("broker  {}", site.mqtt.url);
+    println!("pictures of incidents  {}", site.storage.pictures().folder().display());
     println!("in another terminal:");
-    println!("  edge-agent watch --broker mqtt://{broker} --lang en");
+    println!("  edge-agent watch --broker mqtt://{broker} --lang en --save pictures");
     println!("  mosquitto_sub -V 5 -p {} -v -t '{}/#'", broker.port(), site.mqtt.root);
     println!("Ctrl-C ends it.\n");
 }

@@ -1,12 +1,17 @@
 //! The commands, one file each, and how they end.
 
 mod check;
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
+mod man;
 mod models;
+mod progress;
 mod replay;
 mod run;
 mod schema;
+mod site;
 mod watch;
 
 use std::path::PathBuf;
@@ -27,9 +32,13 @@ const EXIT_CONFIG: u8 = 64;
     after_help = "\
 Start here:
   edge-agent demo                          the whole thing, no hardware needed
+  edge-agent doctor                        what can this box do, and what is missing?
+  edge-agent site init                     asks for broker and cameras, writes a first site.toml
+  edge-agent site picture site.toml        a camera's picture with a grid: read zones off it
   edge-agent check site.toml               every error of a site file, with its cure
   edge-agent replay clip.mp4 --site site.toml
                                            what would last night's footage have reported?
+  edge-agent doctor site.toml              broker and cameras, tried
   edge-agent run site.toml                 the service
   edge-agent watch                         the other end: incidents as an operator reads them
 
@@ -58,14 +67,22 @@ enum Command {
     Run(run::Args),
     /// Reports every error of a site file, with file, line, key and cure.
     Check(check::Args),
+    /// Writes a first site file; takes a camera's picture to read zones off.
+    Site(site::Args),
+    /// Says what is here and what of it works, with the cure: decoders, providers, models, clock, disk; broker, cameras.
+    Doctor(doctor::Args),
     /// Judges recorded clips: files in, events out, the same bytes every time.
     Replay(replay::Args),
     /// Shows incidents as the operations centre receives them.
     Watch(watch::Args),
-    /// Lists or verifies the models.
+    /// Lists, verifies or fetches the models.
     Models(models::Args),
     /// Prints the JSON Schema of a file or message, or the AsyncAPI document.
     Schema(schema::Args),
+    /// Prints what a shell needs to complete the command line.
+    Completions(completions::Args),
+    /// Prints the manual page, or writes those of all commands.
+    Man(man::Args),
 }
 
 /// Does what the command line asks for.
@@ -76,7 +93,15 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // The embedded broker logs every client that leaves as an error.
         Command::Demo(_) => "warn,rumqttd=off,ort=warn",
         Command::Run(_) => "info,ort=warn",
-        Command::Check(_) | Command::Replay(_) | Command::Watch(_) | Command::Models(_) | Command::Schema(_) => "warn",
+        // What fails is a line of the report.
+        Command::Doctor(_) | Command::Site(_) => "off",
+        Command::Check(_)
+        | Command::Replay(_)
+        | Command::Watch(_)
+        | Command::Models(_)
+        | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_) => "warn",
     };
     edge_agent::telemetry::init(cli.log_json, filter);
     match cli.command {
@@ -84,10 +109,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args, &home()?),
         Command::Run(args) => run::run(args, &home()?),
         Command::Check(args) => check::run(args, &home()?),
+        Command::Site(args) => site::run(args, &home()?),
+        Command::Doctor(args) => doctor::run(args, home()),
         Command::Replay(args) => replay::run(args, &home()?),
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 

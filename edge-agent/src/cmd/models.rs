@@ -1,9 +1,12 @@
-//! `models list|verify`: which models there are, and whether their files are what their manifests say.
+//! `models list|verify|pull`: which models there are, whether their files are what their manifests say, and getting
+//! those that are not shipped.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use edge_agent::config::Home;
+use edge_agent::detect::fetch::{Fetched, Origin, fetch};
 use edge_agent::detect::manifest::{Manifest, ModelError};
 use edge_agent::setup::{self, SetupError};
 
@@ -22,12 +25,37 @@ enum Command {
         /// Only this one.
         name: Option<String>,
     },
+    /// Fetches a model's weights, proves them, and puts them where models are found.
+    Pull(Pull),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge-agent models pull yolox-nano
+  edge-agent models pull yolox-nano --from /media/stick
+  edge-agent models pull yolox-nano --to ~/weights && edge-agent --models-dir ~/weights models verify yolox-nano
+
+A transfer that broke off goes on when it is run again. Weights count by their SHA-256, which stands in model.toml: what
+is wrong is thrown away. Behind a proxy set HTTPS_PROXY; SSL_CERT_FILE names other authorities than the system's.")]
+struct Pull {
+    /// The model, by the name of its folder.
+    name: String,
+
+    /// A folder that holds the weights, instead of the address in the manifest.
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+
+    /// Where to put them; default: the model's folder, or /var/lib/ngatu/models where models came with a package.
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List => list(home),
         Command::Verify { name } => verify(home, name),
+        Command::Pull(args) => pull(home, &args),
     }
 }
 
@@ -59,4 +87,26 @@ fn verify(home: &Home, name: Option<String>) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn pull(home: &Home, args: &Pull) -> anyhow::Result<ExitCode> {
+    let name = &args.name;
+    let manifest = setup::manifest(home, name)?;
+    if let (None, Ok(model)) = (&args.to, manifest.verify(home.extra_models())) {
+        println!("{name}: is here already ({})", model.weights().display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let origin = args.from.as_deref().map_or(Origin::Address, Origin::Folder);
+    let into = args.to.clone().unwrap_or_else(|| home.weights_target(name));
+    let bar = super::progress::bytes(&manifest.file);
+    let fetched = fetch(&manifest, origin, &into, &mut |done, total| bar.tell(done, total));
+    bar.clear();
+    let Fetched { path, already } = fetched?;
+    let how = if already { "is here already" } else { "fetched and verified" };
+    println!("{name}: {how} ({}, {})", path.display(), manifest.licence);
+    let found = setup::load_model(home, name).is_ok();
+    if !found {
+        println!("    → start edge-agent with --models-dir {} to have it found", into.display());
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -4,10 +4,12 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use analytics::{CameraId, WallTime};
+use analytics::{CameraId, MediaTime, WallTime};
 use anyhow::{Context, bail};
 use edge_agent::config::{self, Home, Site};
-use edge_agent::replay::{MotWriter, Output, Pace, ReplayParams, replay};
+use edge_agent::replay::{MotWriter, Output, Pace, ReplayParams, Summary, replay};
+
+use super::progress;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -82,7 +84,16 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         serde_json::to_writer(&mut events, incident)?;
         events.write_all(b"\n")
     };
-    let result = replay(&site, home, &params, Output { event: &mut event, tracks: tracks.as_mut() });
+    let bar = progress::frames("replay");
+    let mut told = |summary: &Summary, pts: MediaTime| {
+        let (media_s, passed_s) = (pts.as_secs_f64(), bar.elapsed().as_secs_f64().max(1e-3));
+        let Summary { frames, analysed, events, .. } = summary;
+        let speed = media_s / passed_s;
+        bar.say(format!("{frames} frames, {analysed} analysed, {events} events, {media_s:.0} s of media, {speed:.1}x"));
+    };
+    let output = Output { event: &mut event, tracks: tracks.as_mut(), progress: &mut told };
+    let result = replay(&site, home, &params, output);
+    bar.clear();
     events.flush().context("cannot write the events")?;
     // What was found before an error is kept.
     if let (Some(path), Some(tracks)) = (&args.tracks, tracks) {

@@ -1,6 +1,7 @@
 //! `watch`: the other end, as the operations centre would receive it.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use url::Url;
 Duplicates are dropped by (source, id). Examples:
   edge-agent watch                                    the demo's broker, in Vietnamese
   edge-agent watch --broker mqtt://10.0.0.5:1883 --lang en
+  edge-agent watch --save pictures                    with a thumbnail of each incident
   edge-agent watch --json --count 100 > events.jsonl")]
 pub(crate) struct Args {
     /// The broker.
@@ -38,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Save thumbnails of incidents in this folder, as {site}_{box}_{incident}_{name}.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+
     /// End after so many events.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -58,7 +64,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let params = params(&args)?;
     let zone = TimeZone::get(&args.timezone).with_context(|| format!("there is no time zone {}", args.timezone))?;
-    let (json, lang, count) = (args.json, args.lang, args.count);
+    let (json, lang, count, folder) = (args.json, args.lang, args.count, args.save);
     let runtime = super::tokio_runtime()?;
     runtime.block_on(async {
         let stop = shutdown::on_signals()?;
@@ -66,7 +72,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let mut seen = 0;
         let sink = move |message: Seen| {
             let is_event = matches!(message, Seen::Incident(_) | Seen::System(_));
-            let printed = if json { json_line(&message) } else { watch::line(&message, lang, &zone) };
+            let saved = save(&message, folder.as_deref(), lang);
+            let printed = if json { json_line(&message) } else { saved.or_else(|| watch::line(&message, lang, &zone)) };
             // A closed pipe ends the watching, as it ends `head`.
             let written = printed.is_none_or(|line| writeln!(std::io::stdout(), "{line}").is_ok());
             seen += u64::from(is_event);
@@ -97,7 +104,14 @@ fn params(args: &Args) -> anyhow::Result<WatchParams> {
         WatchParams::new(BrokerParams::plain(host, url.port().unwrap_or(1883)), TopicRoot::new(&args.root)?);
     params.client_id.clone_from(&args.client_id);
     params.host.clone_from(&args.host);
+    params.pictures = args.save.is_some();
     Ok(params)
+}
+
+/// Saves a picture; the line that says where.
+fn save(message: &Seen, folder: Option<&Path>, lang: Lang) -> Option<String> {
+    let (Seen::Picture(picture), Some(folder)) = (message, folder) else { return None };
+    Some(watch::saved_line(picture, &picture.save(folder), lang))
 }
 
 /// The event as it came; nothing for what is no event.
@@ -105,7 +119,11 @@ fn json_line(message: &Seen) -> Option<String> {
     let payload = match message {
         Seen::Incident(arrival) => &arrival.payload,
         Seen::System(arrival) => &arrival.payload,
-        Seen::Subscribed | Seen::Disconnected { .. } | Seen::Duplicate { .. } | Seen::Malformed { .. } => return None,
+        Seen::Subscribed
+        | Seen::Disconnected { .. }
+        | Seen::Picture(_)
+        | Seen::Duplicate { .. }
+        | Seen::Malformed { .. } => return None,
     };
     Some(String::from_utf8_lossy(payload).into_owned())
 }

@@ -3,6 +3,8 @@
 //! Looked for, in this order: `NGATU_HOME`; the prefix that the program is installed under (`PREFIX/bin/edge-agent` →
 //! `PREFIX/share/ngatu`, `PREFIX/lib/ngatu`); the working directory; the folders above the program (a checkout).
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The parts of the installation.
@@ -11,6 +13,7 @@ pub struct Home {
     root: PathBuf,
     library_dirs: Vec<PathBuf>,
     extra_models: Vec<PathBuf>,
+    state_models: PathBuf,
 }
 
 /// No installation was found.
@@ -52,14 +55,17 @@ impl Home {
         };
         let mut library_dirs = vec![root.join(".cache/onnxruntime"), root.clone()];
         library_dirs.extend(prefix.map(|prefix| prefix.join("lib/ngatu")));
-        Ok(Self { root, library_dirs, extra_models })
+        let state_models = state_models();
+        let mut extra_models = extra_models;
+        extra_models.extend(Some(state_models.clone()).filter(|folder| folder.is_dir()));
+        Ok(Self { root, library_dirs, extra_models, state_models })
     }
 
     /// An installation whose parts all lie in `root`: a checkout.
     #[must_use]
     pub fn at(root: &Path) -> Self {
         let library_dirs = vec![root.join(".cache/onnxruntime"), root.to_owned()];
-        Self { root: root.to_owned(), library_dirs, extra_models: Vec::new() }
+        Self { root: root.to_owned(), library_dirs, extra_models: Vec::new(), state_models: root.join("models") }
     }
 
     /// The folder that holds the parts.
@@ -80,6 +86,15 @@ impl Home {
         &self.extra_models
     }
 
+    /// Where the weights of the model `name` are put: the model's own folder in a checkout, the state folder where models
+    /// came with a package, whose folders are the package manager's.
+    #[must_use]
+    pub fn weights_target(&self, name: &str) -> PathBuf {
+        let own = self.models().join(name);
+        let installed = self.root.ends_with("share/ngatu");
+        if installed || !is_writable(&own) { self.state_models.clone() } else { own }
+    }
+
     /// `pipelines/{name}.toml`.
     #[must_use]
     pub fn pipeline(&self, name: &str) -> PathBuf {
@@ -90,6 +105,18 @@ impl Home {
     #[must_use]
     pub fn hw_profile(&self, name: &str) -> PathBuf {
         self.root.join("hw-profiles").join(format!("{name}.toml"))
+    }
+
+    /// The names of the pipelines there are.
+    #[must_use]
+    pub fn pipeline_names(&self) -> Vec<String> {
+        names(&self.root.join("pipelines"))
+    }
+
+    /// The names of the hardware profiles there are.
+    #[must_use]
+    pub fn hw_profile_names(&self) -> Vec<String> {
+        names(&self.root.join("hw-profiles"))
     }
 
     /// The ONNX Runtime library: `ORT_DYLIB_PATH`, or the newest `libonnxruntime.so*` of the installation.
@@ -104,6 +131,29 @@ impl Home {
             .max()
             .ok_or_else(|| HomeError::NoOnnxRuntime { looked: list(&self.library_dirs) })
     }
+}
+
+/// `models/` in the folder that systemd gives the service (`StateDirectory=`), by default `/var/lib/ngatu`.
+fn state_models() -> PathBuf {
+    let given = std::env::var_os("STATE_DIRECTORY");
+    let first = given.and_then(|given| std::env::split_paths(&given).next()).filter(|path| path.is_absolute());
+    first.unwrap_or_else(|| "/var/lib/ngatu".into()).join("models")
+}
+
+/// By access(2): also says no for a file system that is mounted read-only.
+fn is_writable(folder: &Path) -> bool {
+    let Ok(folder) = CString::new(folder.as_os_str().as_bytes()) else { return false };
+    // SAFETY: a C string.
+    unsafe { libc::access(folder.as_ptr(), libc::W_OK) == 0 }
+}
+
+/// The TOML files of a folder, without their extension, in order.
+pub(super) fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let name = |entry: std::fs::DirEntry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned());
+    let mut names: Vec<String> = entries.filter_map(name).collect();
+    names.sort();
+    names
 }
 
 fn list(paths: &[PathBuf]) -> String {

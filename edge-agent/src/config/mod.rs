@@ -6,6 +6,7 @@
 //! touches zones, rules or thresholds.
 
 mod document;
+mod draft;
 mod error;
 mod home;
 mod place;
@@ -20,10 +21,12 @@ mod tests;
 mod value;
 
 pub use document::Document;
+pub use draft::{BrokerDraft, CameraDraft, SiteDraft};
 pub use error::{ConfigError, ConfigErrors};
 pub use home::{Home, HomeError};
-pub use profile::{HwProfile, Pipeline};
-pub use resolve::load_site;
+pub use place::Places;
+pub use profile::{HwProfile, Pipeline, hw_profiles};
+pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretRef};
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

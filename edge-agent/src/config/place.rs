@@ -9,9 +9,12 @@ use super::raw::{RawLine, RawZone};
 use super::resolve::Resolver;
 
 /// A camera's zones and lines; those with errors are left out.
-pub(super) struct Places {
-    pub(super) zones: Vec<Zone>,
-    pub(super) lines: Vec<Line>,
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Places {
+    /// By id.
+    pub zones: Vec<Zone>,
+    /// By id.
+    pub lines: Vec<Line>,
 }
 
 fn point([x, y]: &[f64; 2]) -> Point {

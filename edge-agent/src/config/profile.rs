@@ -6,6 +6,7 @@ use crate::detect::ort::{Need, Provider, ProviderChoice};
 
 use super::document::Document;
 use super::error::ConfigErrors;
+use super::home::Home;
 use super::raw::{RawHwProfile, RawPipeline, RawProvider};
 use super::resolve::Resolver;
 
@@ -31,6 +32,13 @@ pub struct HwProfile {
 pub struct Pipeline {
     /// The file's name without `.toml`.
     pub name: String,
+}
+
+/// Every hardware profile of the installation that has no errors, by name.
+#[must_use]
+pub fn hw_profiles(home: &Home) -> Vec<HwProfile> {
+    let read = |name: String| Some(read_hw_profile(&name, &home.hw_profile(&name), &mut ConfigErrors::default())?.0);
+    home.hw_profile_names().into_iter().filter_map(read).collect()
 }
 
 pub(super) fn read_pipeline(file: &Path, errors: &mut ConfigErrors) -> Option<(RawPipeline, Document)> {

@@ -67,8 +67,10 @@ pub struct RawSite {
     /// Where events go.
     #[schemars(required)]
     pub mqtt: Option<RawMqtt>,
-    /// Where events wait.
+    /// Where events wait and pictures lie.
     pub storage: Option<RawStorage>,
+    /// Pictures that prove incidents.
+    pub evidence: Option<RawEvidence>,
     /// The cameras.
     #[schemars(required, length(min = 1))]
     pub camera: Vec<RawCamera>,
@@ -165,7 +167,7 @@ pub struct RawMqtt {
     pub primary_host: Option<String>,
 }
 
-/// Where events wait.
+/// Where events wait and pictures lie.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawStorage {
@@ -173,9 +175,9 @@ pub struct RawStorage {
     pub path: Option<PathBuf>,
     /// Bytes the outbox may hold; default 512 MiB.
     pub outbox: Option<SizeText>,
-    /// Bytes pictures and clips may take. Has no effect yet: this version takes no pictures.
+    /// Bytes that pictures may take; the oldest go. Default 4 GiB.
     pub evidence: Option<SizeText>,
-    /// How long pictures and clips are kept. Has no effect yet: this version takes no pictures.
+    /// How long pictures and clips are kept.
     pub retention: Option<RawRetention>,
 }
 
@@ -183,10 +185,21 @@ pub struct RawStorage {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawRetention {
-    /// Pictures.
+    /// Pictures; default 30 days.
     pub snapshots: Option<DurationText>,
-    /// Clips.
+    /// Clips. Has no effect yet: this version keeps no clips.
     pub clips: Option<DurationText>,
+}
+
+/// Pictures that prove incidents. Faces and number plates are neither blurred nor masked in this version.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawEvidence {
+    /// Whether incidents are photographed; default `false`. A camera may say otherwise.
+    pub snapshots: Option<bool>,
+    /// The least severity of incidents that are photographed; default `warning`.
+    #[schemars(schema_with = "severity_schema")]
+    pub snapshots_from: Option<String>,
 }
 
 /// One camera.
@@ -206,8 +219,11 @@ pub struct RawCamera {
     pub enabled: Option<bool>,
     /// The stream that is analysed: the sub-stream, where the camera has one. `replay` does without.
     pub detect: Option<RawStream>,
-    /// The full-size stream: received and watched over, not decoded. This version keeps nothing of it yet.
+    /// The full-size stream: received and watched over, not decoded. This version keeps nothing of it yet: pictures are
+    /// taken from the stream that is analysed.
     pub record: Option<RawStream>,
+    /// Whether this camera's incidents are photographed; default from `[evidence]`.
+    pub snapshots: Option<bool>,
     /// Frames analysed a second; default from the pipeline.
     #[schemars(range(min = 0.1, max = 60))]
     pub analyse_fps: Option<f64>,

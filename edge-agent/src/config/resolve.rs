@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use analytics::id::InvalidId;
-use analytics::{BBox, BoxId, CameraId, Kind, SiteId};
+use analytics::{BBox, BoxId, CameraId, Kind, Severity, SiteId};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -14,15 +15,25 @@ use super::error::{ConfigError, ConfigErrors};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
 use super::raw::{
-    RawCamera, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream, RawTracker,
-    RawTransport,
+    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream,
+    RawTracker, RawTransport,
 };
 use super::secret::SecretRef;
 use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+use crate::evidence::EvidenceLimits;
 use crate::source::{DeviceParams, Transport};
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What cameras that say nothing of snapshots do.
+#[derive(Clone, Copy)]
+struct SnapshotDefaults {
+    snapshots: bool,
+    from: Severity,
+}
 
 /// Collects errors about one document.
 pub(super) struct Resolver<'a> {
@@ -228,16 +239,35 @@ impl<'a> Resolver<'a> {
         if outbox_bytes < 1 << 20 {
             self.error("storage.outbox", "is too small to hold events", "write at least \"1 MiB\"; default 512 MiB");
         }
-        if raw.is_some_and(|raw| raw.evidence.is_some() || raw.retention.is_some()) {
-            self.notices.push(
-                "storage.evidence and storage.retention have no effect: this version takes no pictures".to_owned(),
-            );
+        let max_bytes = raw.and_then(|raw| raw.evidence).map_or(4 << 30, |size| size.0);
+        if max_bytes < 1 << 20 {
+            self.error("storage.evidence", "is too small to hold pictures", "write at least \"1 MiB\"; default 4 GiB");
+        }
+        let retention = raw.and_then(|raw| raw.retention.as_ref());
+        let keep_for = retention.and_then(|raw| raw.snapshots).map_or(30 * DAY, |text| text.0);
+        if keep_for.is_zero() {
+            let cure = "write how long to keep them; to take none, write snapshots = false in [evidence]";
+            self.error("storage.retention.snapshots", "keeps no picture", cure);
+        }
+        if retention.is_some_and(|raw| raw.clips.is_some()) {
+            self.notices.push("storage.retention.clips has no effect: this version keeps no clips".to_owned());
         }
         let path = match path {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
-        Storage { path, outbox_bytes }
+        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for } }
+    }
+
+    fn evidence(&mut self, raw: Option<&RawEvidence>) -> SnapshotDefaults {
+        let word = raw.and_then(|raw| raw.snapshots_from.as_deref());
+        let from = word.map_or(Some(Severity::Warning), Severity::from_label);
+        if let (None, Some(word)) = (from, word) {
+            let known: Vec<&str> = Severity::ALL.into_iter().map(Severity::label).collect();
+            self.unknown("evidence.snapshots_from", word, "severity", &known);
+        }
+        let snapshots = raw.and_then(|raw| raw.snapshots).unwrap_or(false);
+        SnapshotDefaults { snapshots, from: from.unwrap_or(Severity::Warning) }
     }
 
     fn stream(&mut self, key: &str, raw: &RawStream, schemes: &[&str]) -> Option<Stream> {
@@ -325,7 +355,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn camera(&mut self, index: usize, raw: &RawCamera, pipeline: Option<&RawPipeline>) -> Option<Camera> {
+    fn camera(
+        &mut self,
+        index: usize,
+        raw: &RawCamera,
+        pipeline: Option<&RawPipeline>,
+        snapshots: SnapshotDefaults,
+    ) -> Option<Camera> {
         let key = |name: &str| format!("camera[{index}].{name}");
         let id = self.id(&key("id"), raw.id.as_ref(), CameraId::new);
         let name = self.name(&key("name"), raw.name.as_ref());
@@ -340,7 +376,8 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let regions = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
-        let rules = self.rules(index, raw, pipeline);
+        let places = self.places(index, &raw.zone, &raw.line);
+        let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         let inherited = pipeline.regions.as_ref().and_then(|regions| self.regions("regions", regions));
@@ -351,10 +388,12 @@ impl<'a> Resolver<'a> {
             detect: detect.flatten(),
             device,
             record,
+            snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: regions.or(inherited),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
+            places,
             rules,
         })
     }
@@ -375,9 +414,26 @@ pub fn load_site(file: &Path, home: &Home) -> Result<Site, ConfigErrors> {
     load(&Document::read(file)?, home)
 }
 
+/// The same for a text that is to become `file`.
+pub fn load_site_text(file: &Path, text: &str, home: &Home) -> Result<Site, ConfigErrors> {
+    load(&Document::from_text(file, text), home)
+}
+
+/// What of a site file has no errors, if that is a site, and every error: for those who look at it rather than run it.
+pub fn load_site_partly(file: &Path, home: &Home) -> Result<(Option<Site>, ConfigErrors), ConfigErrors> {
+    Ok(resolve(&Document::read(file)?, home))
+}
+
 pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigErrors> {
+    match resolve(document, home) {
+        (Some(site), errors) if errors.0.is_empty() => Ok(site),
+        (_, errors) => Err(errors),
+    }
+}
+
+fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mut errors = ConfigErrors::default();
-    let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return Err(errors) };
+    let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return (None, errors) };
     let mut resolver = Resolver { document, errors, notices: Vec::new() };
     let mut digest = Sha256::new();
     digest.update(document.text());
@@ -393,7 +449,8 @@ pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigError
     let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
-    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, &mut digest);
+    let snapshots = resolver.evidence(raw.evidence.as_ref());
+    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
 
     let Resolver { mut errors, notices, .. } = resolver;
     let complete = (|| {
@@ -412,11 +469,8 @@ pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigError
             notices,
         })
     })();
-    if let (Some(site), true) = (complete, errors.0.is_empty()) {
-        return Ok(site);
-    }
     errors.0.sort_by_key(|error| (error.file != document.file(), error.file.clone(), error.line));
-    Err(errors)
+    (complete, errors)
 }
 
 struct HexBytes<'a>(&'a [u8]);
@@ -443,6 +497,7 @@ fn cameras(
     resolver: &mut Resolver<'_>,
     home: &Home,
     raw: &[RawCamera],
+    snapshots: SnapshotDefaults,
     digest: &mut Sha256,
 ) -> (Vec<Camera>, Vec<CameraId>) {
     if raw.is_empty() {
@@ -468,7 +523,7 @@ fn cameras(
             pipelines.push((name.clone(), raw_pipeline));
         }
         let pipeline = name.and_then(|name| pipelines.iter().find(|(known, _)| known == name));
-        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()));
+        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()), snapshots);
         let Some(camera) = camera else { continue };
         if !home.models().join(&camera.model).join("model.toml").is_file() {
             let key = if raw_camera.model.is_some() { "model" } else { "pipeline" };
@@ -491,12 +546,7 @@ fn cameras(
 
 impl Resolver<'_> {
     fn unknown_file(&mut self, key: &str, name: &str, what: &str, dir: &Path) {
-        let mut known: Vec<String> = std::fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
-            .collect();
-        known.sort();
+        let known = super::home::names(dir);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         self.unknown(key, name, what, &known);
     }

@@ -11,12 +11,17 @@ use super::resolve::Resolver;
 use super::value::DurationText;
 
 impl Resolver<'_> {
-    pub(super) fn rules(&mut self, camera: usize, raw: &RawCamera, pipeline: Option<&RawPipeline>) -> Vec<RuleSpec> {
-        let places = self.places(camera, &raw.zone, &raw.line);
+    pub(super) fn rules(
+        &mut self,
+        camera: usize,
+        raw: &RawCamera,
+        places: &Places,
+        pipeline: Option<&RawPipeline>,
+    ) -> Vec<RuleSpec> {
         let mut rules: Vec<RuleSpec> = Vec::new();
         for (index, raw_rule) in raw.rule.iter().enumerate() {
             let key = format!("camera[{camera}].rule[{index}]");
-            let Some(rule) = self.rule(&key, raw, raw_rule, &places, pipeline) else { continue };
+            let Some(rule) = self.rule(&key, raw, raw_rule, places, pipeline) else { continue };
             if rules.iter().any(|known| known.id == rule.id) {
                 let what = format!("\"{}\" is used twice on this camera", rule.id);
                 self.error(&format!("{key}.id"), what, "give each rule of a camera an id of its own");

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use analytics::rules::RuleSpec;
-use analytics::{BBox, BoxId, CameraId, SiteId, WallTime};
+use analytics::{BBox, BoxId, CameraId, Severity, SiteId, WallTime};
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::SecretRef;
+use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::source::{DeviceParams, Transport};
 
 /// Everything a box needs to know.
@@ -29,7 +31,7 @@ pub struct Site {
     pub hw_profile: HwProfile,
     /// The broker.
     pub mqtt: Mqtt,
-    /// Where events wait.
+    /// Where events wait and pictures lie.
     pub storage: Storage,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
@@ -76,13 +78,23 @@ pub struct Mqtt {
     pub primary_host: Option<String>,
 }
 
-/// Where events wait.
+/// Where events wait and pictures lie.
 #[derive(Debug, Clone)]
 pub struct Storage {
     /// A directory of this box's own.
     pub path: PathBuf,
     /// Bytes the outbox may hold.
     pub outbox_bytes: u64,
+    /// How much evidence is kept, and for how long.
+    pub evidence: EvidenceLimits,
+}
+
+impl Storage {
+    /// The pictures' place.
+    #[must_use]
+    pub fn pictures(&self) -> EvidenceStore {
+        EvidenceStore::at(self.path.join("evidence"))
+    }
 }
 
 /// One camera.
@@ -100,6 +112,8 @@ pub struct Camera {
     pub device: Option<DeviceParams>,
     /// The full-size stream: received, not decoded.
     pub record: Option<Stream>,
+    /// The least severity of incidents that are photographed; `None`: none are.
+    pub snapshots_from: Option<Severity>,
     /// Frames analysed a second.
     pub analyse_fps: f64,
     /// Name of the model.
@@ -108,6 +122,8 @@ pub struct Camera {
     pub regions: Option<Vec<BBox>>,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
+    /// All zones and lines, also those that no rule names.
+    pub places: Places,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
 }

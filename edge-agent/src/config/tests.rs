@@ -79,6 +79,21 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("[[camera]]\nid", "[storage]\noutbox = \"512\"\n[[camera]]\nid", "storage.outbox", "is not a size"),
     ("[[camera]]\nid", "[storage]\noutbox = \"1 KiB\"\n[[camera]]\nid", "storage.outbox", "too small"),
+    ("[[camera]]\nid", "[storage]\nevidence = \"1 KiB\"\n[[camera]]\nid", "storage.evidence", "too small"),
+    (
+        "[[camera]]\nid",
+        "[storage]\nretention = { snapshots = \"0s\" }\n[[camera]]\nid",
+        "storage.retention.snapshots",
+        "keeps no picture",
+    ),
+    (
+        "[[camera]]\nid",
+        "[evidence]\nsnapshots_from = \"warnin\"\n[[camera]]\nid",
+        "evidence.snapshots_from",
+        "did you mean \"warning\"?",
+    ),
+    ("[[camera]]\nid", "[evidence]\nsnapshots = \"yes\"\n[[camera]]\nid", "evidence.snapshots", "invalid type"),
+    ("detect = {", "snapshots = 1\ndetect = {", "camera[0].snapshots", "invalid type"),
     ("pipeline = \"traffic-junction\"", "pipeline = \"trafic-junction\"", "camera[0].pipeline", "did you mean"),
     ("pipeline = \"traffic-junction\"\n", "", "camera[0].pipeline", "is missing"),
     ("rtsp://192.0.2.1/sub", "rtsp://u:canary@192.0.2.1/sub", "camera[0].detect.url", "holds a user or password"),
@@ -266,6 +281,20 @@ fn the_site_goes_over_the_pipeline_and_the_pipeline_over_the_defaults() {
     assert_eq!((hold.as_secs(), *angle_deg), (9, 120.0));
     assert_eq!(site.cameras[0].analyse_fps, 5.0, "from the pipeline");
     assert_eq!(site.cameras[0].model, "ssdlite-mobilenet-v2", "from the pipeline");
+}
+
+#[test]
+fn snapshots_are_off_unless_the_site_or_the_camera_asks_for_them() {
+    use analytics::Severity::{High, Warning};
+    let ask = |site: &str, camera: &str| {
+        let text = GOOD.replacen("[[camera]]", &format!("{site}\n[[camera]]\n{camera}"), 1);
+        load(&text).expect("good").cameras[0].snapshots_from
+    };
+    assert_eq!(ask("", ""), None);
+    assert_eq!(ask("[evidence]\nsnapshots = true", ""), Some(Warning));
+    assert_eq!(ask("[evidence]\nsnapshots = true\nsnapshots_from = \"high\"", ""), Some(High));
+    assert_eq!(ask("[evidence]\nsnapshots = true", "snapshots = false"), None);
+    assert_eq!(ask("", "snapshots = true"), Some(Warning));
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub struct Manifest {
     pub licence: String,
     /// Where the weights can be had.
     pub source: String,
+    /// Address to fetch the weights from, with a commit or version in it: never a branch that moves. Without it they are
+    /// got by hand.
+    #[serde(default)]
+    pub url: Option<String>,
     /// File name of the labels: one a line, line number = class index from 0; `-` where there is none. Labels that are
     /// no class of the rules are ignored.
     pub labels: String,
@@ -269,7 +273,7 @@ impl Manifest {
         })
     }
 
-    fn find_in(&self, dir: &Path) -> Result<Option<PathBuf>, ModelError> {
+    pub(super) fn find_in(&self, dir: &Path) -> Result<Option<PathBuf>, ModelError> {
         let unreadable = |problem| ModelError::Unreadable { path: dir.to_path_buf(), problem };
         let mut candidates = Vec::new();
         for entry in fs::read_dir(dir).map_err(unreadable)? {
@@ -325,6 +329,10 @@ impl Manifest {
         }
         if !ALLOWED_LICENCES.contains(&self.licence.as_str()) {
             return Err(ModelError::Licence { path: path.to_path_buf(), licence: self.licence.clone() });
+        }
+        if self.url.as_deref().is_some_and(|url| !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)))
+        {
+            return wrong("url", "must be an address that starts with https://".into());
         }
         if let Some((key, problem)) = self.input.problem().or_else(|| self.defaults.problem()) {
             return wrong(key, problem);
@@ -405,7 +413,7 @@ pub fn list(models_dir: &Path) -> Result<Vec<Listed>, ModelError> {
     Ok(models)
 }
 
-pub(crate) fn sha256(path: &Path) -> Result<String, ModelError> {
+pub(super) fn sha256(path: &Path) -> Result<String, ModelError> {
     let unreadable = |problem| ModelError::Unreadable { path: path.to_path_buf(), problem };
     let mut hash = HashWriter(Sha256::new());
     io::copy(&mut fs::File::open(path).map_err(unreadable)?, &mut hash).map_err(unreadable)?;

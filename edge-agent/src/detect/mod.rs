@@ -6,6 +6,7 @@
 //! # Ownership
 //! A [`Detector`] belongs to one inference worker; it knows no camera, so that any worker can take any frame.
 
+pub mod fetch;
 pub mod graph;
 pub mod head;
 pub mod manifest;

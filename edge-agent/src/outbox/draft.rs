@@ -7,7 +7,7 @@ use analytics::{CameraId, Event, Kind, Phase};
 use uuid::Uuid;
 
 use crate::publish::Topics;
-use crate::publish::wire::{self, EventContext, Incident, Moment};
+use crate::publish::wire::{self, EventContext, Evidence, Incident, Moment};
 
 /// What an event does to its camera's open incidents.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,12 @@ impl Draft {
         }
     }
 
-    /// The event as it will be sent, but for its stamp.
+    /// Announces a piece of evidence with the event.
+    pub fn announce(&mut self, evidence: Evidence) {
+        self.incident.data.evidence.push(evidence);
+    }
+
+    /// The event as it will be sent, but for its stamp and what the outbox knows of its incident: revision and evidence.
     #[must_use]
     pub fn event(&self) -> &Incident {
         &self.incident

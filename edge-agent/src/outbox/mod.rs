@@ -10,6 +10,8 @@
 //! - Revisions of one incident leave in ascending order, never two at a time.
 //! - A critical `new` or `end` is never dropped, even beyond the limits; a full disk is the last limit.
 //! - The open incidents of a camera are those of its committed events: both change in one transaction.
+//! - Revisions are given at commit too and ascend by one, whichever thread an event comes from.
+//! - A piece of evidence that an event announced is pending until one event says that it is ready or failed.
 //!
 //! # Failure
 //! A commit that fails (disk full, read-only) is an error to its caller, who keeps the events and tries again; nothing
@@ -21,12 +23,16 @@
 //! transaction (group commit), so a slow disk makes groups larger, not queues longer.
 
 mod draft;
+#[cfg(test)]
+mod evidence_tests;
+mod incident;
 mod open;
 mod overflow;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
+mod thumbnail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,8 +43,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use draft::Draft;
+pub use incident::{Outcome, PendingEvidence, Settlement};
 pub use store::{Entry, NextRequest};
 pub use thread::OutboxThread;
+pub use thumbnail::Thumbnail;
 
 use crate::publish::Topics;
 use crate::publish::wire::Sequence;
@@ -127,6 +135,12 @@ pub struct OutboxStats {
     pub pending_bytes: u64,
     /// Events lost to the limits.
     pub lost_total: u64,
+    /// Thumbnails not yet delivered.
+    pub thumbnails: u64,
+    /// Their bytes.
+    pub thumbnail_bytes: u64,
+    /// Thumbnails dropped to make room for events.
+    pub thumbnails_dropped_total: u64,
     /// Transactions made.
     pub transactions_total: u64,
     /// Why the last transaction failed; `None` when it did not.
@@ -178,6 +192,29 @@ impl Outbox {
     /// the next transaction; an entry of an outbox that was set aside meanwhile is nobody's business any more.
     pub async fn delivered(&self, outbox_id: Uuid, sequence: Sequence) -> Result<(), OutboxError> {
         let command = Command::Delivered { outbox_id, sequence };
+        self.commands.send(command).await.map_err(|_| OutboxError::Stopped)
+    }
+
+    /// Evidence that was announced and not settled yet.
+    pub async fn pending_evidence(&self) -> Result<Vec<PendingEvidence>, OutboxError> {
+        self.ask(|reply| Command::PendingEvidence { reply }).await?
+    }
+
+    /// Commits, as a further revision of its incident, what became of a piece of evidence, and keeps its thumbnail for
+    /// the centre. The revision's number; `None` when the piece was not pending. The caller keeps its own reference, to
+    /// try again after a transient error.
+    pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<Option<Sequence>, OutboxError> {
+        self.ask(|reply| Command::Settle { settlement, reply }).await?
+    }
+
+    /// The thumbnail to send next: the newest.
+    pub async fn next_thumbnail(&self) -> Result<Option<Thumbnail>, OutboxError> {
+        self.ask(|reply| Command::NextThumbnail { reply }).await?
+    }
+
+    /// Says that a thumbnail was acknowledged by the broker, or is given up: it will be deleted.
+    pub async fn thumbnail_done(&self, outbox_id: Uuid, number: u64) -> Result<(), OutboxError> {
+        let command = Command::ThumbnailDone { outbox_id, number };
         self.commands.send(command).await.map_err(|_| OutboxError::Stopped)
     }
 

@@ -6,12 +6,12 @@ use rusqlite::{Connection, ErrorCode, params};
 use uuid::Uuid;
 
 use super::store::{State, Store};
-use super::{OutboxError, OutboxLimits};
+use super::{OutboxError, OutboxLimits, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, SystemKind, UtcMillis};
 
 /// Format of the database, in `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE meta (
@@ -36,13 +36,39 @@ CREATE TABLE open_incident (
     incident TEXT PRIMARY KEY,
     camera TEXT NOT NULL,
     rule TEXT NOT NULL,
-    revision INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     about_zone INTEGER NOT NULL,
     tracks TEXT NOT NULL,
     last_event_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX open_incident_by_camera ON open_incident (camera);
+";
+
+/// What format 2 adds: incidents that may still be revised, and thumbnails.
+const SCHEMA_2: &str = "
+CREATE TABLE incident (
+    incident TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    evidence TEXT NOT NULL,
+    pending INTEGER NOT NULL,
+    topic TEXT,
+    body BLOB
+) WITHOUT ROWID;
+CREATE INDEX incident_pending ON incident (incident) WHERE pending;
+CREATE TABLE thumbnail (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    severity INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX thumbnail_droppable ON thumbnail (severity, number, bytes);
+";
+
+/// In format 1 the revision stood with the open incident.
+const FROM_1_TO_2: &str = "
+INSERT INTO incident (incident, revision, evidence, pending) SELECT incident, revision, '[]', 0 FROM open_incident;
+ALTER TABLE open_incident DROP COLUMN revision;
 ";
 
 /// Opens the database, or sets it aside and opens a new one when it cannot be read.
@@ -85,6 +111,7 @@ impl Store {
         // Session numbers must not start again: a late will of an older session would pass for the present one.
         state.session = state.session.max(self.state.session);
         state.lost_total = self.state.lost_total;
+        state.thumbnails_dropped = self.state.thumbnails_dropped;
         self.db = db;
         self.state = state;
         self.handed_out.clear();
@@ -147,6 +174,7 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
     db.set_prepared_statement_cache_capacity(32);
     match db.query_row("PRAGMA user_version", [], |row| row.get(0))? {
         0 => create(&mut db)?,
+        1 => migrate_from_1(&mut db)?,
         FORMAT => {}
         found => return Err(Refused::Newer(found)),
     }
@@ -157,7 +185,16 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
 fn create(db: &mut Connection) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
     transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(SCHEMA_2)?;
     transaction.execute("INSERT INTO meta VALUES (1, ?1, 0, 0)", [wire::new_id().to_string()])?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+fn migrate_from_1(db: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    transaction.execute_batch(SCHEMA_2)?;
+    transaction.execute_batch(FROM_1_TO_2)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
@@ -178,6 +215,7 @@ fn read_state(db: &Connection) -> Result<State, Refused> {
         db.query_row("SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM entry", params![], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
+    let (thumbnails, thumbnail_bytes) = thumbnail::totals(db)?;
     Ok(State {
         outbox_id,
         last_sequence: last_sequence as u64,
@@ -185,6 +223,9 @@ fn read_state(db: &Connection) -> Result<State, Refused> {
         pending: pending as u64,
         pending_bytes: pending_bytes as u64,
         lost_total: 0,
+        thumbnails,
+        thumbnail_bytes,
+        thumbnails_dropped: 0,
         overflow: None,
     })
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::OutboxLimits;
 use super::store::{State, insert_system, json, remove};
+use super::{OutboxLimits, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, Lost, Sequence, SystemKind, UtcMillis};
 
@@ -20,6 +20,7 @@ pub(super) fn make_room(
 ) -> rusqlite::Result<()> {
     let handed_out: Vec<u64> = handed_out.iter().map(|sequence| sequence.0).collect();
     loop {
+        thumbnail::make_room(transaction, state, limits)?;
         let mut lost = Vec::new();
         while state.pending > limits.max_rows || state.pending_bytes > limits.max_bytes {
             let Some(victim) = victim(transaction, &handed_out)? else { break };

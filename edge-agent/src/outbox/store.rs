@@ -12,12 +12,14 @@ use uuid::Uuid;
 
 use super::OutboxLimits;
 use super::draft::{Draft, OpenChange};
+use super::incident::{self, PendingEvidence, Settlement};
 use super::overflow::{Runs, make_room};
+use super::thumbnail::{self, Thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
 
 /// May be dropped first, second, never: the column `keep`.
-const KEEP_UPDATE: i64 = 0;
+pub(super) const KEEP_UPDATE: i64 = 0;
 const KEEP_OTHER: i64 = 1;
 const KEEP_ALWAYS: i64 = 2;
 
@@ -59,7 +61,19 @@ pub struct Entry {
 pub(super) struct Writes {
     pub(super) delivered: Vec<Sequence>,
     pub(super) commits: Vec<Arc<[Draft]>>,
+    pub(super) settlements: Vec<Arc<Settlement>>,
+    /// Thumbnails that were acknowledged, or given up.
+    pub(super) thumbnails_done: Vec<u64>,
     pub(super) session: bool,
+}
+
+/// The numbers that one transaction gave.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// To each commit, in order.
+    pub(super) commits: Vec<Vec<Sequence>>,
+    /// To each settlement; `None` where nothing was pending.
+    pub(super) settlements: Vec<Option<Sequence>>,
 }
 
 /// What is known without asking the database; taken over only when the transaction that changed it succeeded.
@@ -71,6 +85,9 @@ pub(super) struct State {
     pub(super) pending: u64,
     pub(super) pending_bytes: u64,
     pub(super) lost_total: u64,
+    pub(super) thumbnails: u64,
+    pub(super) thumbnail_bytes: u64,
+    pub(super) thumbnails_dropped: u64,
     /// The overflow event that further losses are added to.
     pub(super) overflow: Option<(u64, System, Runs)>,
 }
@@ -89,17 +106,24 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Does everything in one durable transaction, or nothing. The numbers given to each commit, in order.
-    pub(super) fn apply(&mut self, writes: &Writes) -> rusqlite::Result<Vec<Vec<Sequence>>> {
+    /// Does everything in one durable transaction, or nothing.
+    pub(super) fn apply(&mut self, writes: &Writes) -> rusqlite::Result<Given> {
         let mut state = self.state.clone();
         let transaction = self.db.transaction()?;
         for &sequence in &writes.delivered {
             remove(&transaction, &mut state, sequence.0)?;
         }
+        for &number in &writes.thumbnails_done {
+            thumbnail::remove(&transaction, &mut state, number)?;
+        }
         let recorded_at = UtcMillis::now();
-        let mut given = Vec::with_capacity(writes.commits.len());
+        let mut given = Given::default();
         for drafts in &writes.commits {
-            given.push(insert_all(&transaction, &mut state, drafts, recorded_at)?);
+            given.commits.push(insert_all(&transaction, &mut state, drafts, recorded_at)?);
+        }
+        for settlement in &writes.settlements {
+            let settled = incident::settle(&transaction, &mut state, &self.topics, settlement, recorded_at)?;
+            given.settlements.push(settled);
         }
         make_room(&transaction, &mut state, self.limits, &self.topics, &self.handed_out)?;
         state.session += u64::from(writes.session);
@@ -151,10 +175,21 @@ impl Store {
         Ok(Entry { outbox_id: self.state.outbox_id, sequence: Sequence(sequence), topic, payload, replayed })
     }
 
+    /// Evidence whose file is not known to be whole.
+    pub(super) fn pending_evidence(&self) -> rusqlite::Result<Vec<PendingEvidence>> {
+        incident::pending(&self.db)
+    }
+
+    /// The thumbnail to send next.
+    pub(super) fn next_thumbnail(&self) -> rusqlite::Result<Option<Thumbnail>> {
+        thumbnail::next(&self.db, self.state.outbox_id)
+    }
+
     /// The open incidents of a camera, oldest first.
     pub(super) fn open_incidents(&self, camera: &CameraId) -> rusqlite::Result<Vec<OpenIncident>> {
         let mut query = self.db.prepare_cached(
-            "SELECT incident, rule, revision, started_at, about_zone, tracks, last_event_at FROM open_incident
+            "SELECT incident, rule, revision, started_at, about_zone, tracks, last_event_at
+             FROM open_incident JOIN incident USING (incident)
              WHERE camera = ?1 ORDER BY started_at, incident",
         )?;
         let rows = query.query_map([camera.as_str()], |row| {
@@ -238,7 +273,11 @@ fn insert_all(
     for draft in drafts {
         let sequence = Sequence(state.last_sequence + 1);
         let mut event = draft.incident.clone();
+        incident::revise(transaction, &mut event)?;
         event.stamp(Stamp { sequence, recorded_at, outbox_id: state.outbox_id });
+        let payload = event.to_bytes();
+        let is_open = matches!(draft.change, OpenChange::Open(_));
+        incident::note(transaction, &event, &draft.topic, &payload, is_open)?;
         let row = Row {
             incident: event.data.incident_id,
             severity: event.data.severity,
@@ -248,7 +287,7 @@ fn insert_all(
                 (Phase::New | Phase::End, _) => KEEP_OTHER,
             },
             topic: &draft.topic,
-            payload: event.to_bytes(),
+            payload,
         };
         insert(transaction, state, row)?;
         change_open(transaction, &draft.camera, &draft.change)?;
@@ -257,16 +296,17 @@ fn insert_all(
     Ok(given)
 }
 
-struct Row<'a> {
-    incident: Uuid,
-    severity: Severity,
-    keep: i64,
-    topic: &'a str,
-    payload: Vec<u8>,
+/// An event as it is stored.
+pub(super) struct Row<'a> {
+    pub(super) incident: Uuid,
+    pub(super) severity: Severity,
+    pub(super) keep: i64,
+    pub(super) topic: &'a str,
+    pub(super) payload: Vec<u8>,
 }
 
 /// Puts a row in under the next sequence number.
-fn insert(transaction: &Transaction<'_>, state: &mut State, row: Row<'_>) -> rusqlite::Result<()> {
+pub(super) fn insert(transaction: &Transaction<'_>, state: &mut State, row: Row<'_>) -> rusqlite::Result<()> {
     state.last_sequence += 1;
     let sequence = state.last_sequence as i64;
     let bytes = row.payload.len() as u64;
@@ -324,14 +364,13 @@ fn change_open(transaction: &Transaction<'_>, camera: &CameraId, change: &OpenCh
             transaction
                 .prepare_cached(
                     "INSERT OR REPLACE INTO open_incident
-                     (incident, camera, rule, revision, started_at, about_zone, tracks, last_event_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                     (incident, camera, rule, started_at, about_zone, tracks, last_event_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![
                     open.incident_id.to_string(),
                     camera.as_str(),
                     text_from_rule(&open.rule),
-                    open.revision,
                     open.started_at.as_unix_nanos(),
                     open.about_zone,
                     text_from_tracks(&open.tracks),

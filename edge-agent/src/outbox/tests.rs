@@ -23,17 +23,17 @@ use crate::publish::wire::{
 };
 use crate::publish::{TopicRoot, Topics};
 
-fn topics() -> Topics {
+pub(crate) fn topics() -> Topics {
     let (site, box_id) = (SiteId::new("site-1").expect("valid"), BoxId::new("box-a").expect("valid"));
     Topics::new(TopicRoot::default(), site, box_id)
 }
 
-fn camera() -> CameraId {
+pub(crate) fn camera() -> CameraId {
     CameraId::new("cam-1").expect("valid")
 }
 
 /// A draft of revision `revision` of incident `incident`.
-fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
+pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
     let event = Event {
         id: Uuid::from_u64_pair(incident, revision.into()),
         incident_id: Uuid::from_u64_pair(0, incident),
@@ -79,34 +79,34 @@ fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draf
     Draft::new(&topics(), &context, moment, &event)
 }
 
-fn open_store(folder: &Path, limits: OutboxLimits) -> Store {
+pub(super) fn open_store(folder: &Path, limits: OutboxLimits) -> Store {
     open::open(&folder.join("outbox.db"), limits, &topics()).expect("opens")
 }
 
-fn commit(store: &mut Store, drafts: Vec<Draft>) -> Vec<u64> {
+pub(super) fn commit(store: &mut Store, drafts: Vec<Draft>) -> Vec<u64> {
     let writes = Writes { commits: vec![drafts.into()], ..Default::default() };
     let given = store.apply(&writes).expect("writes");
-    given[0].iter().map(|sequence| sequence.0).collect()
+    given.commits[0].iter().map(|sequence| sequence.0).collect()
 }
 
-fn deliver(store: &mut Store, sequences: &[u64]) {
+pub(super) fn deliver(store: &mut Store, sequences: &[u64]) {
     let delivered = sequences.iter().map(|&sequence| Sequence(sequence)).collect();
     store.apply(&Writes { delivered, ..Default::default() }).expect("writes");
 }
 
-fn next(store: &mut Store, mark: u64, held: &[u64], limit: usize) -> Vec<Entry> {
+pub(super) fn next(store: &mut Store, mark: u64, held: &[u64], limit: usize) -> Vec<Entry> {
     let held = held.iter().map(|&sequence| Sequence(sequence)).collect();
     store
         .next(&NextRequest { mark: Sequence(mark), held, held_topics: Vec::new(), limit, backlog: limit })
         .expect("reads")
 }
 
-fn numbers(entries: &[Entry]) -> Vec<u64> {
+pub(super) fn numbers(entries: &[Entry]) -> Vec<u64> {
     entries.iter().map(|entry| entry.sequence.0).collect()
 }
 
 /// Everything pending in the order of sending, one at a time.
-fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
+pub(super) fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
     let mut sent = Vec::new();
     while let [entry] = &next(store, mark, &[], 1)[..] {
         deliver(store, &[entry.sequence.0]);
@@ -116,7 +116,7 @@ fn drain(store: &mut Store, mark: u64) -> Vec<Entry> {
 }
 
 /// What a crash leaves: the files as they are at this instant, opened again.
-fn crash(store: Store, from: &Path, to: &Path, limits: OutboxLimits) -> Store {
+pub(super) fn crash(store: Store, from: &Path, to: &Path, limits: OutboxLimits) -> Store {
     for file in std::fs::read_dir(from).expect("lists") {
         let file = file.expect("lists");
         std::fs::copy(file.path(), to.join(file.file_name())).expect("copies");
@@ -175,7 +175,7 @@ proptest! {
                         drafts.push(group.collect());
                     }
                     let given = store.apply(&Writes { commits: drafts, ..Default::default() }).expect("writes");
-                    let flat: Vec<u64> = given.into_iter().flatten().map(|sequence| sequence.0).collect();
+                    let flat: Vec<u64> = given.commits.into_iter().flatten().map(|sequence| sequence.0).collect();
                     prop_assert!(flat.iter().copied().eq(last + 1 - flat.len() as u64..=last));
                 }
                 Step::Deliver(count) => {
@@ -267,7 +267,7 @@ fn without_allowance_for_backlog_only_live_entries_are_given() {
     assert_eq!(numbers(&store.next(&request(2)).expect("reads")), [1, 5, 3]);
 }
 
-fn lost_in(entries: &[Entry]) -> Vec<u64> {
+pub(super) fn lost_in(entries: &[Entry]) -> Vec<u64> {
     let system = entries.iter().filter(|entry| entry.topic == topics().system());
     let mut lost: Vec<u64> = system
         .map(|entry| serde_json::from_slice::<System>(&entry.payload).expect("a system event"))
@@ -414,14 +414,15 @@ async fn a_full_disk_is_an_error_to_the_caller_and_nothing_is_lost_or_skipped() 
     };
     set_limit(&store, pages);
     let many: Arc<[Draft]> = (2..40).map(|i| draft(i, 1, Phase::New, Severity::High)).collect();
-    let writes = Writes { delivered: vec![Sequence(1)], commits: vec![Arc::clone(&many)], session: true };
+    let writes =
+        Writes { delivered: vec![Sequence(1)], commits: vec![Arc::clone(&many)], session: true, ..Default::default() };
     let error = store.apply(&writes).expect_err("there is no room");
     assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
     assert_eq!((store.state.last_sequence, store.state.pending), (1, 1));
     assert_eq!(numbers(&next(&mut store, 0, &[], 9)), [1], "what was committed is still there");
     set_limit(&store, 1 << 20);
     let given = store.apply(&writes).expect("there is room again");
-    assert!(given[0].iter().map(|sequence| sequence.0).eq(2..40));
+    assert!(given.commits[0].iter().map(|sequence| sequence.0).eq(2..40));
     assert!(numbers(&next(&mut store, 39, &[], 99)).into_iter().eq(2..40));
 }
 

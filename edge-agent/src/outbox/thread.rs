@@ -9,8 +9,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::draft::Draft;
+use super::incident::{PendingEvidence, Settlement};
 use super::open::is_damage;
-use super::store::{Entry, NextRequest, Store, Writes};
+use super::store::{Entry, Given, NextRequest, Store, Writes};
+use super::thumbnail::Thumbnail;
 use super::{COMMANDS, OutboxError, OutboxStats};
 use crate::publish::wire::Sequence;
 
@@ -20,9 +22,13 @@ type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Commit { drafts: Arc<[Draft]>, reply: Reply<Vec<Sequence>> },
+    Settle { settlement: Arc<Settlement>, reply: Reply<Option<Sequence>> },
     Delivered { outbox_id: Uuid, sequence: Sequence },
+    ThumbnailDone { outbox_id: Uuid, number: u64 },
     NextSession { reply: Reply<u64> },
     Next { request: NextRequest, reply: Reply<Vec<Entry>> },
+    NextThumbnail { reply: Reply<Option<Thumbnail>> },
+    PendingEvidence { reply: Reply<Vec<PendingEvidence>> },
     OpenIncidents { camera: CameraId, reply: Reply<Vec<OpenIncident>> },
 }
 
@@ -33,7 +39,15 @@ pub struct OutboxThread(JoinHandle<()>);
 impl OutboxThread {
     pub(super) fn spawn(store: Store, commands: mpsc::Receiver<Command>) -> (Self, watch::Receiver<OutboxStats>) {
         let (stats, watcher) = watch::channel(snapshot(&store, 0, None));
-        let owner = Owner { store, undeleted: Vec::new(), transactions: 0, failing: None, damaged: false, stats };
+        let owner = Owner {
+            store,
+            undeleted: Vec::new(),
+            undeleted_thumbnails: Vec::new(),
+            transactions: 0,
+            failing: None,
+            damaged: false,
+            stats,
+        };
         let handle = std::thread::Builder::new()
             .name("outbox".to_owned())
             .spawn(move || owner.run(commands))
@@ -53,6 +67,7 @@ struct Owner {
     store: Store,
     /// Acknowledged by the broker, and still to be deleted because a transaction failed.
     undeleted: Vec<Sequence>,
+    undeleted_thumbnails: Vec<u64>,
     transactions: u64,
     failing: Option<String>,
     /// The database is damaged and its replacement has not succeeded yet.
@@ -77,11 +92,13 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, sessions, reads, .. } = group;
+        let Group { mut writes, commits, settlements, sessions, reads, .. } = group;
         writes.delivered.append(&mut self.undeleted);
-        let written = if writes.is_empty() { Ok(Vec::new()) } else { self.write(&mut writes) };
+        writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
+        let written = if writes.is_empty() { Ok(Given::default()) } else { self.write(&mut writes) };
         if written.is_err() {
             self.undeleted = writes.delivered;
+            self.undeleted_thumbnails = writes.thumbnails_done;
         }
         let now = snapshot(&self.store, self.transactions, self.failing.clone());
         self.stats.send_if_modified(|stats| {
@@ -91,8 +108,11 @@ impl Owner {
         });
         match written {
             Ok(given) => {
-                for (reply, sequences) in commits.into_iter().zip(given) {
+                for (reply, sequences) in commits.into_iter().zip(given.commits) {
                     let _ = reply.send(Ok(sequences));
+                }
+                for (reply, sequence) in settlements.into_iter().zip(given.settlements) {
+                    let _ = reply.send(Ok(sequence));
                 }
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
@@ -105,6 +125,9 @@ impl Owner {
                 for reply in commits {
                     let _ = reply.send(Err(error.clone()));
                 }
+                for reply in settlements {
+                    let _ = reply.send(Err(error.clone()));
+                }
                 for reply in sessions {
                     let _ = reply.send(Err(error.clone()));
                 }
@@ -115,13 +138,14 @@ impl Owner {
         }
     }
 
-    fn write(&mut self, writes: &mut Writes) -> Result<Vec<Vec<Sequence>>, OutboxError> {
+    fn write(&mut self, writes: &mut Writes) -> Result<Given, OutboxError> {
         let result = self.store.apply(writes);
         self.transactions += 1;
         let result = result.map_err(|error| {
             if is_damage(&error) {
                 // Numbers of the old outbox mean nothing in the new one.
                 writes.delivered.clear();
+                writes.thumbnails_done.clear();
             }
             self.failure(&error)
         });
@@ -154,6 +178,14 @@ impl Owner {
                 let entries = self.store.next(&request).map_err(|error| self.failure(&error));
                 let _ = reply.send(entries);
             }
+            Read::NextThumbnail(reply) => {
+                let thumbnail = self.store.next_thumbnail().map_err(|error| self.failure(&error));
+                let _ = reply.send(thumbnail);
+            }
+            Read::PendingEvidence(reply) => {
+                let pending = self.store.pending_evidence().map_err(|error| self.failure(&error));
+                let _ = reply.send(pending);
+            }
             Read::OpenIncidents(camera, reply) => {
                 let open = self.store.open_incidents(&camera).map_err(|error| self.failure(&error));
                 let _ = reply.send(open);
@@ -168,12 +200,15 @@ struct Group {
     outbox_id: Uuid,
     writes: Writes,
     commits: Vec<Reply<Vec<Sequence>>>,
+    settlements: Vec<Reply<Option<Sequence>>>,
     sessions: Vec<Reply<u64>>,
     reads: Vec<Read>,
 }
 
 enum Read {
     Next(NextRequest, Reply<Vec<Entry>>),
+    NextThumbnail(Reply<Option<Thumbnail>>),
+    PendingEvidence(Reply<Vec<PendingEvidence>>),
     OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
 }
 
@@ -181,6 +216,12 @@ impl Read {
     fn refuse(self, error: &OutboxError) {
         match self {
             Self::Next(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::NextThumbnail(reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::PendingEvidence(reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::OpenIncidents(_, reply) => {
@@ -200,14 +241,23 @@ impl Group {
             Command::Delivered { outbox_id, sequence } if outbox_id == self.outbox_id => {
                 self.writes.delivered.push(sequence);
             }
-            // Its number means another event in the present outbox.
-            Command::Delivered { .. } => {}
+            Command::ThumbnailDone { outbox_id, number } if outbox_id == self.outbox_id => {
+                self.writes.thumbnails_done.push(number);
+            }
+            // Its number means another one in the present outbox.
+            Command::Delivered { .. } | Command::ThumbnailDone { .. } => {}
+            Command::Settle { settlement, reply } => {
+                self.writes.settlements.push(settlement);
+                self.settlements.push(reply);
+            }
             Command::NextSession { reply } => {
                 // Askers of one group are never two publishers: one number is enough.
                 self.writes.session = true;
                 self.sessions.push(reply);
             }
             Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
+            Command::NextThumbnail { reply } => self.reads.push(Read::NextThumbnail(reply)),
+            Command::PendingEvidence { reply } => self.reads.push(Read::PendingEvidence(reply)),
             Command::OpenIncidents { camera, reply } => self.reads.push(Read::OpenIncidents(camera, reply)),
         }
     }
@@ -215,7 +265,11 @@ impl Group {
 
 impl Writes {
     fn is_empty(&self) -> bool {
-        self.delivered.is_empty() && self.commits.is_empty() && !self.session
+        self.delivered.is_empty()
+            && self.thumbnails_done.is_empty()
+            && self.commits.is_empty()
+            && self.settlements.is_empty()
+            && !self.session
     }
 }
 
@@ -227,6 +281,9 @@ fn snapshot(store: &Store, transactions_total: u64, failing: Option<String>) -> 
         pending: state.pending,
         pending_bytes: state.pending_bytes,
         lost_total: state.lost_total,
+        thumbnails: state.thumbnails,
+        thumbnail_bytes: state.thumbnail_bytes,
+        thumbnails_dropped_total: state.thumbnails_dropped,
         transactions_total,
         failing,
         set_aside: store.set_aside.clone(),

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use super::refused::Suspicion;
 use super::retained::Retained;
-use super::wire::{HostState, Sequence};
+use super::thumbnails::Thumbnails;
+use super::wire::{EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, Sequence};
 use super::{
     BoxFuture, Link, LinkError, Message, PublishError, PublishParams, PublishStatus, PublishTask, Publisher,
     RefusalScope,
 };
-use crate::outbox::{Entry, NextRequest, Outbox, OutboxError};
+use crate::outbox::{Entry, NextRequest, Outbox, OutboxError, Thumbnail};
 
 /// Events from before the connection in flight: few, so that on a slow link a live one has no long queue before it
 /// (four of 2 KiB are a quarter of a second at 256 kbit/s), whatever the link carries.
@@ -51,10 +52,19 @@ pub(super) struct Report {
     pub(super) healthy: bool,
     /// An event was found to break connections, and is held.
     pub(super) held: bool,
+    /// A thumbnail was found to break connections, and is to be given up.
+    pub(super) thumbnail_given_up: Option<(Uuid, u64)>,
+}
+
+/// What one connection leaves to the next.
+pub(super) struct Memory<'a> {
+    pub(super) suspicion: &'a mut Suspicion,
+    pub(super) thumbnails: &'a mut Thumbnails,
 }
 
 enum What {
     Event { sequence: Sequence, topic: String, replayed: bool },
+    Thumbnail { number: u64 },
     State { topic: String, version: u64 },
 }
 
@@ -72,6 +82,7 @@ pub(super) struct Drain<'a, L> {
     retained: &'a Retained,
     status: &'a watch::Sender<PublishStatus>,
     suspicion: &'a mut Suspicion,
+    thumbnails: &'a mut Thumbnails,
     max_packet_bytes: usize,
     /// The outbox that the connection was made for.
     outbox_id: Uuid,
@@ -92,13 +103,15 @@ pub(super) struct Drain<'a, L> {
     stopping: bool,
     /// Nothing more to send when last looked.
     drained: bool,
+    /// No event was due when last looked, not even a late one.
+    no_event_due: bool,
 }
 
 impl<'a, L: Link> Drain<'a, L> {
     pub(super) fn new<P: Publisher<Link = L>>(
         link: &'a L,
         task: &'a PublishTask<P>,
-        suspicion: &'a mut Suspicion,
+        memory: Memory<'a>,
         max_packet_bytes: Option<u32>,
         settle: bool,
     ) -> Self {
@@ -114,7 +127,8 @@ impl<'a, L: Link> Drain<'a, L> {
             outbox: &task.outbox,
             retained: &task.retained,
             status: &task.status,
-            suspicion,
+            suspicion: memory.suspicion,
+            thumbnails: memory.thumbnails,
             max_packet_bytes: max_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize),
             outbox_id,
             mark,
@@ -128,6 +142,7 @@ impl<'a, L: Link> Drain<'a, L> {
             host_online: task.params.primary_host.is_none(),
             stopping: false,
             drained: false,
+            no_event_due: false,
         }
     }
 
@@ -152,7 +167,11 @@ impl<'a, L: Link> Drain<'a, L> {
         let mut stop_by = Instant::now() + Duration::from_secs(86_400 * 365);
         loop {
             self.send_changed_state();
-            if let Err(OutboxError::Stopped) = self.feed().await {
+            let fed = match self.feed().await {
+                Ok(()) => self.feed_thumbnail().await,
+                stopped => stopped,
+            };
+            if let Err(OutboxError::Stopped) = fed {
                 tracing::error!("the outbox has stopped; publishing ends");
                 return End::Stopped;
             }
@@ -183,22 +202,28 @@ impl<'a, L: Link> Drain<'a, L> {
 
     /// Ends the connection's bookkeeping.
     pub(super) fn finish(self, end: &End) -> Report {
-        let in_flight: Vec<(Sequence, String)> = self
-            .flights
-            .into_iter()
-            .filter_map(|flight| match flight.what {
-                What::Event { sequence, topic, .. } => Some((sequence, topic)),
-                What::State { .. } => None,
-            })
-            .collect();
-        let held = match end {
-            End::Lost(error) => self.suspicion.connection_ended(error, &in_flight, self.delivered == 0, Instant::now()),
-            End::Stopped | End::Replaced => false,
+        let (mut in_flight, mut thumbnail): (Vec<(Sequence, String)>, Option<u64>) = (Vec::new(), None);
+        for flight in self.flights {
+            match flight.what {
+                What::Event { sequence, topic, .. } => in_flight.push((sequence, topic)),
+                What::Thumbnail { number } => thumbnail = Some(number),
+                What::State { .. } => {}
+            }
+        }
+        let (held, given_up) = match (end, thumbnail) {
+            // An event that is to blame will be so again, and no thumbnail is sent beside it.
+            (End::Lost(error), Some(number)) => (false, self.thumbnails.connection_ended(error, number)),
+            (End::Lost(error), None) => {
+                let fruitless = self.delivered == 0;
+                (self.suspicion.connection_ended(error, &in_flight, fruitless, Instant::now()), false)
+            }
+            (End::Stopped | End::Replaced, _) => (false, false),
         };
         Report {
             unacknowledged: in_flight.len() as u64,
             healthy: self.delivered > 0 || self.connected_at.elapsed() >= GOOD_AFTER,
             held,
+            thumbnail_given_up: thumbnail.filter(|_| given_up).map(|number| (self.outbox_id, number)),
         }
     }
 
@@ -226,8 +251,15 @@ impl<'a, L: Link> Drain<'a, L> {
     fn wake_at(&self) -> Instant {
         let far = self.fed_at + Duration::from_secs(3600);
         let mut wake_at = self.oldest_sent_at().map_or(far, |at| at + self.params.ack_timeout);
-        let pending = self.outbox.stats().borrow().pending;
-        if pending > self.events_in_flight() as u64 {
+        let (pending, thumbnails) = {
+            let stats = self.outbox.stats();
+            let stats = stats.borrow();
+            (stats.pending, stats.thumbnails)
+        };
+        if thumbnails > 0 {
+            wake_at = self.thumbnails.paused_until(self.fed_at).map_or(wake_at, |until| wake_at.min(until));
+        }
+        if pending > self.events_in_flight() as u64 || thumbnails > 0 {
             let release = self.suspicion.held.next_release(self.fed_at);
             let dues = [Some(self.send_after), Some(self.backlog_after), release].into_iter().flatten();
             wake_at = dues.filter(|due| *due > self.fed_at).fold(wake_at, Instant::min);
@@ -239,6 +271,7 @@ impl<'a, L: Link> Drain<'a, L> {
     async fn feed(&mut self) -> Result<(), OutboxError> {
         let now = Instant::now();
         self.fed_at = now;
+        self.no_event_due = false;
         let window = self.suspicion.window(self.params.in_flight);
         let limit = window.saturating_sub(self.events_in_flight());
         let held = &self.suspicion.held;
@@ -251,18 +284,20 @@ impl<'a, L: Link> Drain<'a, L> {
         }
         let in_flight = self.flights.iter().filter_map(|flight| match &flight.what {
             What::Event { sequence, .. } => Some(*sequence),
-            What::State { .. } => None,
+            What::State { .. } | What::Thumbnail { .. } => None,
         });
+        let with_backlog = self.may_send_backlog(now);
         let request = NextRequest {
             mark: self.mark,
             held: in_flight.chain(held.messages(now)).collect(),
             held_topics: held.topics(now).cloned().collect(),
             limit,
-            backlog: usize::from(self.may_send_backlog(now)),
+            backlog: usize::from(with_backlog),
         };
         match self.outbox.next(request).await {
             Ok(entries) => {
                 self.drained = entries.is_empty();
+                self.no_event_due = entries.is_empty() && (with_backlog || self.outbox.stats().borrow().pending == 0);
                 for entry in entries {
                     self.send_event(entry);
                 }
@@ -277,6 +312,39 @@ impl<'a, L: Link> Drain<'a, L> {
         }
     }
 
+    /// Sends a thumbnail, if none is on its way and no event wants the link.
+    async fn feed_thumbnail(&mut self) -> Result<(), OutboxError> {
+        let now = self.fed_at;
+        let no_flight = self.flights.iter().all(|flight| matches!(flight.what, What::State { .. }));
+        let may_send = self.no_event_due && no_flight && !self.stopping && !self.suspicion.is_careful();
+        let waiting = self.outbox.stats().borrow().thumbnails;
+        if !may_send || waiting == 0 || self.thumbnails.paused_until(now).is_some() {
+            return Ok(());
+        }
+        match self.outbox.next_thumbnail().await {
+            Ok(Some(thumbnail)) => self.send_thumbnail(thumbnail).await,
+            Ok(None) => {}
+            Err(error) if error.is_transient() => self.thumbnails.refused(now),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn send_thumbnail(&mut self, thumbnail: Thumbnail) {
+        let Thumbnail { number, topic, payload, .. } = thumbnail;
+        if payload.len() + topic.len() + PACKET_OVERHEAD > self.max_packet_bytes {
+            return self.give_up(number, "larger than the broker takes").await;
+        }
+        let ack = self.link.publish(Message { topic, payload, content_type: JPEG_CONTENT_TYPE, retained: false });
+        self.flights.push(Flight { what: What::Thumbnail { number }, sent_at: Instant::now(), ack });
+    }
+
+    async fn give_up(&mut self, number: u64, reason: &str) {
+        tracing::warn!(number, reason, "a thumbnail was refused; it is given up");
+        self.status.send_modify(|status| status.thumbnails_given_up += 1);
+        let _ = self.outbox.thumbnail_done(self.outbox_id, number).await;
+    }
+
     fn send_event(&mut self, entry: Entry) {
         let Entry { sequence, topic, payload, replayed, .. } = entry;
         let now = Instant::now();
@@ -287,7 +355,8 @@ impl<'a, L: Link> Drain<'a, L> {
             self.refused(sequence, &topic, "larger than the broker takes", RefusalScope::Message);
             return;
         }
-        let ack = self.link.publish(Message { topic: topic.clone(), payload, retained: false });
+        let content_type = EVENT_CONTENT_TYPE;
+        let ack = self.link.publish(Message { topic: topic.clone(), payload, content_type, retained: false });
         self.flights.push(Flight { what: What::Event { sequence, topic, replayed }, sent_at: now, ack });
         self.status.send_modify(|status| status.in_flight += 1);
     }
@@ -306,7 +375,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 .iter()
                 .filter_map(|flight| match &flight.what {
                     What::State { topic, .. } => Some(topic.as_str()),
-                    What::Event { .. } => None,
+                    What::Event { .. } | What::Thumbnail { .. } => None,
                 })
                 .collect();
             if on_their_way.len() >= STATE_IN_FLIGHT {
@@ -315,7 +384,7 @@ impl<'a, L: Link> Drain<'a, L> {
             let is_known =
                 |topic: &str, version| self.known.get(topic) == Some(&version) || on_their_way.contains(&topic);
             let Some((topic, version, payload)) = self.retained.find_new(is_known) else { return };
-            self.send_state(Message { topic, payload, retained: true }, version);
+            self.send_state(Message::state(topic, payload), version);
         }
     }
 
@@ -338,6 +407,19 @@ impl<'a, L: Link> Drain<'a, L> {
                     self.refused(sequence, &topic, &reason, scope);
                 }
             }
+            (What::Thumbnail { number }, Ok(())) => {
+                self.thumbnails.accepted();
+                self.status.send_modify(|status| status.thumbnails += 1);
+                let _ = self.outbox.thumbnail_done(self.outbox_id, number).await;
+            }
+            (What::Thumbnail { number }, Err(PublishError::Refused { reason, scope: RefusalScope::Message })) => {
+                self.give_up(number, &reason).await;
+            }
+            (What::Thumbnail { .. }, Err(PublishError::Refused { reason, .. })) => {
+                tracing::warn!(reason, "thumbnails are refused; they wait in the outbox");
+                self.thumbnails.refused(Instant::now());
+            }
+            (What::Thumbnail { .. }, Err(PublishError::Gone)) => {}
             (What::State { topic, version }, result) => {
                 if let Err(error @ PublishError::Refused { .. }) = result {
                     tracing::warn!(topic, %error, "retained state was not published");

@@ -22,11 +22,13 @@
 mod backoff;
 mod drain;
 pub mod mqtt;
+pub mod probe;
 mod refused;
 mod retained;
 pub mod schema;
 #[cfg(test)]
 mod tests;
+mod thumbnails;
 mod topics;
 pub mod wire;
 
@@ -42,9 +44,10 @@ pub use topics::{InvalidRoot, TopicRoot, Topics};
 
 use crate::outbox::Outbox;
 use backoff::Backoff;
-use drain::{Drain, End};
+use drain::{Drain, End, Memory};
 use refused::Suspicion;
 use retained::Retained;
+use thumbnails::Thumbnails;
 use wire::{Birth, Presence, Status, UtcMillis};
 
 /// A future on the heap.
@@ -55,10 +58,19 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct Message {
     /// Where to.
     pub topic: String,
-    /// JSON.
+    /// JSON or a JPEG.
     pub payload: Vec<u8>,
+    /// What the payload is; empty for what was received.
+    pub content_type: &'static str,
     /// State is retained, an event is not.
     pub retained: bool,
+}
+
+impl Message {
+    /// Retained state.
+    pub(crate) fn state(topic: String, payload: Vec<u8>) -> Self {
+        Self { topic, payload, content_type: wire::STATE_CONTENT_TYPE, retained: true }
+    }
 }
 
 /// Why there is no connection, or no more.
@@ -216,6 +228,10 @@ pub struct PublishStatus {
     pub retries: u64,
     /// Refusals of single messages.
     pub refused: u64,
+    /// Thumbnails acknowledged by the broker.
+    pub thumbnails: u64,
+    /// Thumbnails that the broker does not take.
+    pub thumbnails_given_up: u64,
     /// The last trouble, without secrets; kept until the next delivery.
     pub last_error: Option<String>,
 }
@@ -260,6 +276,8 @@ pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox
         in_flight: 0,
         retries: 0,
         refused: 0,
+        thumbnails: 0,
+        thumbnails_given_up: 0,
         last_error: None,
     });
     let retained = Retained::default();
@@ -271,7 +289,7 @@ impl<P: Publisher> PublishTask<P> {
     /// Publishes until `stop`, then says `stopped` and goodbye.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::default();
-        let mut suspicion = Suspicion::default();
+        let (mut suspicion, mut thumbnails) = (Suspicion::default(), Thumbnails::default());
         let mut first_attempt = true;
         let mut unused_session = None;
         while !stop.is_cancelled() {
@@ -288,10 +306,11 @@ impl<P: Publisher> PublishTask<P> {
             let error = match connected {
                 Ok(connection) => {
                     let settle = !first_attempt && !connection.session_present;
-                    match self.run_once(connection, session, settle, &mut suspicion, &mut backoff, &stop).await {
+                    let memory = Memory { suspicion: &mut suspicion, thumbnails: &mut thumbnails };
+                    match self.run_once(connection, session, settle, memory, &mut backoff, &stop).await {
                         End::Stopped => return,
                         End::Replaced => {
-                            suspicion = Suspicion::default();
+                            (suspicion, thumbnails) = (Suspicion::default(), Thumbnails::default());
                             continue;
                         }
                         End::Lost(error) => error,
@@ -320,7 +339,7 @@ impl<P: Publisher> PublishTask<P> {
         connection: Connection<P::Link>,
         session: u64,
         settle: bool,
-        suspicion: &mut Suspicion,
+        memory: Memory<'_>,
         backoff: &mut Backoff,
         stop: &CancellationToken,
     ) -> End {
@@ -333,7 +352,7 @@ impl<P: Publisher> PublishTask<P> {
         });
         let hello = [self.birth(session), self.presence(Presence::Online, session, Some(UtcMillis::now()))];
         let goodbye = self.presence(Presence::Stopped, session, Some(UtcMillis::now()));
-        let mut drain = Drain::new(&link, self, suspicion, max_packet_bytes, settle);
+        let mut drain = Drain::new(&link, self, memory, max_packet_bytes, settle);
         let end = tokio::select! {
             biased;
             error = &mut driver => End::Lost(error),
@@ -342,6 +361,11 @@ impl<P: Publisher> PublishTask<P> {
         let report = drain.finish(&end);
         if report.healthy {
             backoff.reset();
+        }
+        if let Some((outbox_id, number)) = report.thumbnail_given_up {
+            tracing::warn!(number, "the connection breaks whenever this thumbnail is sent; it is given up");
+            // The outbox's end is noticed by the next connection.
+            let _ = self.outbox.thumbnail_done(outbox_id, number).await;
         }
         if matches!(end, End::Stopped) {
             link.disconnect();
@@ -353,6 +377,7 @@ impl<P: Publisher> PublishTask<P> {
             status.in_flight = 0;
             status.retries += report.unacknowledged;
             status.refused += u64::from(report.held);
+            status.thumbnails_given_up += u64::from(report.thumbnail_given_up.is_some());
         });
         end
     }
@@ -371,12 +396,12 @@ impl<P: Publisher> PublishTask<P> {
     fn birth(&self, session: u64) -> Message {
         let outbox_id = self.outbox.stats().borrow().outbox_id;
         let birth = Birth { session, time: UtcMillis::now(), outbox_id, ..self.params.birth.clone() };
-        Message { topic: self.params.topics.birth(), payload: wire::to_bytes(&birth), retained: true }
+        Message::state(self.params.topics.birth(), wire::to_bytes(&birth))
     }
 
     fn presence(&self, state: Presence, session: u64, time: Option<UtcMillis>) -> Message {
         let payload = wire::to_bytes(&Status { state, session, time });
-        Message { topic: self.params.topics.status(), payload, retained: true }
+        Message::state(self.params.topics.status(), payload)
     }
 
     fn note_trouble(&self, error: &LinkError, pause: Duration) {

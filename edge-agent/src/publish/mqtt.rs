@@ -17,7 +17,7 @@ use rumqttc::{
 };
 use tokio::sync::mpsc;
 
-use super::wire::{EVENT_CONTENT_TYPE, STATE_CONTENT_TYPE};
+use super::wire::JPEG_CONTENT_TYPE;
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher, RefusalScope};
 use crate::secret::Secret;
 
@@ -105,7 +105,7 @@ impl BrokerParams {
             let tls = TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth };
             options.set_transport(Transport::tls_with_config(tls));
         }
-        if let Some(Message { topic, payload, retained }) = will {
+        if let Some(Message { topic, payload, retained, .. }) = will {
             options.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, retained, None));
         }
         AsyncClient::builder(options).capacity(REQUESTS).build()
@@ -175,6 +175,7 @@ async fn drive(mut events: EventLoop, inbound: mpsc::Sender<Message>) -> LinkErr
                 let message = Message {
                     topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                     payload: publish.payload.to_vec(),
+                    content_type: "",
                     retained: publish.retain,
                 };
                 let _ = inbound.try_send(message);
@@ -193,10 +194,10 @@ pub struct MqttLink {
 
 impl Link for MqttLink {
     fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
-        let Message { topic, payload, retained } = message;
-        let content_type = if retained { STATE_CONTENT_TYPE } else { EVENT_CONTENT_TYPE };
+        let Message { topic, payload, content_type, retained } = message;
         let options = PublishOptions::new(QoS::AtLeastOnce).retain(retained).properties(PublishProperties {
-            payload_format_indicator: Some(1),
+            // 1: UTF-8; 0: bytes.
+            payload_format_indicator: Some(u8::from(content_type != JPEG_CONTENT_TYPE)),
             content_type: Some(content_type.to_owned()),
             ..Default::default()
         });

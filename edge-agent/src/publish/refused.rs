@@ -105,7 +105,12 @@ pub(super) struct Suspicion {
 impl Suspicion {
     /// Events that may be in flight.
     pub(super) fn window(&self, normal: usize) -> usize {
-        if self.careful > 0 { 1 } else { normal }
+        if self.is_careful() { 1 } else { normal }
+    }
+
+    /// Whether events are sent one at a time, to find the one that breaks the connection.
+    pub(super) fn is_careful(&self) -> bool {
+        self.careful > 0
     }
 
     /// An event was acknowledged.

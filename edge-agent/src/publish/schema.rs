@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::wire::{Birth, CameraStatus, Health, HostState, Incident, Status, System, SystemKind};
+use crate::evidence::MAX_THUMBNAIL_BYTES;
 
 /// One kind of message.
 struct MessageKind {
@@ -20,17 +21,18 @@ struct MessageKind {
     address: &'static str,
     retained: bool,
     content_type: &'static str,
-    schema: fn() -> Value,
+    /// `None`: not JSON.
+    schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 7] = [
+const MESSAGES: [MessageKind; 8] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
         address: "{root}/v1/{site}/{box}/event/{camera}/{kind}",
         retained: false,
         content_type: super::wire::EVENT_CONTENT_TYPE,
-        schema: incident,
+        schema: Some(incident),
     },
     MessageKind {
         name: "system",
@@ -38,7 +40,15 @@ const MESSAGES: [MessageKind; 7] = [
         address: "{root}/v1/{site}/{box}/system",
         retained: false,
         content_type: super::wire::EVENT_CONTENT_TYPE,
-        schema: system,
+        schema: Some(system),
+    },
+    MessageKind {
+        name: "evidence",
+        title: "A thumbnail of an incident: a JPEG of at most 32 KiB. It may come twice, and not at all",
+        address: "{root}/v1/{site}/{box}/evidence/{camera}/{incident}/{name}",
+        retained: false,
+        content_type: super::wire::JPEG_CONTENT_TYPE,
+        schema: None,
     },
     MessageKind {
         name: "birth",
@@ -46,7 +56,7 @@ const MESSAGES: [MessageKind; 7] = [
         address: "{root}/v1/{site}/{box}/birth",
         retained: true,
         content_type: super::wire::STATE_CONTENT_TYPE,
-        schema: schema_of::<Birth>,
+        schema: Some(schema_of::<Birth>),
     },
     MessageKind {
         name: "status",
@@ -54,7 +64,7 @@ const MESSAGES: [MessageKind; 7] = [
         address: "{root}/v1/{site}/{box}/status",
         retained: true,
         content_type: super::wire::STATE_CONTENT_TYPE,
-        schema: schema_of::<Status>,
+        schema: Some(schema_of::<Status>),
     },
     MessageKind {
         name: "health",
@@ -62,7 +72,7 @@ const MESSAGES: [MessageKind; 7] = [
         address: "{root}/v1/{site}/{box}/health",
         retained: true,
         content_type: super::wire::STATE_CONTENT_TYPE,
-        schema: schema_of::<Health>,
+        schema: Some(schema_of::<Health>),
     },
     MessageKind {
         name: "camera_status",
@@ -70,7 +80,7 @@ const MESSAGES: [MessageKind; 7] = [
         address: "{root}/v1/{site}/{box}/camera/{camera}/status",
         retained: true,
         content_type: super::wire::STATE_CONTENT_TYPE,
-        schema: schema_of::<CameraStatus>,
+        schema: Some(schema_of::<CameraStatus>),
     },
     MessageKind {
         name: "host_state",
@@ -78,20 +88,20 @@ const MESSAGES: [MessageKind; 7] = [
         address: "{root}/v1/host/{host}/state",
         retained: true,
         content_type: super::wire::STATE_CONTENT_TYPE,
-        schema: schema_of::<HostState>,
+        schema: Some(schema_of::<HostState>),
     },
 ];
 
-/// The names of all messages.
+/// The names of all messages that have a schema: all but pictures.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    MESSAGES.iter().map(|message| message.name)
+    MESSAGES.iter().filter(|message| message.schema.is_some()).map(|message| message.name)
 }
 
-/// The JSON Schema of a message; `None` when there is no message of this name.
+/// The JSON Schema of a message; `None` when there is no JSON message of this name.
 #[must_use]
 pub fn message(name: &str) -> Option<Value> {
     let message = MESSAGES.iter().find(|message| message.name == name)?;
-    let mut schema = (message.schema)();
+    let mut schema = (message.schema?)();
     schema["$id"] = json!(format!("urn:ngatu:schema:{name}:1"));
     schema["title"] = json!(message.title);
     Some(schema)
@@ -120,9 +130,12 @@ pub fn asyncapi() -> Value {
         messages[name] = json!({
             "title": message.title,
             "contentType": message.content_type,
-            "payload": {
-                "schemaFormat": "application/schema+json;version=draft-2020-12",
-                "schema": { "$ref": format!("./{name}.json") },
+            "payload": match message.schema {
+                Some(_) => json!({
+                    "schemaFormat": "application/schema+json;version=draft-2020-12",
+                    "schema": { "$ref": format!("./{name}.json") },
+                }),
+                None => json!({ "type": "string", "format": "binary", "maxLength": MAX_THUMBNAIL_BYTES }),
             },
         });
     }
@@ -149,6 +162,8 @@ fn parameters(address: &str) -> Value {
         let Some(name) = level.strip_prefix('{').and_then(|level| level.strip_suffix('}')) else { continue };
         parameters[name] = match name {
             "root" => json!({ "description": "Chosen by the customer.", "default": "ngatu" }),
+            "incident" => json!({ "description": "The `incident_id` of the events it proves." }),
+            "name" => json!({ "description": "The `name` in their `evidence`: [a-z0-9-]{1,40}.jpg" }),
             "kind" => json!({ "description": "What happened.", "enum": Kind::ALL.map(Kind::wire_label) }),
             _ => json!({ "description": "[a-z0-9-]{1,40}" }),
         };

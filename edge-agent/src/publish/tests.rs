@@ -1,6 +1,6 @@
 //! The drain against a fake broker that dies whenever it likes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ use super::wire::{
     CameraLabel, EventContext, Incident, LocalText, ModelRef, Moment, SiteLabel, Software, TimeQuality, UtcMillis,
 };
 use super::*;
-use crate::outbox::{Draft, OutboxLimits};
+use crate::evidence::EvidenceName;
+use crate::outbox::{Draft, OutboxLimits, Outcome, PendingEvidence, Settlement};
 
 fn topics() -> Topics {
     let site = SiteId::new("site-1").expect("valid");
@@ -95,12 +96,16 @@ const FOREVER: Life = Life { takes: usize::MAX, acknowledges: usize::MAX, sessio
 /// An event as it arrived: number of the connection, when, and what.
 type Arrival = (usize, Instant, Incident);
 
+/// A thumbnail as it arrived: its topic, and the incidents of the events before it.
+type Thumbnail = (String, BTreeSet<Uuid>);
+
 /// A broker that lives one life after the other, the last one for ever.
 #[derive(Clone, Default)]
 struct FakeBroker {
     lives: Vec<Life>,
     connections: usize,
     arrived: Arc<Mutex<Vec<Arrival>>>,
+    thumbnails: Arc<Mutex<Vec<Thumbnail>>>,
 }
 
 struct FakeLink {
@@ -109,6 +114,7 @@ struct FakeLink {
     taken: Mutex<usize>,
     broken: Mutex<Option<oneshot::Sender<()>>>,
     arrived: Arc<Mutex<Vec<Arrival>>>,
+    thumbnails: Arc<Mutex<Vec<Thumbnail>>>,
 }
 
 impl Publisher for FakeBroker {
@@ -124,6 +130,7 @@ impl Publisher for FakeBroker {
             taken: Mutex::new(0),
             broken: Mutex::new(Some(break_it)),
             arrived: Arc::clone(&self.arrived),
+            thumbnails: Arc::clone(&self.thumbnails),
         };
         // Nothing is ever subscribed here.
         let (_, inbound) = mpsc::channel(1);
@@ -145,8 +152,15 @@ impl Link for FakeLink {
             return Box::pin(std::future::pending());
         }
         *taken += 1;
-        let event = serde_json::from_slice(&message.payload).expect("an incident");
-        self.arrived.lock().expect("no panic").push((self.connection, Instant::now(), event));
+        let mut arrived = self.arrived.lock().expect("no panic");
+        if message.content_type == wire::JPEG_CONTENT_TYPE {
+            let incidents = arrived.iter().map(|(_, _, event)| event.data.incident_id).collect();
+            self.thumbnails.lock().expect("no panic").push((message.topic, incidents));
+        } else {
+            let event = serde_json::from_slice(&message.payload).expect("an incident");
+            arrived.push((self.connection, Instant::now(), event));
+        }
+        drop(arrived);
         let acknowledged = *taken <= self.life.acknowledges;
         if *taken == self.life.takes
             && let Some(break_it) = self.broken.lock().expect("no panic").take()
@@ -274,4 +288,67 @@ async fn nothing_settles_on_the_first_connection_or_when_the_broker_knows_us() {
     let params = PublishParams { settle: Duration::from_secs(86_400), ..quick() };
     let arrived = deliver(reconnection(true), params, vec![draft(1, 1), draft(2, 1)], 2).await;
     assert_eq!(arrived.len(), 3);
+}
+
+/// Incidents with a picture each, all committed and settled before the first connection.
+async fn deliver_pictures(broker: FakeBroker, incidents: u64) -> (Vec<Arrival>, Vec<Thumbnail>, PublishStatus) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox.db");
+    let (outbox, thread) = Outbox::open(&path, OutboxLimits::default(), &topics()).expect("opens");
+    for incident in 1..=incidents {
+        let name = EvidenceName::snapshot(1);
+        let mut draft = draft(incident, 1);
+        draft.announce(wire::Evidence::pending_snapshot(&name));
+        let of = PendingEvidence { incident: draft.event().data.incident_id, name };
+        outbox.commit([draft]).await.expect("commits");
+        let outcome = Outcome::Ready { sha256: String::new(), bytes: 1, thumbnail: Some(vec![1; 100]) };
+        outbox.settle(Arc::new(Settlement { of, outcome })).await.expect("commits");
+    }
+    let (arrived, thumbnails) = (Arc::clone(&broker.arrived), Arc::clone(&broker.thumbnails));
+    let (handle, task) = publish(broker, quick(), outbox.clone());
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(task.run(stop.clone()));
+    let is_empty = |stats: &crate::outbox::OutboxStats| stats.pending == 0 && stats.thumbnails == 0;
+    outbox.stats().wait_for(is_empty).await.expect("delivers");
+    stop.cancel();
+    task.await.expect("no panic");
+    let status = handle.status().borrow().clone();
+    drop((outbox, handle));
+    thread.join();
+    let (arrived, thumbnails) = (arrived.lock().expect("no panic"), thumbnails.lock().expect("no panic"));
+    (arrived.clone(), thumbnails.clone(), status)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// However the broker dies: every thumbnail arrives, after every event that was due, and costs no event.
+    #[test]
+    fn thumbnails_arrive_after_every_event_over_a_flaky_broker(
+        lives in prop::collection::vec((1_usize..12, 0_usize..12, any::<bool>()), 0..5),
+        incidents in 1_u64..8,
+    ) {
+        let lives = lives.into_iter().map(|(takes, acknowledges, session_present)| Life { takes, acknowledges, session_present });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let broker = FakeBroker { lives: lives.collect(), ..FakeBroker::default() };
+        let (arrived, thumbnails, status) = runtime.block_on(deliver_pictures(broker, incidents));
+        let sequences: BTreeSet<u64> = arrived.iter().map(|(_, _, event)| event.sequence.0).collect();
+        prop_assert!(sequences.into_iter().eq(1..=2 * incidents));
+        prop_assert!(thumbnails.iter().all(|(_, before)| before.len() as u64 == incidents), "one overtook an event");
+        let distinct: BTreeSet<&String> = thumbnails.iter().map(|(topic, _)| topic).collect();
+        prop_assert_eq!(distinct.len() as u64, incidents);
+        prop_assert_eq!(status.thumbnails + status.thumbnails_given_up, incidents);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_thumbnail_whose_connections_all_break_is_given_up() {
+    // Each event is taken, and then the link breaks with the first thumbnail, three times.
+    let takes = |takes| Life { takes, acknowledges: takes - 1, session_present: true };
+    let broker = FakeBroker { lives: vec![takes(5), takes(1), takes(1)], ..FakeBroker::default() };
+    let (_, thumbnails, status) = deliver_pictures(broker, 2).await;
+    let topics: Vec<&String> = thumbnails.iter().map(|(topic, _)| topic).collect();
+    assert_eq!(topics.len(), 4);
+    assert!(topics[0] == topics[1] && topics[1] == topics[2] && topics[2] != topics[3], "{topics:?}");
+    assert_eq!((status.thumbnails, status.thumbnails_given_up), (1, 1));
 }

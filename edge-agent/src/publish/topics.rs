@@ -1,6 +1,9 @@
 //! Every topic of the contract, from one place.
 
 use analytics::{BoxId, CameraId, Kind, SiteId};
+use uuid::Uuid;
+
+use crate::evidence::EvidenceName;
 
 /// A topic root that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,12 @@ impl TopicRoot {
     #[must_use]
     pub fn all_events(&self) -> String {
         format!("{self}/v1/+/+/event/#")
+    }
+
+    /// Filter of every box's pictures.
+    #[must_use]
+    pub fn all_evidence(&self) -> String {
+        format!("{self}/v1/+/+/evidence/+/+/+")
     }
 
     /// Filter of every box's own events.
@@ -138,6 +147,12 @@ impl Topics {
     #[must_use]
     pub fn event(&self, camera: &CameraId, kind: Kind) -> String {
         self.under(format_args!("event/{camera}/{}", kind.wire_label()))
+    }
+
+    /// A piece of an incident's evidence; never retained.
+    #[must_use]
+    pub fn evidence(&self, camera: &CameraId, incident: Uuid, name: &EvidenceName) -> String {
+        self.under(format_args!("evidence/{camera}/{incident}/{name}"))
     }
 
     /// The box's own events; never retained.

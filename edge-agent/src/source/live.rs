@@ -3,6 +3,7 @@
 use super::{
     Attempt, DeviceParams, DeviceSource, FrameSource, HttpParams, HttpSource, RtspParams, RtspSource, SourceError,
 };
+use crate::secret::redact;
 
 /// How to reach a camera.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,36 @@ pub enum LiveParams {
     Http(HttpParams),
     /// On this box.
     Device(DeviceParams),
+}
+
+impl LiveParams {
+    /// Where the camera is, as a person may read it: no secret.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            // Some cameras take the password in the path or the query.
+            Self::Rtsp(params) => redact(params.url.as_str()),
+            Self::Http(params) => redact(params.url.as_str()),
+            Self::Device(params) => params.device.display().to_string(),
+        }
+    }
+
+    /// Host and port, of a camera on the network.
+    #[must_use]
+    pub fn address(&self) -> Option<(String, u16)> {
+        let (url, usual) = match self {
+            Self::Rtsp(params) => (&params.url, 554),
+            Self::Http(params) => (&params.url, 80),
+            Self::Device(_) => return None,
+        };
+        Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(usual)))
+    }
+}
+
+impl From<RtspParams> for LiveParams {
+    fn from(params: RtspParams) -> Self {
+        Self::Rtsp(params)
+    }
 }
 
 /// A live camera of any kind.

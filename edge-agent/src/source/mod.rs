@@ -18,6 +18,7 @@ mod http;
 mod live;
 mod offer;
 mod pipeline;
+pub mod probe;
 mod rtsp;
 mod session;
 mod status;

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::{RecordRate, RecordSource, with_record};
 use super::{CameraCounters, time_quality};
+use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
 use crate::outbox::OutboxStats;
 use crate::publish::wire::{
-    self, CameraHealth, CameraState, CameraStatus, Health, HealthState, ModelRef, OutboxHealth, PublishHealth,
-    UtcMillis, Word,
+    self, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef, OutboxHealth,
+    PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
 use crate::source::{SourceState, SourceStatus};
@@ -118,6 +119,8 @@ pub struct HealthTask {
     pub cameras: Vec<CameraSource>,
     /// The outbox.
     pub outbox: watch::Receiver<OutboxStats>,
+    /// Pictures.
+    pub evidence: Arc<EvidenceCounters>,
     /// Delivery.
     pub delivery: watch::Receiver<PublishStatus>,
     /// Where health goes.
@@ -185,6 +188,9 @@ impl HealthTask {
         if self.outbox.borrow().failing.is_some() {
             reasons.push("outbox_failing".into());
         }
+        if self.evidence.totals().failing {
+            reasons.push("evidence_failing".into());
+        }
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
         }
@@ -194,6 +200,7 @@ impl HealthTask {
     fn health(&self, rates: &Rates, reasons: Vec<Word>, uptime: Duration) -> Health {
         let outbox = self.outbox.borrow().clone();
         let delivery = self.delivery.borrow().clone();
+        let evidence = self.evidence.totals();
         Health {
             time: UtcMillis::now(),
             uptime_s: uptime.as_secs(),
@@ -212,6 +219,16 @@ impl HealthTask {
                 delivered_total: delivery.delivered,
                 retries_total: delivery.retries,
                 refused_total: delivery.refused,
+            },
+            evidence: EvidenceHealth {
+                ready_total: evidence.ready,
+                failed_total: evidence.failed,
+                failing: evidence.failing,
+                kept: evidence.kept,
+                kept_bytes: evidence.kept_bytes,
+                thumbnails_pending: outbox.thumbnails,
+                thumbnails_delivered_total: delivery.thumbnails,
+                thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,
             },
             cameras: self.cameras.iter().zip(std::iter::zip(&rates.rates, &rates.records)).map(camera_health).collect(),
         }

@@ -1,10 +1,11 @@
 //! One event as one line that an operator reads.
 
+use analytics::Text;
 use jiff::tz::TimeZone;
 
-use super::Seen;
 use super::text::{self, Lang};
-use crate::publish::wire::{Incident, System, UtcMillis};
+use super::{Picture, Seen};
+use crate::publish::wire::{Incident, IncidentData, Phase, System, UtcMillis};
 
 /// Vietnam's time zone, for those who name no other; it has had no summer time since 1975.
 #[must_use]
@@ -22,9 +23,20 @@ pub fn line(seen: &Seen, lang: Lang, zone: &TimeZone) -> Option<String> {
         Seen::Subscribed => lang.of(text::SUBSCRIBED).to_owned(),
         Seen::Disconnected { reason } => format!("{}: {reason}", lang.of(text::DISCONNECTED)),
         Seen::Malformed { topic, reason } => format!("{}: {topic}: {reason}", lang.of(text::MALFORMED)),
+        Seen::Picture(arrived) => picture(arrived, lang),
         Seen::Duplicate { .. } => return None,
     };
     Some(printable(&line))
+}
+
+/// The line for a picture, with what became of it in the folder where it was to be saved.
+#[must_use]
+pub fn saved_line(arrived: &Picture, saved: &std::io::Result<std::path::PathBuf>, lang: Lang) -> String {
+    let end = match saved {
+        Ok(path) => format!("{}: {}", lang.of(text::SAVED), path.display()),
+        Err(error) => format!("{}: {error}", lang.of(text::NOT_SAVED)),
+    };
+    printable(&format!("{} · {end}", picture(arrived, lang)))
 }
 
 fn incident(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
@@ -32,7 +44,7 @@ fn incident(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     let mut parts = vec![
         time(event.time, data.time_quality.synced, lang, zone),
         format!("[{}]", lang.of(text::severity(data.severity))),
-        format!("{} ({})", lang.of_local(&data.label), lang.of(text::phase(data.phase))),
+        format!("{} ({})", lang.of_local(&data.label), lang.of(news(data))),
         place(event, lang),
     ];
     let objects = objects(event, lang);
@@ -58,6 +70,21 @@ fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
         parts.push(format!("[{}]", lang.of(text::LATE)));
     }
     parts.join(" · ")
+}
+
+/// What the event says that is new. An update of what is over tells what became of its picture.
+fn news(data: &IncidentData) -> Text {
+    match (data.phase, data.ended_at, data.evidence.last()) {
+        (Phase::Update, Some(_), Some(piece)) if piece.state == "ready" => text::PICTURE_READY,
+        (Phase::Update, Some(_), Some(piece)) if piece.state == "failed" => text::PICTURE_FAILED,
+        (phase, ..) => text::phase(phase),
+    }
+}
+
+fn picture(picture: &Picture, lang: Lang) -> String {
+    let Picture { site, box_id, camera, incident, .. } = picture;
+    let size = lang.number(picture.jpeg.len() as f64 / 1024.0);
+    format!("{} · {site}/{box_id}/{camera} · {incident} · {size} KiB", lang.of(text::PICTURE))
 }
 
 fn time(time: UtcMillis, synced: bool, lang: Lang, zone: &TimeZone) -> String {
@@ -138,6 +165,25 @@ mod tests {
             let line = shown(event.clone(), lang);
             assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_saved_picture_says_where_it_is() {
+        let picture = Picture {
+            site: analytics::SiteId::new("nut").expect("valid"),
+            box_id: analytics::BoxId::new("a").expect("valid"),
+            camera: analytics::CameraId::new("nam").expect("valid"),
+            incident: uuid::Uuid::from_u128(5),
+            name: crate::evidence::EvidenceName::snapshot(1),
+            jpeg: vec![0; 12_800],
+        };
+        let line = saved_line(&picture, &Ok("pictures/x.jpg".into()), Lang::Vi);
+        assert_eq!(
+            line,
+            "ảnh sự việc · nut/a/nam · 00000000-0000-0000-0000-000000000005 · 12,5 KiB · đã lưu: pictures/x.jpg"
+        );
+        let full = Err(std::io::ErrorKind::StorageFull.into());
+        assert!(saved_line(&picture, &full, Lang::En).ends_with("KiB · not saved: no storage space"));
     }
 
     #[test]

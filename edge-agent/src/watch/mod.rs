@@ -10,6 +10,7 @@
 
 mod dedup;
 mod line;
+mod picture;
 mod text;
 
 use std::time::Duration;
@@ -18,7 +19,8 @@ use rumqttc::{AsyncClient, Event, Packet, Publish, PublishOptions, QoS, RetainFo
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use line::{line, vietnam};
+pub use line::{line, saved_line, vietnam};
+pub use picture::Picture;
 pub use text::Lang;
 
 use crate::publish::mqtt::{Identity, Stage, link_error};
@@ -44,15 +46,17 @@ pub struct WatchParams {
     pub client_id: Option<String>,
     /// Says under this name that a centre listens, so that boxes with this primary host send.
     pub host: Option<String>,
+    /// Whether pictures are wanted too.
+    pub pictures: bool,
     /// Between two attempts to connect. Must be well below the boxes' settle time.
     pub reconnect_every: Duration,
 }
 
 impl WatchParams {
-    /// A watcher without a session or a host name.
+    /// A watcher without a session or a host name, which does not ask for pictures.
     #[must_use]
     pub fn new(broker: BrokerParams, root: TopicRoot) -> Self {
-        Self { broker, root, client_id: None, host: None, reconnect_every: Duration::from_millis(300) }
+        Self { broker, root, client_id: None, host: None, pictures: false, reconnect_every: Duration::from_millis(300) }
     }
 }
 
@@ -81,6 +85,8 @@ pub enum Seen {
     Incident(Box<Arrival<Incident>>),
     /// A box's own event, for the first time.
     System(Box<Arrival<System>>),
+    /// A picture, which may come twice.
+    Picture(Box<Picture>),
     /// An event that was seen before.
     Duplicate {
         /// Its source.
@@ -181,21 +187,24 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
     fn filters(&self) -> Vec<SubscribeFilterInput> {
         let root = &self.params.root;
         // Events are never retained; one that is would be an old alarm.
+        let pictures = self.params.pictures.then(|| root.all_evidence());
         [root.all_events(), root.all_system()]
+            .into_iter()
+            .chain(pictures)
             .map(|filter| {
                 SubscribeFilterInput::new(filter, QoS::AtLeastOnce).retain_forward_rule(RetainForwardRule::Never)
             })
-            .into()
+            .collect()
     }
 
     fn host_state(&self, online: bool, since: u64) -> Option<Message> {
         let host = self.params.host.as_ref()?;
         let payload = wire::to_bytes(&HostState { online, timestamp: since });
-        Some(Message { topic: self.params.root.host_state(host), payload, retained: true })
+        Some(Message::state(self.params.root.host_state(host), payload))
     }
 
     fn say_host(&self, client: &AsyncClient, online: bool, since: u64) {
-        if let Some(Message { topic, payload, retained }) = self.host_state(online, since) {
+        if let Some(Message { topic, payload, retained, .. }) = self.host_state(online, since) {
             let _ = client.try_publish(topic, payload, PublishOptions::new(QoS::AtLeastOnce).retain(retained));
         }
     }
@@ -203,7 +212,12 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
     fn take(&mut self, publish: &Publish) {
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
         let payload = publish.payload.to_vec();
-        let seen = if topic.ends_with("/system") {
+        let seen = if Picture::is_topic(&self.params.root, &topic) {
+            match Picture::parse(&self.params.root, &topic, &payload) {
+                Ok(picture) => Seen::Picture(Box::new(picture)),
+                Err(reason) => Seen::Malformed { topic, reason },
+            }
+        } else if topic.ends_with("/system") {
             self.read::<System>(topic, payload, |event| (&event.source, event.id), Seen::System)
         } else {
             self.read::<Incident>(topic, payload, |event| (&event.source, event.id), Seen::Incident)

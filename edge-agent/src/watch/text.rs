@@ -55,6 +55,11 @@ pub(super) const SUBSCRIBED: Text = text("đã kết nối với máy chủ tin 
 pub(super) const DISCONNECTED: Text = text("mất kết nối với máy chủ tin nhắn", "no connection to the broker");
 pub(super) const MALFORMED: Text = text("tin nhắn sai định dạng", "malformed message");
 pub(super) const UNKNOWN_TIME: Text = text("giờ chưa đồng bộ", "clock not set");
+pub(super) const PICTURE: Text = text("ảnh sự việc", "picture of an incident");
+pub(super) const PICTURE_READY: Text = text("đã có ảnh", "picture ready");
+pub(super) const PICTURE_FAILED: Text = text("không có ảnh", "no picture");
+pub(super) const SAVED: Text = text("đã lưu", "saved");
+pub(super) const NOT_SAVED: Text = text("không lưu được", "not saved");
 const LIMIT: Text = text("ngưỡng", "limit");
 
 pub(super) const fn phase(phase: Phase) -> Text {

@@ -20,6 +20,9 @@ pub(crate) fn validate(topic: &str, payload: &[u8]) {
 /// What is wrong with a message.
 pub(crate) fn check(topic: &str, payload: &[u8]) -> Result<(), String> {
     let place = Place::of(topic)?;
+    if place.message == "evidence" {
+        return place.holds(payload);
+    }
     let value: Value = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
     let errors: Vec<String> = validators()[place.message]
         .iter_errors(&value)
@@ -50,10 +53,26 @@ impl<'a> Place<'a> {
             [_, _, "system"] => "system",
             [_, _, "camera", _, "status"] => "camera_status",
             [_, _, "event", _, _] => "incident",
+            [_, _, "evidence", _, _, _] => "evidence",
             _ => return Err("not a topic of the contract".to_owned()),
         };
         let source = format!("/{root}/{}/{}", levels[0], levels[1]);
         Ok(Self { message, source, levels })
+    }
+
+    /// A picture: its topic's levels, its size, and that it is a JPEG.
+    fn holds(&self, payload: &[u8]) -> Result<(), String> {
+        let [_, _, _, camera, incident, name] = self.levels[..] else { return Err("levels".to_owned()) };
+        let is_id = |id: &str| analytics::CameraId::new(id).is_ok();
+        let named = name.strip_suffix(".jpg").is_some_and(is_id);
+        if !is_id(camera) || !named || uuid::Uuid::parse_str(incident).is_err() {
+            return Err("the topic names no picture of an incident".to_owned());
+        }
+        if payload.len() > 32 * 1024 {
+            return Err(format!("{} bytes are more than 32 KiB", payload.len()));
+        }
+        let decoded = image::load_from_memory_with_format(payload, image::ImageFormat::Jpeg);
+        decoded.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// What a schema cannot say: the message and its topic name the same box, camera and kind.

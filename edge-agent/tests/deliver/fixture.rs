@@ -255,6 +255,10 @@ impl Watcher {
             Seen::Incident(arrival) => contract::validate(&arrival.topic, &arrival.payload),
             Seen::System(arrival) => contract::validate(&arrival.topic, &arrival.payload),
             Seen::Malformed { topic, reason } => panic!("{topic}: {reason}"),
+            Seen::Picture(picture) => {
+                let topic = topics().evidence(&picture.camera, picture.incident, &picture.name);
+                contract::validate(&topic, &picture.jpeg);
+            }
             Seen::Subscribed | Seen::Disconnected { .. } | Seen::Duplicate { .. } => {}
         }
         seen

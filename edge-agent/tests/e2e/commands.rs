@@ -1,7 +1,9 @@
 //! What needs no site: help, schemas, models; and the demonstration.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use edge_agent::publish::wire::Incident;
 use serde_json::Value;
@@ -11,7 +13,9 @@ use crate::clip::vtest;
 
 #[test]
 fn every_command_has_help() {
-    for command in ["demo", "run", "check", "replay", "watch", "models", "schema"] {
+    for command in
+        ["demo", "run", "check", "replay", "watch", "models", "schema", "completions", "man", "doctor", "site"]
+    {
         let help = finished([command, "--help"]).succeeded().stdout;
         assert!(help.contains("Usage: edge-agent") && help.contains(command), "{help}");
         assert!(finished(["--help"]).succeeded().stdout.contains(&format!("\n  {command} ")));
@@ -19,6 +23,48 @@ fn every_command_has_help() {
     assert!(finished(["--version"]).succeeded().stdout.starts_with("edge-agent 0."));
     let usage = finished(["fly"]).failed(2);
     assert!(usage.contains("fly"), "{usage}");
+}
+
+#[test]
+fn every_shell_takes_its_completions() {
+    for (shell, check) in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")] {
+        let script = finished(["completions", shell]).succeeded().stdout;
+        assert!(script.contains("doctor") && script.contains("models-dir"), "{shell}");
+        // Of the shells only bash is sure to be here.
+        let Ok(mut child) = Command::new(check).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn() else {
+            assert_ne!(shell, "bash");
+            continue;
+        };
+        child.stdin.take().expect("piped").write_all(script.as_bytes()).expect("reads");
+        let done = child.wait_with_output().expect("ends");
+        assert!(done.status.success(), "{shell}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page_without_warnings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    finished(["man".as_ref(), "--dir".as_ref(), folder.path().as_os_str()]).succeeded();
+    let main = std::fs::read_to_string(folder.path().join("edge-agent.1")).expect("written");
+    for section in ["NAME", "SYNOPSIS", "OPTIONS", "COMMANDS", "FILES", "EXIT STATUS", "ENVIRONMENT", "EXAMPLES"] {
+        let heading = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
+        assert!(heading.iter().any(|heading| main.contains(heading)), "{section}\n{main}");
+    }
+    assert_eq!(finished(["man"]).succeeded().stdout, main);
+    for page in ["run", "doctor", "site-init", "site-picture", "models-pull", "replay"] {
+        let path = folder.path().join(format!("edge-agent-{page}.1"));
+        let text = std::fs::read_to_string(&path).expect(page);
+        assert!(text.contains(".SH EXAMPLES") || page == "run", "{text}");
+        // groff, where it is here, reads what man would show.
+        let groff = Command::new("groff").args(["-man", "-ww", "-Kutf8", "-Tutf8", "-z"]).arg(&path).output();
+        if let Ok(done) = groff {
+            assert!(
+                done.status.success() && done.stderr.is_empty(),
+                "{page}: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
+        }
+    }
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use edge_agent::publish::TopicRoot;
-use edge_agent::publish::wire::{Incident, Phase, Sequence};
-use edge_agent::watch::{self, Seen, WatchParams};
+use edge_agent::publish::wire::{Evidence, Incident, IncidentData, Phase, Sequence};
+use edge_agent::publish::{TopicRoot, Topics};
+use edge_agent::watch::{self, Picture, Seen, WatchParams};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -29,12 +29,15 @@ pub(crate) struct Ledger {
     incidents: BTreeMap<Uuid, (u32, Phase)>,
     /// Whether the broker is there.
     pub(crate) connected: bool,
+    /// Thumbnails by incident.
+    pub(crate) pictures: BTreeMap<Uuid, Vec<u8>>,
 }
 
 impl Ledger {
     /// Subscribed when this returns.
     pub(crate) async fn open(broker: &Mosquitto) -> Self {
         let params = WatchParams {
+            pictures: true,
             reconnect_every: Duration::from_millis(100),
             ..WatchParams::new(broker.params(), TopicRoot::default())
         };
@@ -46,8 +49,9 @@ impl Ledger {
         };
         tokio::spawn(watch::run(params, sink, stop.clone()));
         let (events, sequences, incidents) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let pictures = BTreeMap::new();
         let mut ledger =
-            Self { arriving, _watching: stop.drop_guard(), events, sequences, incidents, connected: false };
+            Self { arriving, _watching: stop.drop_guard(), events, sequences, incidents, connected: false, pictures };
         ledger.until("subscribed", |ledger| ledger.connected).await;
         ledger
     }
@@ -79,6 +83,13 @@ impl Ledger {
             Seen::Malformed { topic, reason } => panic!("{topic}: {reason}"),
             Seen::Subscribed => self.connected = true,
             Seen::Disconnected { .. } => self.connected = false,
+            Seen::Picture(picture) => {
+                let Picture { site, box_id, camera, incident, name, jpeg } = *picture;
+                let topic = Topics::new(TopicRoot::default(), site, box_id).evidence(&camera, incident, &name);
+                contract::validate(&topic, &jpeg);
+                let before = self.pictures.insert(incident, jpeg.clone());
+                assert!(before.is_none_or(|before| before == jpeg), "another picture of {incident}");
+            }
             // The same event again, as at-least-once delivery may.
             Seen::Duplicate { .. } => {}
         }
@@ -94,13 +105,26 @@ impl Ledger {
         let before = self.incidents.insert(data.incident_id, (data.revision, data.phase));
         match before {
             None => assert_eq!((data.revision, data.phase), (1, Phase::New), "{data:?}"),
-            Some((_, Phase::End)) => panic!("it had ended: {data:?}"),
+            Some((_, Phase::End)) if !is_settlement(&self.events, data) => panic!("it had ended: {data:?}"),
             Some((revision, _)) => {
                 assert_eq!(data.revision, revision + 1, "{data:?}");
                 assert_ne!(data.phase, Phase::New, "a second time: {data:?}");
             }
         }
         self.events.push(event);
+    }
+
+    /// Incidents whose picture is announced and not settled.
+    pub(crate) fn unsettled(&self) -> BTreeSet<Uuid> {
+        let mut unsettled = BTreeSet::new();
+        for IncidentData { incident_id, evidence, .. } in self.events.iter().map(|event| &event.data) {
+            if evidence.iter().any(Evidence::is_pending) {
+                unsettled.insert(*incident_id);
+            } else {
+                unsettled.remove(incident_id);
+            }
+        }
+        unsettled
     }
 
     /// Whether the numbers so far are 1, 2, 3 and so on.
@@ -120,4 +144,11 @@ impl Ledger {
         let ended: BTreeSet<Uuid> = ended.map(|event| event.data.incident_id).collect();
         self.incidents.keys().filter(|incident| !ended.contains(incident)).copied().collect()
     }
+}
+
+/// Whether this says what became of a picture that was pending: the one thing that may follow an end.
+fn is_settlement(events: &[Incident], data: &IncidentData) -> bool {
+    let mut before = events.iter().filter(|event| event.data.incident_id == data.incident_id);
+    let was_pending = before.next_back().is_some_and(|event| event.data.evidence.iter().any(Evidence::is_pending));
+    was_pending && data.phase == Phase::Update && !data.evidence.iter().any(Evidence::is_pending)
 }

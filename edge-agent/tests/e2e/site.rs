@@ -114,6 +114,18 @@ impl SiteFile {
         self
     }
 
+    /// Photographs every incident.
+    pub(crate) fn with_pictures(mut self) -> Self {
+        let evidence = "[evidence]\nsnapshots = true\nsnapshots_from = \"info\"\n\n[storage]";
+        self.text = self.text.replacen("[storage]", evidence, 1);
+        self
+    }
+
+    /// The file of a picture.
+    pub(crate) fn picture(&self, incident: Uuid, name: &str) -> PathBuf {
+        self.storage().join("evidence").join(format!("{incident}_{name}"))
+    }
+
     /// Adds a camera at `url`; `more` are further keys of its stream.
     pub(crate) fn camera(mut self, id: &str, url: &str, more: &str) -> Self {
         let detect = format!("url = \"{url}\"{more}");

@@ -28,6 +28,15 @@ impl Surroundings {
         Ok(Self { child, addresses, fps: stream.fps })
     }
 
+    /// CPU seconds that cameras and broker have used (proc(5): `utime` and `stime`, in hundredths on every Linux that
+    /// this runs on).
+    pub(crate) fn cpu_s(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The program's name may hold spaces; what follows its bracket does not.
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+    }
+
     /// A measurement of the first `cameras`.
     pub(crate) fn watch(&self, cameras: usize, window: &Window) -> Watch {
         Watch {
@@ -60,7 +69,12 @@ pub(crate) fn measure(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<
     let Window { model, analyse_fps, length } = &watch.window;
     command.args(["--broker", &watch.broker, "--fps", &watch.fps.to_string(), "--model", model]);
     command.args(["--analyse-fps", &analyse_fps.to_string(), "--for", &format!("{}ms", length.as_millis())]);
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("{what} cannot be started"))?;
+    let child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("{what} cannot be started"))?;
+    sample(what, child)
+}
+
+/// What a measuring process says before it ends.
+pub(crate) fn sample(what: &str, mut child: Child) -> anyhow::Result<Sample> {
     let line = first_line(child.stdout.take());
     if !child.wait()?.success() {
         bail!("{what} failed");

@@ -6,7 +6,9 @@
 //!   `session.run` on a tensor that is ready, as often, in one thread. *Product*: [`edge_agent::app::App`] with a site
 //!   file, all seven rules, an outbox on disk and a broker that takes the events. They take turns, so that what else the
 //!   machine does meets both; the ratio is the figure, not the seconds.
-//! - `load` answers: what do 1, 4, 8 cameras take, and how long does a frame take until it is judged and committed?
+//! - `load` answers: what do so many cameras of such a size and rate take, by stage, and how long does a frame take until
+//!   it is judged and committed?
+//! - `peer` answers: what does the script a user would write take for the same stream, network and rate?
 //!
 //! Cameras (a loopback RTSP server) and broker (rumqttd) run in a process of their own, which is not counted. Start-up is
 //! not counted either: measuring begins when frames have been analysed for a while.
@@ -17,6 +19,7 @@ mod child;
 mod floor;
 mod load;
 mod overhead;
+mod peer;
 mod product;
 mod sample;
 mod serve;
@@ -44,6 +47,8 @@ enum Command {
     Overhead(overhead::Params),
     /// CPU, memory and latency with several cameras.
     Load(load::Params),
+    /// CPU and memory of the program over those of the script a user would write, in turns.
+    Peer(peer::Params),
     /// One measurement, as a line of JSON: receive, decode, infer, nothing else.
     #[command(hide = true)]
     Floor(Watch),
@@ -100,6 +105,7 @@ fn main() -> anyhow::Result<()> {
     match cli.command {
         Command::Overhead(params) => overhead::run(&params, &home()?),
         Command::Load(params) => load::run(&params, &home()?),
+        Command::Peer(params) => peer::run(&params, &home()?),
         Command::Floor(watch) => floor::run(&watch, &home()?)?.tell(),
         Command::Product(watch) => product::run(&watch, &home()?)?.tell(),
         Command::Serve(params) => serve::run(&params, &home()?),

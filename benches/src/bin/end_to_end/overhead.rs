@@ -34,7 +34,8 @@ impl Pair {
     }
 }
 
-fn per_frame(sample: &Sample) -> f64 {
+/// CPU seconds.
+pub(crate) fn per_frame(sample: &Sample) -> f64 {
     sample.cpu_s / sample.frames.max(1) as f64
 }
 
@@ -93,14 +94,14 @@ fn conclude(pairs: &[Pair]) {
     }
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(crate) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
 /// Of sorted values; zero of none.
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     match values.len() {
         0 => 0.0,
         odd if odd % 2 == 1 => values[odd / 2],

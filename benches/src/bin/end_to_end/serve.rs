@@ -19,7 +19,7 @@ const LENGTH: Duration = Duration::from_secs(20);
 pub(crate) struct Stream {
     /// The clip that the cameras play; scaled, frames repeated, H.264 at 0.08 bits a pixel [default: the demo's].
     #[arg(long, value_name = "FILE")]
-    clip: Option<PathBuf>,
+    pub(crate) clip: Option<PathBuf>,
     /// Size of the picture.
     #[arg(long, value_parser = size, default_value = "1920x1080")]
     pub(crate) size: (u32, u32),
@@ -45,7 +45,8 @@ pub(crate) struct Addresses {
     pub(crate) broker: String,
 }
 
-fn size(text: &str) -> Result<(u32, u32), String> {
+/// `WIDTHxHEIGHT`.
+pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
     let parsed = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     parsed.ok_or_else(|| "expected WIDTHxHEIGHT, such as 1280x720".to_owned())
 }

@@ -1,7 +1,7 @@
 //! Why a model cannot be used.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Licences (SPDX) under which weights may be used here: all let a site run, copy and change them without duties
 /// towards its own programs.
@@ -19,6 +19,11 @@ pub const ALLOWED_LICENCES: [&str; 12] = [
     "Unlicense",
     "Zlib",
 ];
+
+/// A model's name is its folder's.
+fn name_of(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
 
 /// Why a model cannot be used. Every text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +74,10 @@ pub enum ModelError {
         problem: String,
     },
     /// No weights.
-    #[error("{}: the file {file} is missing: get it from {url} and put it there", dir.display())]
+    #[error(
+        "{}: the file {file} is missing: run `edge-agent models pull {}`, or get it from {url} and put it there",
+        dir.display(), name_of(dir)
+    )]
     WeightsMissing {
         /// The model's folder.
         dir: PathBuf,

@@ -6,7 +6,7 @@
 
 use super::{Axis, Fit};
 use crate::detect::manifest::{ColorOrder, Input};
-use crate::frame::{Colorimetry, Matrix, Picture, PixelFormat, Range};
+use crate::frame::{Colorimetry, Picture, PixelFormat, RgbFromYuv};
 
 /// Y'CbCr in 256ths → R'G'B' 0..=255 → the network's values.
 #[derive(Debug, Clone, Copy)]
@@ -25,33 +25,20 @@ pub(super) struct Color {
 }
 
 impl Color {
-    pub(super) fn new(Colorimetry { matrix, range }: Colorimetry, input: &Input) -> Self {
-        let (kr, kb) = match matrix {
-            Matrix::Bt601 => (0.299, 0.114),
-            Matrix::Bt709 => (0.2126, 0.0722),
-        };
-        let (black, luma, chroma) = match range {
-            Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
-            Range::Full => (0.0, 1.0, 1.0),
-        };
-        let kg = 1.0 - kr - kb;
-        let red_v = 2.0 * (1.0 - kr) * chroma;
-        let blue_u = 2.0 * (1.0 - kb) * chroma;
-        let green_u = -blue_u * kb / kg;
-        let green_v = -red_v * kr / kg;
-        let grey = -black * luma;
+    pub(super) fn new(colorimetry: Colorimetry, input: &Input) -> Self {
+        let rgb = RgbFromYuv::new(colorimetry);
         let order = match input.color {
             ColorOrder::Rgb => [0, 1, 2],
             ColorOrder::Bgr => [2, 1, 0],
         };
         let fraction = 1.0 / 256.0;
         Self {
-            luma: (luma * fraction) as f32,
-            red_v: (red_v * fraction) as f32,
-            green_u: (green_u * fraction) as f32,
-            green_v: (green_v * fraction) as f32,
-            blue_u: (blue_u * fraction) as f32,
-            bias: [grey - 128.0 * red_v, grey - 128.0 * (green_u + green_v), grey - 128.0 * blue_u].map(|b| b as f32),
+            luma: (rgb.luma * fraction) as f32,
+            red_v: (rgb.red_v * fraction) as f32,
+            green_u: (rgb.green_u * fraction) as f32,
+            green_v: (rgb.green_v * fraction) as f32,
+            blue_u: (rgb.blue_u * fraction) as f32,
+            bias: rgb.bias.map(|b| b as f32),
             gain: order.map(|c| input.scale / input.std[c]),
             shift: order.map(|c| -input.mean[c] / input.std[c]),
         }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::number::round;
 use super::{Incident, LocalText, Measures, Sequence, Severity, Stamped, UtcMillis, Word};
+use crate::evidence::EvidenceName;
 
 /// Tracks an event carries at most; the rest are in `why.measured` as a count.
 const MAX_TRACKS: usize = 32;
@@ -20,7 +21,8 @@ const MAX_PATH_POINTS: usize = 192;
 pub enum Phase {
     /// It opened (a pulse opens and ends in one event).
     New,
-    /// It changed.
+    /// It changed, or it is told what became of its evidence. The latter repeats what was told last, and may follow
+    /// the `end`, or the only event of a pulse: `ended_at` is set then.
     Update,
     /// It is over.
     End,
@@ -137,12 +139,53 @@ pub struct Evidence {
     pub kind: Word,
     /// `pending`, `ready` or `failed`.
     pub state: Word,
-    /// Digest, once ready.
+    /// Digest of the file on the box's disk, once ready.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub sha256: Option<String>,
-    /// Size, once ready.
+    /// Size of that file, once ready.
     pub bytes: Option<u64>,
     /// What was blurred or masked.
     pub privacy: Word,
+    /// Why there is none, once failed, in words of an open list: `busy`, `interrupted`, `disk_full`, `read_only`,
+    /// `not_written`, `not_drawn`.
+    pub reason: Option<String>,
+}
+
+const PENDING: &str = "pending";
+
+impl Evidence {
+    /// A snapshot that is about to be made.
+    #[must_use]
+    pub fn pending_snapshot(name: &EvidenceName) -> Self {
+        Self {
+            name: name.to_string(),
+            kind: "snapshot".into(),
+            state: PENDING.into(),
+            sha256: None,
+            bytes: None,
+            privacy: "none".into(),
+            reason: None,
+        }
+    }
+
+    /// Whether it is not known yet what becomes of it.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.state == PENDING
+    }
+
+    /// Its file is there.
+    pub fn ready(&mut self, sha256: String, bytes: u64) {
+        self.state = "ready".into();
+        self.sha256 = Some(sha256);
+        self.bytes = Some(bytes);
+    }
+
+    /// There will be none.
+    pub fn fail(&mut self, reason: String) {
+        self.state = "failed".into();
+        self.reason = Some(reason);
+    }
 }
 
 /// How far the box's clock can be trusted.

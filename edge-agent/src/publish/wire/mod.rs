@@ -21,8 +21,8 @@ pub use incident::{
 };
 pub use number::{Measures, Sequence, UtcMillis};
 pub use state::{
-    Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, Health, HealthState, HostState,
-    OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
+    Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
+    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
 };
 pub use system::{Lost, SystemData, SystemKind, system};
 
@@ -33,6 +33,9 @@ pub type Word = Cow<'static, str>;
 pub const EVENT_CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 /// MQTT content type of retained state.
 pub const STATE_CONTENT_TYPE: &str = "application/json";
+
+/// MQTT content type of thumbnails.
+pub const JPEG_CONTENT_TYPE: &str = "image/jpeg";
 
 /// A text in the operator's languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

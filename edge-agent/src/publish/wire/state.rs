@@ -220,6 +220,27 @@ pub struct PublishHealth {
     pub refused_total: u64,
 }
 
+/// The pictures' health; totals since start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceHealth {
+    /// Pictures made.
+    pub ready_total: u64,
+    /// Pictures that could not be made.
+    pub failed_total: u64,
+    /// Whether the last one could not be made.
+    pub failing: bool,
+    /// Pictures on the box's disk.
+    pub kept: u64,
+    /// Their size in bytes.
+    pub kept_bytes: u64,
+    /// Thumbnails not yet delivered.
+    pub thumbnails_pending: u64,
+    /// Thumbnails acknowledged by the broker.
+    pub thumbnails_delivered_total: u64,
+    /// Thumbnails that gave way to events, or that the broker does not take.
+    pub thumbnails_dropped_total: u64,
+}
+
 /// Topic `health`. Totals only rise within a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
@@ -241,6 +262,8 @@ pub struct Health {
     pub outbox: OutboxHealth,
     /// Delivery.
     pub publish: PublishHealth,
+    /// Pictures.
+    pub evidence: EvidenceHealth,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
 }

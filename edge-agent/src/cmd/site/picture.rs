@@ -1,0 +1,121 @@
+//! `site picture`: one frame of a camera with a grid of fractions, its zones and lines drawn in, to read points off.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use analytics::WallTime;
+use anyhow::{Context, bail};
+use edge_agent::config::{self, Camera, Home, Site};
+use edge_agent::evidence::canvas::{Canvas, Ink};
+use edge_agent::evidence::grid;
+use edge_agent::frame::Picture;
+use edge_agent::setup;
+use edge_agent::source::{FileSource, probe};
+
+/// Wider pictures are reduced: fractions are the same, and it still opens on a phone.
+const MAX_WIDTH_PX: u32 = 1920;
+const QUALITY: u8 = 92;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Points in a site file are fractions of the picture's width and height: the grid has a line every tenth. Zones and lines
+that the file has are drawn in, with their ids, headings as arrows, and L and R for the left and right of a line.
+
+Examples:
+  edge-agent site picture site.toml huong-nam -o nam.jpg
+  edge-agent site picture site.toml --clip night.mp4")]
+pub(crate) struct Args {
+    /// The site file.
+    site: PathBuf,
+
+    /// The camera; not needed where the site has one only.
+    camera: Option<String>,
+
+    /// Take the picture from this clip instead of the camera.
+    #[arg(long, value_name = "FILE")]
+    clip: Option<PathBuf>,
+
+    /// Where it is written; default: the camera's id with .jpg, here.
+    #[arg(long, short, value_name = "FILE.jpg")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, home: &Home) -> anyhow::Result<ExitCode> {
+    // Zones are drawn while they are still wrong: that is what the picture is for.
+    let (site, errors) = config::load_site_partly(&args.site, home)?;
+    let Some(site) = site else { return Err(errors.into()) };
+    if !errors.0.is_empty() {
+        eprintln!("{errors}: what has errors is not drawn\n");
+    }
+    let camera = camera(&site, args.camera.as_deref())?;
+    let picture = match &args.clip {
+        Some(clip) => {
+            let mut clip = FileSource::open(clip, camera.id.clone(), WallTime::from_unix_nanos(0))?;
+            clip.next_frame()?.context("the clip has no frame")?.picture
+        }
+        None => live(&site, camera)?,
+    };
+    let canvas = drawn(&picture, camera);
+    let path = args.output.clone().unwrap_or_else(|| format!("{}.jpg", camera.id).into());
+    std::fs::write(&path, canvas.jpeg(QUALITY)).with_context(|| format!("cannot write {}", path.display()))?;
+    let places = &camera.places;
+    println!(
+        "{}: {} of {}x{}, drawn in: {}, {}",
+        path.display(),
+        camera.id,
+        picture.width(),
+        picture.height(),
+        counted(places.zones.len(), "zone"),
+        counted(places.lines.len(), "line"),
+    );
+    println!(
+        "    → read x along the top, y along the side; write points as [x, y], such as [0.25, 0.60]; take the picture again"
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn camera<'a>(site: &'a Site, name: Option<&str>) -> anyhow::Result<&'a Camera> {
+    let known: Vec<&str> = site.cameras.iter().map(|camera| camera.id.as_str()).collect();
+    match (name, site.cameras.as_slice()) {
+        (Some(name), _) => {
+            if site.disabled.iter().any(|camera| camera.as_str() == name) {
+                bail!("camera \"{name}\" is disabled\n    → take enabled = false out of the site file");
+            }
+            site.camera(name).with_context(|| {
+                format!("the site has no camera \"{name}\"\n    → choose one of: {}", known.join(", "))
+            })
+        }
+        (None, [only]) => Ok(only),
+        (None, _) => bail!("say which camera\n    → one of: {}", known.join(", ")),
+    }
+}
+
+fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {
+    let params = setup::detect_params(site, camera)?
+        .with_context(|| format!("camera {} has no detect stream\n    → name a clip of it: --clip FILE", camera.id))?;
+    let runtime = crate::cmd::tokio_runtime()?;
+    let probed = runtime.block_on(probe::probe(camera.id.clone(), params));
+    // A frozen camera may hold its threads.
+    runtime.shutdown_background();
+    match probed {
+        Ok(probed) => Ok(probed.frame.picture),
+        Err(error) => bail!("{}: {error}\n    → {}", camera.id, probe::cure(&error)),
+    }
+}
+
+fn drawn(picture: &Picture, camera: &Camera) -> Canvas {
+    let mut canvas = Canvas::from_picture(picture, MAX_WIDTH_PX);
+    grid::draw(&mut canvas);
+    for zone in &camera.places.zones {
+        canvas.zone(zone, Ink::Place);
+    }
+    for line in &camera.places.lines {
+        canvas.line(line, Ink::Subject);
+    }
+    canvas
+}

@@ -1,0 +1,83 @@
+//! Thumbnails that wait for the centre. They have no sequence number (a gap among those means a lost event), give way to
+//! every event, and are the first to go when the outbox is full.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use uuid::Uuid;
+
+use super::OutboxLimits;
+use super::store::State;
+use crate::publish::wire::Severity;
+
+/// A thumbnail as it is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Which outbox it is from.
+    pub outbox_id: Uuid,
+    /// Names it there; never used twice.
+    pub number: u64,
+    /// Where to.
+    pub topic: String,
+    /// A JPEG.
+    pub payload: Vec<u8>,
+}
+
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    state: &mut State,
+    severity: Severity,
+    topic: &str,
+    body: &[u8],
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO thumbnail (severity, bytes, topic, body) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![severity as i64, body.len() as i64, topic, body])?;
+    state.thumbnails += 1;
+    state.thumbnail_bytes += body.len() as u64;
+    Ok(())
+}
+
+/// The newest: what is live before what is late.
+pub(super) fn next(db: &Connection, outbox_id: Uuid) -> rusqlite::Result<Option<Thumbnail>> {
+    db.prepare_cached("SELECT number, topic, body FROM thumbnail ORDER BY number DESC LIMIT 1")?
+        .query_row([], |row| {
+            let number: i64 = row.get(0)?;
+            Ok(Thumbnail { outbox_id, number: number as u64, topic: row.get(1)?, payload: row.get(2)? })
+        })
+        .optional()
+}
+
+/// Deletes one, if it is there.
+pub(super) fn remove(transaction: &Transaction<'_>, state: &mut State, number: u64) -> rusqlite::Result<()> {
+    let bytes: Option<i64> = transaction
+        .prepare_cached("DELETE FROM thumbnail WHERE number = ?1 RETURNING bytes")?
+        .query_row([number as i64], |row| row.get(0))
+        .optional()?;
+    if let Some(bytes) = bytes {
+        state.thumbnails -= 1;
+        state.thumbnail_bytes -= bytes as u64;
+    }
+    Ok(())
+}
+
+/// Drops those that the limits do not hold beside the events: of the lowest severity, oldest first.
+pub(super) fn make_room(
+    transaction: &Transaction<'_>,
+    state: &mut State,
+    limits: OutboxLimits,
+) -> rusqlite::Result<()> {
+    while state.thumbnails > 0 && state.pending_bytes + state.thumbnail_bytes > limits.max_bytes {
+        let victim: i64 = transaction
+            .prepare_cached("SELECT number FROM thumbnail ORDER BY severity, number LIMIT 1")?
+            .query_row([], |row| row.get(0))?;
+        remove(transaction, state, victim as u64)?;
+        state.thumbnails_dropped += 1;
+    }
+    Ok(())
+}
+
+/// How many there are, and their bytes.
+pub(super) fn totals(db: &Connection) -> rusqlite::Result<(u64, u64)> {
+    db.query_row("SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM thumbnail", [], |row| {
+        Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
+    })
+}
