@@ -4,7 +4,7 @@
 # cargo-deny may be in .cache/bin; a shell opened before Rust was installed does not have ~/.cargo/bin.
 export PATH := $(CURDIR)/.cache/bin:$(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo check test bench clean
+.PHONY: help setup setup-test build demo deb check test bench clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ setup:  ## fetch what building and the demo need: packages, crates, ONNX Runtime
 	@scripts/setup-onnxruntime.sh
 	@scripts/setup-clip.sh
 
-setup-test: setup  ## fetch what checking and testing need besides: a broker, cargo-deny
+setup-test: setup  ## fetch what checking and testing need besides: brokers, cargo-deny
 	@scripts/setup-packages.sh test
 	@scripts/setup-cargo-deny.sh
 
@@ -25,6 +25,13 @@ build: setup  ## build target/release/edge-agent
 demo: build  ## build, then run the whole thing with no hardware; ARGS="…" goes to `edge-agent demo`
 	cargo run --release --locked --bin edge-agent -- demo $(ARGS)
 
+# Without the demo, so of other features than everything else here: copied away, because the next build takes its place.
+deb: setup  ## build the Debian package, at target/package/
+	@scripts/setup-packages.sh deb
+	cargo build --release --locked -p edge-agent --bin edge-agent --no-default-features
+	@install -D $${CARGO_TARGET_DIR:-target}/release/edge-agent $${CARGO_TARGET_DIR:-target}/package/edge-agent
+	@scripts/deb.sh
+
 # Cheapest first. Clippy runs in the release profile so that what build scripts make (SQLite, ring) serves the tests too.
 check: setup-test  ## formatting, dependencies (licences, bans, sources), lints
 	cargo fmt --all --check
@@ -32,7 +39,8 @@ check: setup-test  ## formatting, dependencies (licences, bans, sources), lints
 	cargo clippy --workspace --all-targets --release --locked -- -D warnings
 
 # The binary is built together with the tests, with the features they bring: one compilation serves both.
-test: check  ## check, then every test; leaves target/release/edge-agent
+test: check deb  ## check, then every test; leaves target/release/edge-agent
+	@scripts/test-deb.sh
 	cargo build --workspace --release --locked --bins --tests
 	cargo test --workspace --release --locked
 

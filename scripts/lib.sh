@@ -81,3 +81,6 @@ python_with_pip() {
     done
     return 1
 }
+
+# git_files FOLDER: the files that belong to the project, never what lies beside them (weights put there by hand).
+git_files() { git ls-files -- "$1" 2>/dev/null || find "$1" -type f; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Usage: setup-packages.sh demo|test|pip|venv
+# Installs the Debian packages that are missing. Usage: setup-packages.sh demo|test|deb|pip|venv
 # Touches neither network nor sudo when all are there.
 source "$(dirname "$0")/lib.sh"
 
@@ -12,8 +12,12 @@ demo)
         gstreamer1.0-plugins-ugly gstreamer1.0-libav)
     ;;
 test)
-    why="for the tests, which deliver to a real MQTT broker and kill it"
-    packages=(mosquitto mosquitto-clients)
+    why="for the tests, which deliver to real MQTT brokers and kill them, and install the package"
+    packages=(mosquitto mosquitto-clients nats-server dpkg-dev adduser)
+    ;;
+deb)
+    why="to build the Debian package"
+    packages=(dpkg-dev)
     ;;
 pip)
     why="to fetch files that are published as Python wheels"
@@ -23,7 +27,7 @@ venv)
     why="for the environment of the benches' peer"
     packages=(python3-venv)
     ;;
-*) die "usage: $0 demo|test|pip|venv" ;;
+*) die "usage: $0 demo|test|deb|pip|venv" ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
@@ -72,9 +76,11 @@ for attempt in 1 2; do
     sleep 3
 done
 
-# Debian starts and enables a broker on port 1883 as it installs one. The tests start their own on a free port, so a
-# broker that was not here before is not left running; one that was is not touched.
-if [[ " ${missing[*]} " == *" mosquitto "* ]] && [ -d /run/systemd/system ]; then
-    as_root systemctl --quiet disable --now mosquitto.service &&
-        say "mosquitto is installed, but not as a running service (to have it so: systemctl enable --now mosquitto)"
-fi
+# Debian starts and enables a broker as it installs one. The tests start their own on free ports, so a broker that was not
+# here before is not left running; one that was is not touched.
+for broker in mosquitto nats-server; do
+    if [[ " ${missing[*]} " == *" $broker "* ]] && [ -d /run/systemd/system ]; then
+        as_root systemctl --quiet disable --now "$broker.service" &&
+            say "$broker is installed, but not as a running service (to have it so: systemctl enable --now $broker)"
+    fi
+done

@@ -10,7 +10,7 @@ use std::time::Duration;
 use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::track::TrackerParams;
-use analytics::{CameraId, Core, Detection};
+use analytics::{CameraId, Core, Detection, LocalTime};
 use benches::rules::all_seven;
 use benches::traffic::{self, ASPECT};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -29,7 +29,8 @@ fn core() -> Core {
 fn assert_every_rule_speaks(camera: &CameraId, detections: &[Vec<Detection>]) {
     let mut core = core();
     let steps = detections.iter().enumerate();
-    let events = steps.flat_map(|(frame, seen)| core.step(traffic::stamp(camera, frame), ASPECT, seen).1);
+    let events =
+        steps.flat_map(|(frame, seen)| core.step(traffic::stamp(camera, frame), LocalTime::MONDAY, ASPECT, seen).1);
     let spoke: BTreeSet<&str> = events.map(|event| event.rule.kind.wire_label()).collect();
     assert_eq!(spoke.len(), 7, "only these rules found something: {spoke:?}");
 }
@@ -47,7 +48,7 @@ fn step(c: &mut Criterion) {
                 core,
                 |core| {
                     for (frame, seen) in detections.iter().enumerate() {
-                        black_box(core.step(traffic::stamp(&camera, frame), ASPECT, seen));
+                        black_box(core.step(traffic::stamp(&camera, frame), LocalTime::MONDAY, ASPECT, seen));
                     }
                 },
                 BatchSize::LargeInput,

@@ -9,7 +9,7 @@ use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
 use analytics::track::TrackerParams;
-use analytics::{CameraId, Core};
+use analytics::{CameraId, Core, LocalTime};
 use benches::rules::{all_seven, many};
 use benches::traffic::{self, ASPECT};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -36,7 +36,7 @@ fn judge(c: &mut Criterion) {
                 || core(rules.clone()),
                 |core| {
                     for (frame, seen) in detections.iter().enumerate() {
-                        black_box(core.step(traffic::stamp(&camera, frame), ASPECT, seen));
+                        black_box(core.step(traffic::stamp(&camera, frame), LocalTime::MONDAY, ASPECT, seen));
                     }
                 },
                 BatchSize::LargeInput,

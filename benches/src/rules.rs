@@ -48,6 +48,7 @@ pub fn all_seven() -> Vec<RuleSpec> {
         cooldown: Duration::ZERO,
         classes: Class::ALL.into_iter().collect::<ClassSet>(),
         include_riders: false,
+        schedule: None,
         params,
     };
     kinds.into_iter().enumerate().map(spec).collect()

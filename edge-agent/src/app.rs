@@ -10,6 +10,7 @@
 //! | `evidence` | 1 | its channel of 8 | that picture is `failed`: busy |
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
+//! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
 //! Sources stop, inference workers end, cameras judge and commit what is under way, pictures are made, the publisher says
@@ -39,7 +40,8 @@ use crate::source::{
     LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
     wall_now,
 };
-use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, RecordSource, Totals};
+use crate::status::pulse::{Beat, Pulse};
+use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, RecordSource, ServiceTask, Totals};
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
 const ANALYSED: usize = 1;
@@ -157,6 +159,7 @@ impl App {
         let mqtt = MqttPublisher::new(broker, topics.client_id());
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
+        let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
         let stop_publisher = CancellationToken::new();
         let publisher = tokio::spawn(publish_task.run(stop_publisher.clone()));
 
@@ -173,6 +176,8 @@ impl App {
             let network = networks.of(camera);
             let counters = Arc::new(CameraCounters::default());
             let (found, analysed) = mpsc::channel(ANALYSED);
+            let (pulse, beat) = Pulse::new();
+            loops.push((format!("camera {}", camera.id), beat));
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
@@ -182,6 +187,7 @@ impl App {
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                pulse,
                 give_up: give_up.clone(),
             };
             cameras.spawn(task.run());
@@ -216,7 +222,14 @@ impl App {
             publish,
         };
         health.spawn(task.run(stop_sources.clone()));
-        let workers = start_workers(networks, lanes, &scheduler)?;
+        let workers = start_workers(networks, lanes, &scheduler, &mut loops)?;
+        let task = ServiceTask {
+            loops,
+            cameras: running.iter().map(|camera| camera.status.clone()).collect(),
+            outbox: outbox.stats(),
+            delivery: delivery.clone(),
+        };
+        health.spawn(task.run(stop_sources.clone()));
         Ok(Self {
             topics,
             running,
@@ -358,6 +371,7 @@ fn start_record(
 fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {
     Ok(CameraParams {
         core: setup::core_params(camera, &network.model, 0),
+        calendar: site.calendar(),
         topics: setup::topics(site)?,
         context: setup::event_context(site, camera, &network.model, network.provider)?,
     })
@@ -433,23 +447,27 @@ fn start_workers(
     networks: Networks,
     lanes: Vec<Lane>,
     scheduler: &Arc<Scheduler>,
+    loops: &mut Vec<(String, Beat)>,
 ) -> Result<Vec<std::thread::JoinHandle<()>>, AppError> {
     let workers = networks.0.first().map_or(0, |network| network.detectors.len());
     let mut shares: Vec<Vec<Box<dyn Detector>>> = (0..workers).map(|_| Vec::new()).collect();
     for network in networks.0 {
         shares.iter_mut().zip(network.detectors).for_each(|(share, detector)| share.push(detector));
     }
-    let start = |(index, share): (usize, Vec<Box<dyn Detector>>)| {
+    let mut start = |(index, share): (usize, Vec<Box<dyn Detector>>)| {
         let (scheduler, lanes) = (Arc::clone(scheduler), lanes.clone());
+        let (pulse, beat) = Pulse::new();
+        loops.push((format!("infer-{index}"), beat));
         let thread = std::thread::Builder::new().name(format!("infer-{index}"));
-        Ok(thread.spawn(move || infer(&scheduler, &lanes, share))?)
+        Ok(thread.spawn(move || infer(&scheduler, &lanes, share, &pulse))?)
     };
-    shares.into_iter().enumerate().map(start).collect()
+    shares.into_iter().enumerate().map(&mut start).collect()
 }
 
 /// An inference worker: takes the frame that is due, detects, hands over; never judges, never waits for a disk.
-fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>) {
+fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>, pulse: &Pulse) {
     while let Some(Job { lane: index, frame }) = scheduler.next() {
+        pulse.works();
         let lane = &lanes[index];
         let detector = &mut detectors[lane.network];
         let mut detections = Vec::new();
@@ -464,6 +482,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             lane.counters.failed();
             tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
             scheduler.done(index);
+            pulse.waits();
             continue;
         }
         let Frame { stamp, arrived_at, picture } = frame;
@@ -472,5 +491,72 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             // The camera's task is gone: the program ends.
             scheduler.done(index);
         }
+        pulse.waits();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
+
+    use super::*;
+    use crate::detect::DetectError;
+    use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+
+    /// Says when it is at work, and goes on when it may.
+    struct Blocking {
+        entered: std::sync::mpsc::SyncSender<()>,
+        released: std::sync::mpsc::Receiver<()>,
+    }
+
+    impl Detector for Blocking {
+        fn detect(&mut self, _: &Picture, _: &[BBox], _: &mut Vec<Detection>) -> Result<(), DetectError> {
+            self.entered.send(()).expect("the test waits");
+            self.released.recv().expect("the test releases");
+            Ok(())
+        }
+    }
+
+    fn frame() -> Frame {
+        let layout = PictureLayout {
+            width: 2,
+            height: 2,
+            format: PixelFormat::I420,
+            colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Limited },
+            planes: [(0, 2), (4, 1), (5, 1)].map(|(offset, stride)| PlaneLayout { offset, stride }),
+        };
+        let camera = CameraId::new("a").expect("valid");
+        Frame {
+            stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
+            arrived_at: Instant::now(),
+            picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
+        }
+    }
+
+    #[test]
+    fn a_worker_that_hangs_in_inference_is_missed_and_one_that_waits_for_frames_is_not() {
+        let signal = Arc::new(FrameSignal::default());
+        let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
+        let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
+        let (found, mut analysed) = mpsc::channel(ANALYSED);
+        let lanes = [Lane { network: 0, regions: Vec::new(), found, counters: Arc::default() }];
+        let (entered, enters) = std::sync::mpsc::sync_channel(0);
+        let (release, released) = std::sync::mpsc::sync_channel(0);
+        let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });
+        let (pulse, beat) = Pulse::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| infer(&scheduler, &lanes, vec![detector], &pulse));
+            assert!(!beat.is_missing(Duration::ZERO), "no frame yet");
+            slot.put(frame());
+            enters.recv().expect("a frame is taken up");
+            assert!(beat.is_missing(Duration::ZERO));
+            assert!(!beat.is_missing(Duration::from_secs(3600)));
+            release.send(()).expect("it waits");
+            assert!(analysed.blocking_recv().is_some());
+            scheduler.stop();
+        });
+        assert!(!beat.is_missing(Duration::ZERO), "it has gone on");
+        drop(pulse);
+        assert!(beat.is_missing(Duration::from_secs(3600)), "it has ended");
     }
 }

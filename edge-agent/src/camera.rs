@@ -18,12 +18,14 @@ use analytics::{CameraId, Core, Detection, Event, FrameStamp, MediaTime, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Calendar;
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters};
 
 /// Time between two tries of a commit that failed.
@@ -73,6 +75,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// The site's.
+    pub calendar: Calendar,
     /// The box's topics.
     pub topics: Topics,
     /// The same for every event.
@@ -96,7 +100,8 @@ impl CameraCore {
     /// Tracks, judges and drafts the events of one frame.
     pub fn step(&mut self, analysed: Analysed, time_quality: TimeQuality) -> (Scene, Vec<Draft>) {
         self.rate.tick(analysed.stamp.pts);
-        let (scene, events) = self.core.step(analysed.stamp, analysed.picture.aspect(), &analysed.detections);
+        let local = self.params.calendar.local(analysed.stamp.captured_at);
+        let (scene, events) = self.core.step(analysed.stamp, local, analysed.picture.aspect(), &analysed.detections);
         (scene, self.drafts(&events, time_quality))
     }
 
@@ -130,6 +135,8 @@ pub struct CameraTask {
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
     pub counters: Arc<CameraCounters>,
+    /// Whether it lives.
+    pub pulse: Pulse,
     /// Ends the waiting for a disk that does not recover.
     pub give_up: CancellationToken,
 }
@@ -139,6 +146,7 @@ impl CameraTask {
     pub async fn run(mut self) {
         let mut core = self.fresh_core().await;
         while let Some(analysed) = self.analysed.recv().await {
+            self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
             let seen = analysed.detections.len();
@@ -162,6 +170,7 @@ impl CameraTask {
                 }
             }
             self.scheduler.done(self.lane);
+            self.pulse.waits();
         }
     }
 
@@ -186,6 +195,8 @@ impl CameraTask {
         let drafts: Arc<[Draft]> = drafts.into();
         let mut reported = false;
         loop {
+            // A disk that does not recover is no hung loop: starting afresh would lose what waits here.
+            self.pulse.works();
             match self.outbox.commit(Arc::clone(&drafts)).await {
                 Ok(_) => {
                     self.counters.events(&drafts);

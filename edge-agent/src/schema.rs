@@ -3,12 +3,12 @@
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 
-use crate::config::raw::{RawHwProfile, RawPipeline, RawSite};
+use crate::config::raw::{RawHolidays, RawHwProfile, RawPipeline, RawSite};
 use crate::detect::manifest::Manifest;
 use crate::publish::schema as messages;
 
 /// The files that people write.
-const FILES: [&str; 4] = ["site", "pipeline", "hw-profile", "model"];
+const FILES: [&str; 5] = ["site", "pipeline", "hw-profile", "model", "holidays"];
 
 /// Every name there is.
 #[must_use]
@@ -23,6 +23,7 @@ pub fn document(name: &str) -> Option<Value> {
         "site" => Some(file_schema::<RawSite>("site file")),
         "pipeline" => Some(file_schema::<RawPipeline>("pipeline")),
         "hw-profile" => Some(file_schema::<RawHwProfile>("hardware profile")),
+        "holidays" => Some(file_schema::<RawHolidays>("holidays")),
         "model" => Some(file_schema::<Manifest>("model manifest")),
         "asyncapi" => Some(messages::asyncapi()),
         message => messages::message(message),
@@ -32,7 +33,36 @@ pub fn document(name: &str) -> Option<Value> {
 fn file_schema<T: JsonSchema>(title: &str) -> Value {
     let mut schema = schema_for!(T).to_value();
     schema["title"] = json!(format!("Ngã Tư: {title}"));
+    without_null(&mut schema);
     schema
+}
+
+/// TOML has no null: a key that may be left out is no key that may be null.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            if let Some(Value::Array(kinds)) = object.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [only] = kinds.as_slice() {
+                    object["type"] = only.clone();
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice["type"] != "null");
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    object.remove("anyOf");
+                    object.extend(only);
+                }
+            }
+            object.values_mut().for_each(without_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_null),
+        _ => {}
+    }
 }
 
 /// The file name under `schemas/` of the document of this name.

@@ -1,7 +1,7 @@
 //! From configuration to parts that run: models, detectors, cores, what events say of their camera. The service and the
 //! replay are set up by the same functions, so that they judge alike.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use analytics::BBox;
 use analytics::core::CoreParams;
@@ -16,7 +16,7 @@ use crate::publish::wire::{
     self, Birth, BirthCamera, BirthRule, CameraLabel, CameraState, CameraStatus, EventContext, LocalText, ModelRef,
     Position, SiteLabel, Software, UtcMillis,
 };
-use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsParams, TopicRoot, Topics};
+use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsError, TlsParams, TopicRoot, Topics};
 use crate::source::{self, HttpParams, LiveParams, RtspParams};
 
 /// Why the parts cannot be put together.
@@ -47,14 +47,9 @@ pub enum SetupError {
     /// A secret that the site refers to.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A file that the site refers to.
-    #[error("{path} cannot be read: {error}")]
-    File {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
+    /// Certificates for the broker.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A credential that is not `user:password`.
     #[error(
         "the credential of camera {0} is not user:password\n    → write both on one line, with a colon between them"
@@ -71,10 +66,11 @@ impl SetupError {
             | Self::UnknownModel { .. }
             | Self::Root(_)
             | Self::Secret(_)
-            | Self::File { .. }
+            | Self::Tls(_)
             | Self::Credential(_)
             | Self::Detect(DetectError::Graph { .. }) => true,
-            Self::Model(_) | Self::Detect(_) => false,
+            Self::Model(error) => matches!(error, ModelError::Manifest(_)),
+            Self::Detect(_) => false,
         }
     }
 }
@@ -234,24 +230,20 @@ pub fn rtsp_params(site: &Site, camera: &Camera, stream: &Stream) -> Result<Rtsp
     })
 }
 
-/// How to reach the broker; reads its credentials and certificates.
+/// How to reach the broker; reads its credentials, and proves its certificates, which are read again for every connection.
 pub fn broker(site: &Site) -> Result<BrokerParams, SetupError> {
     let mqtt = &site.mqtt;
-    let read = |path: &Path| std::fs::read(path).map_err(|error| SetupError::File { path: path.to_owned(), error });
     let is_tls = mqtt.url.scheme() == "mqtts";
     let host = mqtt.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = mqtt.url.port().unwrap_or(if is_tls { 8883 } else { 1883 });
-    let mut params = BrokerParams::plain(host, port);
+    let mut params = BrokerParams { protocol: mqtt.protocol, ..BrokerParams::plain(host, port) };
     if let Some((user, password)) = &mqtt.login {
         params.credentials = Some((user.clone(), password.read()?));
     }
-    if is_tls {
-        let ca = mqtt.ca.as_deref().map(read).transpose()?;
-        let client = match &mqtt.identity {
-            Some((certificate, key)) => Some((read(certificate)?, key.read_whole()?)),
-            None => None,
-        };
-        params.tls = Some(TlsParams { ca: ca.unwrap_or_default(), client });
+    if let Some(ca) = mqtt.ca.clone().filter(|_| is_tls) {
+        let tls = TlsParams { ca, client: mqtt.identity.clone() };
+        tls.load()?;
+        params.tls = Some(tls);
     }
     Ok(params)
 }

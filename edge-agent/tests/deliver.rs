@@ -14,3 +14,7 @@ mod pictures;
 mod presence;
 #[path = "deliver/schemas.rs"]
 mod schemas;
+#[path = "deliver/tls.rs"]
+mod tls;
+#[path = "deliver/v311.rs"]
+mod v311;

@@ -42,3 +42,5 @@ mod site;
 mod site_init;
 #[path = "e2e/site_picture.rs"]
 mod site_picture;
+#[path = "e2e/systemd.rs"]
+mod systemd;

@@ -2,10 +2,10 @@
 
 use crate::detection::Detection;
 use crate::event::Event;
-use crate::finding::{Finding, RuleInfo};
-use crate::incident::{IncidentParams, Incidents, OpenIncident};
+use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
 use crate::rules::{self, Rule, RuleSpec};
 use crate::scene::Scene;
+use crate::schedule::{LocalTime, Schedule};
 use crate::stitch::Stitcher;
 use crate::time::FrameStamp;
 use crate::track::{Tracker, TrackerParams};
@@ -44,11 +44,18 @@ impl Core {
         self.judge.restore(open);
     }
 
-    /// Takes the detections of one frame; frames come in ascending `pts`. `aspect` is the picture's width over its height.
-    /// Returns the scene as rules saw it ([`Stitcher`]) and what happened in it.
-    pub fn step(&mut self, stamp: FrameStamp, aspect: f32, detections: &[Detection]) -> (Scene, Vec<Event>) {
+    /// Takes the detections of one frame; frames come in ascending `pts`. `local` is what the site's clock showed when it
+    /// was captured, `aspect` the picture's width over its height. Returns the scene as rules saw it ([`Stitcher`]) and
+    /// what happened in it.
+    pub fn step(
+        &mut self,
+        stamp: FrameStamp,
+        local: LocalTime,
+        aspect: f32,
+        detections: &[Detection],
+    ) -> (Scene, Vec<Event>) {
         let mut scene = self.tracker.update(stamp, aspect, detections);
-        let events = self.judge.step(&mut scene);
+        let events = self.judge.step(&mut scene, local);
         (scene, events)
     }
 
@@ -61,8 +68,37 @@ impl Core {
 /// All of the core that follows the tracker: scenes in, events out.
 pub struct Judge {
     stitcher: Stitcher,
-    rules: Vec<Box<dyn Rule>>,
+    watches: Vec<Watch>,
     incidents: Incidents,
+}
+
+/// A rule and when it is armed. It follows the scenes at all times, so that it knows at once what was there before; what
+/// it finds counts while it is armed.
+struct Watch {
+    rule: Box<dyn Rule>,
+    schedule: Option<Schedule>,
+    armed: bool,
+}
+
+impl Watch {
+    fn new(spec: RuleSpec) -> Self {
+        let schedule = spec.schedule.clone();
+        Self { rule: rules::build(spec), schedule, armed: false }
+    }
+
+    fn look(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {
+        let was_armed = self.armed;
+        self.armed = self.schedule.as_ref().is_none_or(|schedule| schedule.is_armed(local));
+        if self.armed && !was_armed {
+            self.rule.arm(scene.stamp.pts);
+        }
+        let mut findings = Vec::new();
+        self.rule.evaluate(scene, &incidents.open(&self.rule.info().id), &mut findings);
+        if !self.armed {
+            findings.clear();
+        }
+        Found { rule: self.rule.info(), armed: self.armed, findings }
+    }
 }
 
 impl Judge {
@@ -72,7 +108,7 @@ impl Judge {
         Self {
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
-            rules: rules.into_iter().map(rules::build).collect(),
+            watches: rules.into_iter().map(Watch::new).collect(),
             incidents: Incidents::new(incidents, id_seed),
         }
     }
@@ -82,20 +118,13 @@ impl Judge {
         self.incidents.restore(open);
     }
 
-    /// Renumbers the scene so that an object keeps its number, and judges it. Scenes come in ascending `pts`.
-    pub fn step(&mut self, scene: &mut Scene) -> Vec<Event> {
+    /// Renumbers the scene so that an object keeps its number, and judges it. Scenes come in ascending `pts`; `local` is
+    /// what the site's clock showed.
+    pub fn step(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
         self.stitcher.stitch(scene);
         let incidents = &self.incidents;
-        let found: Vec<(&RuleInfo, Vec<Finding>)> = self
-            .rules
-            .iter_mut()
-            .map(|rule| {
-                let mut findings = Vec::new();
-                let open = incidents.open(&rule.info().id);
-                rule.evaluate(scene, &open, &mut findings);
-                (rule.info(), findings)
-            })
-            .collect();
+        let look = |watch| Watch::look(watch, scene, local, incidents);
+        let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();
         self.incidents.update(scene, &found)
     }
 

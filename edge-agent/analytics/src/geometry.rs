@@ -162,15 +162,6 @@ impl Polygon {
         }
         let n = corners.len();
         let edge = |i: usize| (corners[i % n], corners[(i + 1) % n]);
-        let area: f32 = (0..n)
-            .map(|i| {
-                let (a, b) = edge(i);
-                a.x * b.y - b.x * a.y
-            })
-            .sum();
-        if area.abs() < 1e-6 {
-            return Err(InvalidShape::NoArea);
-        }
         for i in 0..n {
             for j in i + 2..n {
                 let adjacent = i == 0 && j == n - 1;
@@ -179,6 +170,16 @@ impl Polygon {
                     return Err(InvalidShape::SelfCrossing);
                 }
             }
+        }
+        // After crossings: the two halves of a bow tie cancel out.
+        let area: f32 = (0..n)
+            .map(|i| {
+                let (a, b) = edge(i);
+                a.x * b.y - b.x * a.y
+            })
+            .sum();
+        if area.abs() < 1e-6 {
+            return Err(InvalidShape::NoArea);
         }
         Ok(Self(corners))
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use edge_agent::config::{self, Home, Site};
+use analytics::WallTime;
+use edge_agent::config::{self, ConfigError, ConfigErrors, Home, SecretProblem, SecretUse, Site};
 use edge_agent::secret::redact;
 use edge_agent::setup::{self, SetupError};
 
@@ -16,16 +17,24 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let site = config::load_site(&args.site, home)?;
+    let (wrong_secrets, absent_secrets) = secrets(&site);
+    if !wrong_secrets.0.is_empty() {
+        return Err(wrong_secrets.into());
+    }
     let runtime = setup::onnx_runtime(home);
     let open = |model: &str| setup::try_model(runtime.as_ref().ok(), home, model);
     let failures: Vec<SetupError> = models(&site).into_iter().filter_map(|model| open(model).err()).collect();
     if !failures.is_empty() {
-        failures.iter().for_each(|failure| eprintln!("{}: {failure}", args.site.display()));
+        failures.iter().for_each(|failure| eprintln!("{failure}"));
         return Ok(ExitCode::from(super::EXIT_CONFIG));
     }
     print(&site);
     if let Err(absent) = runtime {
         println!("  note      the models were not opened: {absent}");
+    }
+    // Not errors: the service may have what this user has not.
+    for absent in absent_secrets {
+        println!("  note      {}: {}", absent.key, absent.what);
     }
     println!("ok: no errors");
     Ok(ExitCode::SUCCESS)
@@ -36,11 +45,34 @@ fn models(site: &Site) -> BTreeSet<&str> {
     site.cameras.iter().map(|camera| camera.model.as_str()).collect()
 }
 
+/// Secrets that are not in order, and those that this user does not find.
+fn secrets(site: &Site) -> (ConfigErrors, Vec<ConfigError>) {
+    let problems = site.secrets.iter().filter_map(SecretUse::problem);
+    let (wrong, absent): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.is_certain);
+    let errors = |problems: Vec<SecretProblem>| problems.into_iter().map(|problem| problem.error).collect();
+    (ConfigErrors(errors(wrong)), errors(absent))
+}
+
+fn print_holidays(site: &Site) {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let calendar = site.calendar();
+    let next = calendar.next_holiday(WallTime::from_unix_nanos(i64::try_from(now).unwrap_or_default()));
+    match next {
+        Some((date, holiday)) => {
+            println!("  holidays  {}, next {date}: {} – {}", site.holidays.len(), holiday.name.vi, holiday.name.en);
+        }
+        None => println!("  holidays  {}, none within a year", site.holidays.len()),
+    }
+}
+
 fn print(site: &Site) {
     println!("{}/{}: {} – {}", site.id, site.box_id, site.name.vi, site.name.en);
     println!("  broker    {} (topics under {}/v1/{}/{})", site.mqtt.url, site.mqtt.root, site.id, site.box_id);
     println!("  profile   {} ({} inference workers)", site.hw_profile.name, site.hw_profile.workers);
     println!("  storage   {} (outbox {} MiB)", site.storage.path.display(), site.storage.outbox_bytes >> 20);
+    if !site.holidays.is_empty() {
+        print_holidays(site);
+    }
     for camera in &site.cameras {
         // Some cameras take the password in the path or the query.
         let stream = camera.detect.as_ref().map(|stream| redact(stream.url.as_str()));
@@ -52,7 +84,8 @@ fn print(site: &Site) {
         }
         println!("            {} at {} fps, pipeline {}", camera.model, camera.analyse_fps, camera.pipeline.name);
         for rule in &camera.rules {
-            println!("            rule {}: {} ({})", rule.id, rule.params.kind(), rule.severity.label());
+            let armed = rule.schedule.as_ref().map(|schedule| format!(", armed {schedule}")).unwrap_or_default();
+            println!("            rule {}: {} ({}){armed}", rule.id, rule.params.kind(), rule.severity.label());
         }
     }
     for camera in &site.disabled {

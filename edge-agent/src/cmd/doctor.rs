@@ -17,7 +17,7 @@ Words:
 
 Examples:
   edge-agent doctor                        what can this box do?
-  edge-agent doctor site.toml              can it do what this site asks of it? broker and cameras are tried
+  edge-agent doctor site.toml              and what this site asks of it? tries broker and cameras
   edge-agent doctor --json site.toml | jq -r '.checks[] | select(.verdict == \"fail\") | .found'
 
 Ends with 0 unless something fails (1). Nothing is changed, and no password is shown.")]

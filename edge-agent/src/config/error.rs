@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::secret::redact;
+
 /// One thing that is wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -20,16 +22,37 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL with user and password may stand where a key or another word belongs.
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
         if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+            write!(f, ": {}", OneLine(&redact(&self.key)))?;
         }
-        write!(f, ": {}", self.what)?;
+        write!(f, ": {}", OneLine(&redact(&self.what)))?;
         if !self.cure.is_empty() {
-            write!(f, "\n    → {}", self.cure)?;
+            write!(f, "\n    → {}", OneLine(&self.cure))?;
+        }
+        Ok(())
+    }
+}
+
+/// Text of a file, as it may stand in a message: no control characters, which a terminal would obey, and not without end.
+struct OneLine<'a>(&'a str);
+
+impl OneLine<'_> {
+    const LONGEST: usize = 400;
+}
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, c) in self.0.chars().enumerate() {
+            match c {
+                _ if index == Self::LONGEST => return write!(f, "…"),
+                c if c.is_control() => write!(f, "{}", c.escape_default())?,
+                c => write!(f, "{c}")?,
+            }
         }
         Ok(())
     }

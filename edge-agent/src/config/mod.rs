@@ -5,21 +5,26 @@
 //! *pipeline* is what is watched for. Precedence: site over pipeline over built-in defaults; a hw-profile never
 //! touches zones, rules or thresholds.
 
+mod calendar;
 mod document;
 mod draft;
 mod error;
+mod explain;
 mod home;
+mod missing;
 mod place;
 mod profile;
 pub mod raw;
 mod resolve;
 mod rule;
+mod schedule;
 mod secret;
 mod site;
 #[cfg(test)]
 mod tests;
 mod value;
 
+pub use calendar::{Calendar, Holiday};
 pub use document::Document;
 pub use draft::{BrokerDraft, CameraDraft, SiteDraft};
 pub use error::{ConfigError, ConfigErrors};
@@ -27,6 +32,6 @@ pub use home::{Home, HomeError};
 pub use place::Places;
 pub use profile::{HwProfile, Pipeline, hw_profiles};
 pub use resolve::{load_site, load_site_partly, load_site_text};
-pub use secret::{SecretError, SecretRef};
+pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

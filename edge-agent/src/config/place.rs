@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use analytics::geometry::InvalidShape;
 use analytics::{Anchor, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
 
+use super::document::bare_or_quoted;
+use super::explain::counted;
 use super::raw::{RawLine, RawZone};
 use super::resolve::Resolver;
+use super::value::Numbers;
 
 /// A camera's zones and lines; those with errors are left out.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,7 +20,7 @@ pub struct Places {
     pub lines: Vec<Line>,
 }
 
-fn point([x, y]: &[f64; 2]) -> Point {
+fn point(Numbers([x, y]): &Numbers<2>) -> Point {
     Point::new(*x as f32, *y as f32)
 }
 
@@ -31,11 +34,11 @@ impl Resolver<'_> {
         Places {
             zones: zones
                 .iter()
-                .filter_map(|(id, raw)| self.zone(&format!("camera[{camera}].zone.{id}"), id, raw))
+                .filter_map(|(id, raw)| self.zone(&format!("camera[{camera}].zone.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
             lines: lines
                 .iter()
-                .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{id}"), id, raw))
+                .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
         }
     }
@@ -78,17 +81,24 @@ impl Resolver<'_> {
         Some(Line { id: id?, segment: segment?, anchor: anchor? })
     }
 
-    fn segment(&mut self, key: &str, points: &[[f64; 2]]) -> Option<Segment> {
+    fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
         let [from, to] = points else {
-            self.error(key, format!("has {} points", points.len()), "write two points, from and to");
+            self.error(key, format!("has {}", counted(points.len(), "point")), "write two points, from and to");
             return None;
         };
         Segment::new(point(from), point(to)).map_err(|error| self.shape_error(key, error)).ok()
     }
 
     fn shape_error(&mut self, key: &str, error: InvalidShape) {
-        let text = error.to_string();
-        let (what, cure) = text.split_once(": ").unwrap_or((&text, "draw it again"));
+        let (what, cure) = match error {
+            InvalidShape::OutsidePicture => {
+                ("has a coordinate outside 0 to 1", "write fractions of the picture: x ÷ width, y ÷ height")
+            }
+            InvalidShape::TooFewCorners => ("has fewer than three corners", "write three or more"),
+            InvalidShape::NoArea => ("has no area: its corners lie on one line", "move one of them away from the line"),
+            InvalidShape::SelfCrossing => ("has edges that cross", "list the corners in order around the zone"),
+            InvalidShape::NoLength => ("has no length: both ends are the same point", "write two different points"),
+        };
         self.error(key, what, cure);
     }
 

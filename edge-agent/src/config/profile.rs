@@ -4,11 +4,14 @@ use std::path::Path;
 
 use crate::detect::ort::{Need, Provider, ProviderChoice};
 
-use super::document::Document;
+use super::document::{Document, bare_or_quoted};
 use super::error::ConfigErrors;
 use super::home::Home;
 use super::raw::{RawHwProfile, RawPipeline, RawProvider};
 use super::resolve::Resolver;
+
+/// No box has more; a slip must not ask for a million threads.
+const MOST_THREADS: usize = 256;
 
 /// How a box runs models.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,47 +44,72 @@ pub fn hw_profiles(home: &Home) -> Vec<HwProfile> {
     home.hw_profile_names().into_iter().filter_map(read).collect()
 }
 
-pub(super) fn read_pipeline(file: &Path, errors: &mut ConfigErrors) -> Option<(RawPipeline, Document)> {
+pub(super) fn read_pipeline(
+    file: &Path,
+    models: &[String],
+    errors: &mut ConfigErrors,
+) -> Option<(RawPipeline, Document)> {
     let document = Document::read(file).map_err(|more| errors.0.extend(more.0)).ok()?;
     let raw: RawPipeline = document.deserialize(errors)?;
-    let mut resolver = Resolver::new(&document);
+    let mut resolver = Resolver::with_errors(&document, std::mem::take(errors));
     resolver.required("description", raw.description.as_ref(), "say in one sentence what the pipeline watches for");
-    resolver.required("model", raw.model.as_ref(), "name a folder of models/");
+    if let Some(model) = resolver.required("model", raw.model.as_ref(), "name a folder of models/") {
+        resolver.model("model", model, models);
+    }
     if let Some(fps) = resolver.required("analyse_fps", raw.analyse_fps.as_ref(), "write the frames analysed a second")
     {
         resolver.analyse_fps("analyse_fps", *fps);
     }
-    for kind in raw.rule.keys() {
-        resolver.kind(&format!("rule.{kind}"), kind);
+    if let Some(regions) = &raw.regions {
+        resolver.regions("regions", regions);
     }
-    errors.0.append(&mut resolver.errors.0);
+    resolver.tracker("tracker", &raw.tracker);
+    for (label, numbers) in &raw.rule {
+        let key = format!("rule.{}", bare_or_quoted(label));
+        if let Some(kind) = resolver.kind(&key, label) {
+            resolver.check_numbers(&key, kind, numbers);
+        }
+    }
+    *errors = resolver.errors;
     Some((raw, document))
 }
 
 pub(super) fn read_hw_profile(name: &str, file: &Path, errors: &mut ConfigErrors) -> Option<(HwProfile, Document)> {
     let document = Document::read(file).map_err(|more| errors.0.extend(more.0)).ok()?;
     let raw: RawHwProfile = document.deserialize(errors)?;
-    let mut resolver = Resolver::new(&document);
+    let known = errors.0.len();
+    let mut resolver = Resolver::with_errors(&document, std::mem::take(errors));
     resolver.required("description", raw.description.as_ref(), "say in one sentence which boxes the profile is for");
     let cure = "list GStreamer decoders, the preferred first";
-    let h264 = resolver.required("decode.h264", raw.decode.h264.as_ref(), cure).cloned();
-    let h265 = resolver.required("decode.h265", raw.decode.h265.as_ref(), cure).cloned();
+    let mut decoders = |key, list: Option<&Vec<String>>| {
+        let list = resolver.required(key, list, cure).cloned();
+        if list.as_ref().is_some_and(Vec::is_empty) {
+            resolver.error(key, "is empty", cure);
+        }
+        list
+    };
+    let h264 = decoders("decode.h264", raw.decode.h264.as_ref());
+    let h265 = decoders("decode.h265", raw.decode.h265.as_ref());
     if raw.inference.provider.is_empty() {
-        resolver.error("inference.provider", "is missing", "add [[inference.provider]] with name = \"cpu\"");
+        resolver.missing("inference.provider", "add [[inference.provider]] with name = \"cpu\"");
     }
     let providers = raw.inference.provider.iter().enumerate().filter_map(|(i, raw)| provider(&mut resolver, i, raw));
     let providers: Vec<ProviderChoice> = providers.collect();
     let threads = raw.inference.threads.unwrap_or(1);
-    if threads == 0 {
-        resolver.error("inference.threads", "is 0", "write 1 or more");
+    if !(1..=MOST_THREADS).contains(&threads) {
+        resolver.error("inference.threads", format!("is {threads}"), format!("write 1 to {MOST_THREADS}"));
+    }
+    if let Some(workers) = raw.inference.workers.filter(|workers| *workers > MOST_THREADS) {
+        let cure = format!("write 0 (one less than the cores) to {MOST_THREADS}");
+        resolver.error("inference.workers", format!("is {workers}"), cure);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = match raw.inference.workers.unwrap_or(0) {
         0 => cores.saturating_sub(1).max(1),
         workers => workers,
     };
-    let failed = !resolver.errors.0.is_empty();
-    errors.0.append(&mut resolver.errors.0);
+    let failed = resolver.errors.0.len() > known;
+    *errors = resolver.errors;
     if failed {
         return None;
     }

@@ -8,7 +8,17 @@ use analytics::{Class, Kind, Severity, ZoneKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::value::{DurationText, Heights, HeightsPerSecond, SizeText};
+use super::value::{DurationText, Numbers, SizeText};
+use crate::detect::ort::Provider;
+
+mod files;
+mod one_or_many;
+mod rule;
+
+pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
+pub use one_or_many::OneOrMany;
+pub(super) use rule::DAY_GROUPS;
+pub use rule::{RawRule, RawRuleNumbers, RawWindow};
 
 fn labels(labels: impl Iterator<Item = &'static str>) -> Schema {
     json_schema!({ "type": "string", "enum": labels.collect::<Vec<_>>() })
@@ -53,10 +63,30 @@ fn segment_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": point_schema(), "minItems": 2, "maxItems": 2 })
 }
 
+fn provider_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(Provider::ALL.into_iter().map(Provider::label))
+}
+
+fn regions_schema(_: &mut SchemaGenerator) -> Schema {
+    let region = json_schema!({
+        "type": "array", "items": { "type": "number", "minimum": 0, "maximum": 1 }, "minItems": 4, "maxItems": 4
+    });
+    json_schema!({
+        "type": "array", "items": region, "minItems": 1, "examples": [[[0.0, 0.0, 0.55, 1.0], [0.45, 0.0, 1.0, 1.0]]]
+    })
+}
+
+fn rules_by_kind_schema(generator: &mut SchemaGenerator) -> Schema {
+    let numbers = generator.subschema_for::<RawRuleNumbers>();
+    let kinds = Kind::ALL.into_iter().map(|kind| (kind.file_label().to_owned(), numbers.clone().to_value()));
+    let kinds: serde_json::Map<_, _> = kinds.collect();
+    json_schema!({ "type": "object", "properties": kinds, "additionalProperties": false })
+}
+
 /// A site file: cameras, zones, broker, and which model, pipeline and hardware profile. The only file an integrator
 /// writes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawSite {
     /// The junction.
     #[schemars(required)]
@@ -73,28 +103,34 @@ pub struct RawSite {
     pub evidence: Option<RawEvidence>,
     /// The cameras.
     #[schemars(required, length(min = 1))]
+    #[serde(default)]
     pub camera: Vec<RawCamera>,
 }
 
 /// The junction.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawSiteSection {
     /// Part of every topic; never an administrative name: those change.
     #[schemars(required, schema_with = "id_schema")]
+    #[schemars(example = &"ql10-nut-01")]
     pub id: Option<String>,
     /// Shown to operators.
     #[schemars(required)]
     pub name: Option<RawName>,
     /// IANA time zone, such as `Asia/Ho_Chi_Minh`.
+    #[schemars(example = &"Asia/Ho_Chi_Minh", extend("default" = "Asia/Ho_Chi_Minh"))]
     pub timezone: Option<String>,
     /// WGS 84.
     pub position: Option<RawPosition>,
+    /// A file of holidays, beside the site file or with its path; for rules whose schedule asks for them.
+    #[schemars(example = &"holidays.vn.toml")]
+    pub holidays: Option<PathBuf>,
 }
 
 /// A name in the operators' languages.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawName {
     /// Vietnamese.
     #[schemars(required, length(min = 1))]
@@ -106,7 +142,7 @@ pub struct RawName {
 
 /// WGS 84 position.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawPosition {
     /// Degrees east.
     #[schemars(required, range(min = -180, max = 180))]
@@ -118,64 +154,97 @@ pub struct RawPosition {
 
 /// This box.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawBox {
     /// Part of every topic.
     #[schemars(required, schema_with = "id_schema")]
+    #[schemars(example = &"box-a")]
     pub id: Option<String>,
     /// Name of a file in `hw-profiles/`, without `.toml`; default `cpu-x86_64`.
+    #[schemars(extend("default" = "cpu-x86_64"))]
     pub hw_profile: Option<String>,
 }
 
 /// A reference to a secret; exactly one of the three. Secrets are never written in the site file.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawSecret {
     /// Name of a systemd credential (`LoadCredential=`), or of a file in `credentials/` beside the site file.
+    #[schemars(example = &"mqtt-password")]
     pub credential: Option<String>,
     /// Path of a file that only its owner may read.
+    #[schemars(example = &"/etc/ngatu/mqtt-password")]
     pub file: Option<PathBuf>,
     /// Name of an environment variable.
+    #[schemars(example = &"NGATU_MQTT_PASSWORD")]
     pub env: Option<String>,
 }
 
 /// The broker.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawMqtt {
     /// `mqtts://host:8883`; `mqtt://host:1883` only on loopback, or with `allow_plaintext = true`.
     #[schemars(required)]
+    #[schemars(example = &"mqtts://broker.example:8883")]
     pub url: Option<String>,
+    /// `5` (default), or `3.1.1` for brokers that speak nothing newer, such as NATS: they cannot refuse one message, so
+    /// what their access list or size limit drops is lost in silence.
+    #[schemars(extend("default" = "5"))]
+    pub protocol: Option<RawProtocol>,
     /// First level of every topic; default `ngatu`.
+    #[serde(default)]
     #[schemars(schema_with = "id_schema")]
+    #[schemars(extend("default" = "ngatu"))]
     pub root: Option<String>,
-    /// PEM file of the authorities that sign the broker's certificate.
+    /// PEM file of the authorities that sign the broker's certificate; required with `mqtts://`. Debian keeps the public
+    /// ones in `/etc/ssl/certs/ca-certificates.crt`.
+    #[schemars(example = &"/etc/ngatu/ca.pem")]
     pub ca: Option<PathBuf>,
     /// PEM file of this box's certificate.
+    #[schemars(example = &"/etc/ngatu/box.pem")]
     pub certificate: Option<PathBuf>,
     /// This box's private key, PEM.
     pub key: Option<RawSecret>,
     /// User name, where the broker wants one.
+    #[schemars(example = &"box-a")]
     pub username: Option<String>,
     /// The user's password.
     pub password: Option<RawSecret>,
     /// Allows `mqtt://` beyond loopback: anyone on the way can read and forge events.
+    #[serde(default)]
     pub allow_plaintext: bool,
     /// Name of a host at the centre: events wait in the outbox until its retained
     /// `{root}/v1/host/{name}/state` says that it is online.
+    #[serde(default)]
     #[schemars(schema_with = "id_schema")]
+    #[schemars(example = &"ioc")]
     pub primary_host: Option<String>,
+}
+
+/// A version of MQTT.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub enum RawProtocol {
+    /// MQTT 5.
+    #[serde(rename = "5")]
+    V5,
+    /// MQTT 3.1.1.
+    #[serde(rename = "3.1.1")]
+    V311,
 }
 
 /// Where events wait and pictures lie.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawStorage {
     /// A directory of this box's own; default `/var/lib/ngatu`.
+    #[schemars(extend("default" = "/var/lib/ngatu"))]
     pub path: Option<PathBuf>,
     /// Bytes the outbox may hold; default 512 MiB.
+    #[schemars(extend("default" = "512 MiB"))]
     pub outbox: Option<SizeText>,
     /// Bytes that pictures may take; the oldest go. Default 4 GiB.
+    #[schemars(extend("default" = "4 GiB"))]
     pub evidence: Option<SizeText>,
     /// How long pictures and clips are kept.
     pub retention: Option<RawRetention>,
@@ -183,39 +252,46 @@ pub struct RawStorage {
 
 /// How long evidence is kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawRetention {
     /// Pictures; default 30 days.
+    #[schemars(extend("default" = "30d"))]
     pub snapshots: Option<DurationText>,
     /// Clips. Has no effect yet: this version keeps no clips.
+    #[schemars(example = &"3d")]
     pub clips: Option<DurationText>,
 }
 
 /// Pictures that prove incidents. Faces and number plates are neither blurred nor masked in this version.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawEvidence {
     /// Whether incidents are photographed; default `false`. A camera may say otherwise.
+    #[schemars(extend("default" = false))]
     pub snapshots: Option<bool>,
     /// The least severity of incidents that are photographed; default `warning`.
-    #[schemars(schema_with = "severity_schema")]
+    #[serde(default)]
+    #[schemars(schema_with = "severity_schema", extend("default" = "warning"))]
     pub snapshots_from: Option<String>,
 }
 
 /// One camera.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawCamera {
     /// Part of every topic.
     #[schemars(required, schema_with = "id_schema")]
+    #[schemars(example = &"huong-nam")]
     pub id: Option<String>,
     /// Shown to operators.
     #[schemars(required)]
     pub name: Option<RawName>,
     /// Name of a file in `pipelines/`, without `.toml`: what is watched for.
     #[schemars(required)]
+    #[schemars(example = &"traffic-junction")]
     pub pipeline: Option<String>,
     /// `false` keeps the camera in the file and off.
+    #[schemars(extend("default" = true))]
     pub enabled: Option<bool>,
     /// The stream that is analysed: the sub-stream, where the camera has one. `replay` does without.
     pub detect: Option<RawStream>,
@@ -228,41 +304,55 @@ pub struct RawCamera {
     #[schemars(range(min = 0.1, max = 60))]
     pub analyse_fps: Option<f64>,
     /// Name of a folder in `models/`; default from the pipeline.
+    #[schemars(example = &"yolox-nano")]
     pub model: Option<String>,
     /// The parts of the picture the model looks at, as left, top, right, bottom; default from the model.
-    pub regions: Option<Vec<[f64; 4]>>,
+    #[serde(default)]
+    #[schemars(schema_with = "regions_schema")]
+    pub regions: Option<Vec<Numbers<4>>>,
     /// Tracker settings that differ from the pipeline's.
+    #[serde(default)]
     pub tracker: RawTracker,
     /// Zones by id.
+    #[serde(default)]
     pub zone: BTreeMap<String, RawZone>,
     /// Lines by id.
+    #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
     /// What to watch for.
+    #[serde(default)]
     pub rule: Vec<RawRule>,
 }
 
 /// One stream of a camera.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawStream {
     /// `rtsp://host/path`, or `http://host/path` for Motion JPEG over HTTP (`detect` only), without user and password.
     /// Either this or `device`.
+    #[schemars(example = &"rtsp://192.0.2.11/sub")]
     pub url: Option<String>,
     /// A camera on this box, such as `/dev/video0` (`detect` only).
+    #[schemars(example = &"/dev/video0")]
     pub device: Option<PathBuf>,
     /// Width and height asked of the device; what its driver prefers, by default.
+    #[schemars(example = [1280, 720])]
     pub size: Option<[u32; 2]>,
     /// Frames a second asked of the device; what its driver prefers, by default.
-    #[schemars(range(min = 1, max = 240))]
+    #[schemars(range(min = 1, max = 240), example = 10)]
     pub fps: Option<u32>,
     /// Name of the credential that holds `user:password`: a systemd credential, or a file in `credentials/` beside
     /// the site file.
+    #[schemars(example = &"cam-huong-nam")]
     pub credential: Option<String>,
     /// Path of a file that holds `user:password` and that only its owner may read.
+    #[schemars(example = &"/etc/ngatu/cam-huong-nam")]
     pub credential_file: Option<PathBuf>,
     /// Name of an environment variable that holds `user:password`.
+    #[schemars(example = &"NGATU_CAM_HUONG_NAM")]
     pub credential_env: Option<String>,
     /// `tcp` (default), or `udp` for cameras that need it.
+    #[schemars(extend("default" = "tcp"))]
     pub transport: Option<RawTransport>,
 }
 
@@ -278,7 +368,7 @@ pub enum RawTransport {
 
 /// How detections become tracks; times are media time.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawTracker {
     /// Detections at least this sure take part in the first association; default from the model.
     #[schemars(range(min = 0, max = 1))]
@@ -290,190 +380,44 @@ pub struct RawTracker {
     #[schemars(range(min = 0, max = 1))]
     pub new_confidence: Option<f32>,
     /// A track is shown to rules once it was seen over at least this long.
+    #[schemars(example = &"200ms")]
     pub confirm_after: Option<DurationText>,
     /// A track that was not seen for this long ends.
+    #[schemars(example = &"2s")]
     pub lost_for: Option<DurationText>,
 }
 
 /// A polygon of the picture with a meaning.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawZone {
     /// What it is.
     #[schemars(required, schema_with = "zone_kind_schema")]
     pub kind: Option<String>,
     /// Corners in order, as fractions of the picture's width and height.
     #[schemars(required, schema_with = "polygon_schema")]
-    pub polygon: Option<Vec<[f64; 2]>>,
+    pub polygon: Option<Vec<Numbers<2>>>,
     /// The allowed way, from and to.
+    #[serde(default)]
     #[schemars(schema_with = "segment_schema")]
-    pub heading: Option<Vec<[f64; 2]>>,
+    pub heading: Option<Vec<Numbers<2>>>,
     /// The point of a box that is tested: `bottom-center` (default) or `center`.
+    #[serde(default)]
     #[schemars(schema_with = "anchor_schema")]
+    #[schemars(extend("default" = "bottom-center"))]
     pub anchor: Option<String>,
 }
 
 /// A directed line of the picture.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawLine {
     /// First and second point: left and right are those of one who walks from the first to the second.
     #[schemars(required, schema_with = "segment_schema")]
-    pub points: Option<Vec<[f64; 2]>>,
+    pub points: Option<Vec<Numbers<2>>>,
     /// The point of a box that is tested: `bottom-center` (default) or `center`.
+    #[serde(default)]
     #[schemars(schema_with = "anchor_schema")]
+    #[schemars(extend("default" = "bottom-center"))]
     pub anchor: Option<String>,
-}
-
-/// A rule: its kind, its place, and the numbers that differ from the pipeline's.
-#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawRule {
-    /// Unique on its camera.
-    #[schemars(required, schema_with = "id_schema")]
-    pub id: Option<String>,
-    /// What happened.
-    #[schemars(required, schema_with = "kind_schema")]
-    pub kind: Option<String>,
-    /// The zone, for all kinds but `line-crossing`.
-    #[schemars(schema_with = "id_schema")]
-    pub zone: Option<String>,
-    /// The line, for `line-crossing`.
-    #[schemars(schema_with = "id_schema")]
-    pub line: Option<String>,
-    /// Which classes; default from the kind.
-    #[schemars(schema_with = "classes_schema")]
-    pub classes: Option<Vec<String>>,
-    /// How severe; default from the kind.
-    #[schemars(schema_with = "severity_schema")]
-    pub severity: Option<String>,
-    /// After an incident opened, further ones of this rule are withheld (and counted) for this long; default `0s`.
-    pub cooldown: Option<DurationText>,
-    /// Whether riders of motorcycles and bicycles count as persons; default `false`.
-    pub include_riders: Option<bool>,
-    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway.
-    pub hold: Option<DurationText>,
-    /// How long an object must dwell: loitering.
-    pub dwell: Option<DurationText>,
-    /// How many objects: crowding.
-    #[schemars(range(min = 2))]
-    pub count: Option<u32>,
-    /// How far from the heading, in degrees: wrong-way.
-    #[schemars(range(min = 91, max = 180))]
-    pub angle_deg: Option<f64>,
-    /// How far it must go, in box heights: wrong-way.
-    pub distance: Option<Heights>,
-    /// Slower than this is standing: stopped-vehicle.
-    pub speed: Option<HeightsPerSecond>,
-    /// How far it must have gone before, in box heights: stopped-vehicle.
-    pub travel: Option<Heights>,
-    /// How far beyond the line it must be seen, in box heights: line-crossing.
-    pub hysteresis: Option<Heights>,
-    /// Zones where walking is allowed: pedestrian-on-carriageway; default every zone of kind `crossing`.
-    pub crossings: Option<Vec<String>>,
-}
-
-/// Defaults for the rules of one kind.
-#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawRuleDefaults {
-    /// Which classes.
-    #[schemars(schema_with = "classes_schema")]
-    pub classes: Option<Vec<String>>,
-    /// How severe.
-    #[schemars(schema_with = "severity_schema")]
-    pub severity: Option<String>,
-    /// See the site file's rules.
-    pub cooldown: Option<DurationText>,
-    /// See the site file's rules.
-    pub include_riders: Option<bool>,
-    /// See the site file's rules.
-    pub hold: Option<DurationText>,
-    /// See the site file's rules.
-    pub dwell: Option<DurationText>,
-    /// See the site file's rules.
-    #[schemars(range(min = 2))]
-    pub count: Option<u32>,
-    /// See the site file's rules.
-    #[schemars(range(min = 91, max = 180))]
-    pub angle_deg: Option<f64>,
-    /// See the site file's rules.
-    pub distance: Option<Heights>,
-    /// See the site file's rules.
-    pub speed: Option<HeightsPerSecond>,
-    /// See the site file's rules.
-    pub travel: Option<Heights>,
-    /// See the site file's rules.
-    pub hysteresis: Option<Heights>,
-}
-
-/// A pipeline: what is watched for, and with which model.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawPipeline {
-    /// One sentence.
-    #[schemars(required)]
-    pub description: Option<String>,
-    /// Name of a folder in `models/`.
-    #[schemars(required)]
-    pub model: Option<String>,
-    /// Frames analysed a second.
-    #[schemars(required, range(min = 0.1, max = 60))]
-    pub analyse_fps: Option<f64>,
-    /// The parts of the picture the model looks at, as left, top, right, bottom; default from the model.
-    pub regions: Option<Vec<[f64; 4]>>,
-    /// Tracker settings.
-    pub tracker: RawTracker,
-    /// Rule defaults by kind.
-    pub rule: BTreeMap<String, RawRuleDefaults>,
-}
-
-/// A hardware profile: how a box runs what it is told to watch for. Never zones, rules or thresholds.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawHwProfile {
-    /// One sentence.
-    #[schemars(required)]
-    pub description: Option<String>,
-    /// GStreamer decoders, the preferred first.
-    pub decode: RawDecode,
-    /// Inference.
-    pub inference: RawInference,
-}
-
-/// GStreamer decoders by codec; the first that is installed is used.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawDecode {
-    /// H.264.
-    #[schemars(required)]
-    pub h264: Option<Vec<String>>,
-    /// H.265.
-    #[schemars(required)]
-    pub h265: Option<Vec<String>>,
-}
-
-/// Inference workers and execution providers.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawInference {
-    /// Worker threads, each with a session of its own; 0 (default): one less than the cores, at least one.
-    pub workers: Option<usize>,
-    /// Threads within one session; default 1. More than one costs CPU for latency.
-    #[schemars(range(min = 1))]
-    pub threads: Option<usize>,
-    /// Execution providers, in order; the first that works is used.
-    #[schemars(required, length(min = 1))]
-    pub provider: Vec<RawProvider>,
-}
-
-/// An execution provider.
-#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawProvider {
-    /// `cpu`, `cuda`, `tensorrt` or `openvino`.
-    #[schemars(required)]
-    pub name: Option<String>,
-    /// `true`: start-up fails when it does not work. `false` (default): the next one is tried, and health says so.
-    pub required: bool,
 }

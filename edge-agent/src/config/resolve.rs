@@ -2,29 +2,36 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use analytics::id::InvalidId;
-use analytics::{BBox, BoxId, CameraId, Kind, Severity, SiteId};
+use analytics::{BBox, BoxId, CameraId, Kind, Schedule, Severity, SiteId};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::document::{Document, nearest};
+use super::calendar::{Holiday, read_holidays};
+use super::document::Document;
 use super::error::{ConfigError, ConfigErrors};
+use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
 use super::raw::{
-    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawSecret, RawSite, RawStorage, RawStream,
-    RawTracker, RawTransport,
+    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawProtocol, RawSecret, RawSite, RawStorage,
+    RawStream, RawTracker, RawTransport,
 };
-use super::secret::SecretRef;
+use super::secret::{SecretRef, SecretUse};
 use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+use super::value::Numbers;
 use crate::evidence::EvidenceLimits;
+use crate::publish::Protocol;
 use crate::source::{DeviceParams, Transport};
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
+
+const ID_CURE: &str = "write 1 to 40 of a-z, 0-9 and '-', such as \"huong-nam\"";
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -40,11 +47,13 @@ pub(super) struct Resolver<'a> {
     document: &'a Document,
     pub(super) errors: ConfigErrors,
     pub(super) notices: Vec<String>,
+    secrets: Vec<SecretUse>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(document: &'a Document) -> Self {
-        Self { document, errors: ConfigErrors::default(), notices: Vec::new() }
+    /// With the errors that reading the document gave.
+    pub(super) fn with_errors(document: &'a Document, errors: ConfigErrors) -> Self {
+        Self { document, errors, notices: Vec::new(), secrets: Vec::new() }
     }
 
     pub(super) fn error(&mut self, key: &str, what: impl Into<String>, cure: impl Into<String>) {
@@ -59,11 +68,47 @@ impl<'a> Resolver<'a> {
 
     /// The value, or an error when it is missing. A key that was there but could not be read has its own error already.
     pub(super) fn required<'v, T: ?Sized>(&mut self, key: &str, value: Option<&'v T>, cure: &str) -> Option<&'v T> {
-        let reported = self.errors.0.iter().any(|error| error.key == key);
-        if value.is_none() && !reported {
-            self.error(key, "is missing", cure);
+        if value.is_none() {
+            self.missing(key, cure);
         }
         value
+    }
+
+    /// Reports that a key is missing, unless it was there and could not be read, or seems to be there with a slip.
+    pub(super) fn missing(&mut self, key: &str, cure: &str) {
+        let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let is_slip = |error: &ConfigError| {
+            error.cure == did_you_mean(name) && error.key.rsplit_once('.').map_or("", |(table, _)| table) == table
+        };
+        let file = self.document.file();
+        let of_file = || self.errors.0.iter().filter(|error| error.file == file);
+        if !of_file().any(|error| error.key == key || is_slip(error)) {
+            self.error(key, "is missing", cure);
+        }
+    }
+
+    /// Reports that of two keys only one is there, unless the other was and could not be read.
+    fn one_of_two(&mut self, table: &str, [one, other]: [&str; 2]) {
+        if ![one, other].iter().any(|name| self.is_reported(&format!("{table}.{name}"))) {
+            self.error(table, format!("has only one of {one} and {other}"), "give both, or neither");
+        }
+    }
+
+    /// Whether there is an error about this key, or one within it.
+    fn is_reported(&self, key: &str) -> bool {
+        let file = self.document.file();
+        let within = |error: &ConfigError| {
+            error.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.errors.0.iter().any(|error| error.file == file && within(error))
+    }
+
+    /// Reports a model that is not there.
+    pub(super) fn model(&mut self, key: &str, name: &str, models: &[String]) {
+        if !models.iter().any(|known| known == name) {
+            let known: Vec<&str> = models.iter().map(String::as_str).collect();
+            self.unknown(key, name, "model", &known);
+        }
     }
 
     pub(super) fn unknown(&mut self, key: &str, word: &str, what: &str, known: &[&str]) {
@@ -81,8 +126,9 @@ impl<'a> Resolver<'a> {
         value: Option<&String>,
         parse: impl Fn(&str) -> Result<T, InvalidId>,
     ) -> Option<T> {
-        let text = self.required(key, value, "write 1 to 40 of a-z, 0-9 and '-'")?;
-        parse(text).map_err(|error| self.error(key, error.to_string(), "for example \"huong-nam\"")).ok()
+        let text = self.required(key, value, ID_CURE)?;
+        let wrong = |_| self.error(key, format!("\"{text}\" is not an identifier"), ID_CURE);
+        parse(text).map_err(wrong).ok()
     }
 
     pub(super) fn kind(&mut self, key: &str, text: &str) -> Option<Kind> {
@@ -102,11 +148,16 @@ impl<'a> Resolver<'a> {
         valid.then_some(fps)
     }
 
-    fn name(&mut self, key: &str, raw: Option<&RawName>) -> Option<Name> {
+    pub(super) fn name(&mut self, key: &str, raw: Option<&RawName>) -> Option<Name> {
         let cure = "write { vi = \"…\", en = \"…\" }";
         let raw = self.required(key, raw, cure)?;
         let vi = self.required(&format!("{key}.vi"), raw.vi.as_ref(), cure);
         let en = self.required(&format!("{key}.en"), raw.en.as_ref(), cure);
+        for (language, text) in [("vi", vi), ("en", en)] {
+            if text.is_some_and(|text| text.trim().is_empty()) {
+                self.error(&format!("{key}.{language}"), "is empty", "write the name as operators read it");
+            }
+        }
         Some(Name { vi: vi?.clone(), en: en?.clone() })
     }
 
@@ -116,7 +167,9 @@ impl<'a> Resolver<'a> {
         let lat = self.required("site.position.lat", raw.lat.as_ref(), cure);
         let (lon, lat) = (*lon?, *lat?);
         if !(-180.0..=180.0).contains(&lon) || !(-90.0..=90.0).contains(&lat) {
-            self.error("site.position", format!("lon {lon}, lat {lat} is not on the globe"), "are the two swapped?");
+            let swapped = (-180.0..=180.0).contains(&lat) && (-90.0..=90.0).contains(&lon);
+            let cure = if swapped { "are the two swapped?" } else { cure };
+            self.error("site.position", format!("lon {lon}, lat {lat} is not on the globe"), cure);
             return None;
         }
         Some(Position { lon, lat })
@@ -137,6 +190,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
+        let reference = self.secret_ref(key, raw)?;
+        let (file, line) = (self.document.file().to_owned(), self.document.line_of(key));
+        self.secrets.push(SecretUse { file, line, key: key.to_owned(), reference: reference.clone() });
+        Some(reference)
+    }
+
+    fn secret_ref(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
         let site_dir = self.site_dir().to_owned();
         match (&raw.credential, &raw.file, &raw.env) {
             (Some(name), None, None) if name.is_empty() || name.contains('/') || name.starts_with('.') => {
@@ -147,7 +207,9 @@ impl<'a> Resolver<'a> {
             (None, Some(path), None) => Some(SecretRef::File(site_dir.join(path))),
             (None, None, Some(name)) => Some(SecretRef::Env(name.clone())),
             _ => {
-                self.error(key, "needs exactly one of credential, file and env", "write { credential = \"…\" }");
+                if !self.is_reported(key) {
+                    self.error(key, "needs exactly one of credential, file and env", "write { credential = \"…\" }");
+                }
                 None
             }
         }
@@ -196,7 +258,7 @@ impl<'a> Resolver<'a> {
             (None, None) => None,
             (Some(certificate), Some(key)) => self.secret("mqtt.key", key).map(|key| (site_dir.join(certificate), key)),
             _ => {
-                self.error("mqtt", "has only one of certificate and key", "give both, or neither");
+                self.one_of_two("mqtt", ["certificate", "key"]);
                 None
             }
         };
@@ -206,7 +268,7 @@ impl<'a> Resolver<'a> {
                 self.secret("mqtt.password", password).map(|password| (user.clone(), password))
             }
             _ => {
-                self.error("mqtt", "has only one of username and password", "give both, or neither");
+                self.one_of_two("mqtt", ["username", "password"]);
                 None
             }
         };
@@ -214,8 +276,22 @@ impl<'a> Resolver<'a> {
         if url.is_some() && !tls && (raw.ca.is_some() || raw.certificate.is_some()) {
             self.error("mqtt.url", "is mqtt:// and a certificate is configured", "write mqtts://");
         }
+        if tls && raw.ca.is_none() {
+            let cure = "name the PEM file of the authorities that sign the broker's certificate; for public ones, on \
+                        Debian: ca = \"/etc/ssl/certs/ca-certificates.crt\"";
+            self.error("mqtt.ca", "is missing, and mqtt.url is mqtts://", cure);
+        }
+        let protocol = match raw.protocol {
+            None | Some(RawProtocol::V5) => Protocol::V5,
+            Some(RawProtocol::V311) => {
+                let notice = "mqtt.protocol 3.1.1: the broker cannot refuse one message; what its access list or size \
+                              limit drops is lost in silence, so try its rules with every kind of message";
+                self.notices.push(notice.to_owned());
+                Protocol::V311
+            }
+        };
         let (ca, primary_host) = (raw.ca.as_ref().map(|ca| site_dir.join(ca)), raw.primary_host.clone());
-        Some(Mqtt { url: url?, root, ca, identity, login, primary_host })
+        Some(Mqtt { url: url?, protocol, root, ca, identity, login, primary_host })
     }
 
     fn check_plaintext(&mut self, url: &Url, allowed: bool) {
@@ -324,25 +400,17 @@ impl<'a> Resolver<'a> {
         Some(DeviceParams { device: device.to_owned(), size: raw.size.map(|[w, h]| (w, h)), fps: raw.fps })
     }
 
-    pub(super) fn regions(&mut self, key: &str, raw: &[[f64; 4]]) -> Option<Vec<BBox>> {
-        let inside = |v: &f64| (0.0..=1.0).contains(v);
-        let regions: Option<Vec<BBox>> = raw
-            .iter()
-            .map(|region| {
-                let [left, top, right, bottom] = region.map(|v| v as f32);
-                region.iter().all(inside).then(|| BBox::new(left, top, right, bottom)).flatten()
-            })
-            .collect();
-        if regions.as_ref().is_none_or(Vec::is_empty) {
+    pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
+        let regions = regions(raw);
+        if regions.is_none() {
             let cure =
                 "write left, top, right, bottom as fractions, such as [[0.0, 0.0, 0.55, 1.0], [0.45, 0.0, 1.0, 1.0]]";
             self.error(key, "is not a list of regions inside the picture", cure);
-            return None;
         }
         regions
     }
 
-    fn tracker(&mut self, key: &str, raw: &RawTracker) {
+    pub(super) fn tracker(&mut self, key: &str, raw: &RawTracker) {
         let fractions = [
             ("high_confidence", raw.high_confidence),
             ("low_confidence", raw.low_confidence),
@@ -374,13 +442,12 @@ impl<'a> Resolver<'a> {
             .map(|stream| self.stream(&key("detect"), stream, &["rtsp", "http"]));
         let record = raw.record.as_ref().and_then(|record| self.stream(&key("record"), record, &["rtsp"]));
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
-        let regions = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
+        let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
         let places = self.places(index, &raw.zone, &raw.line);
         let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
-        let inherited = pipeline.regions.as_ref().and_then(|regions| self.regions("regions", regions));
         Some(Camera {
             id: id?,
             name: name?,
@@ -391,12 +458,22 @@ impl<'a> Resolver<'a> {
             snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
-            regions: regions.or(inherited),
+            regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
             rules,
         })
     }
+}
+
+/// `None` when one is not inside the picture or has no area, or there is none.
+fn regions(raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
+    let region = |Numbers(region): &Numbers<4>| {
+        let [left, top, right, bottom] = region.map(|v| v as f32);
+        let inside = region.iter().all(|v| (0.0..=1.0).contains(v));
+        inside.then(|| BBox::new(left, top, right, bottom)).flatten()
+    };
+    raw.iter().map(region).collect::<Option<Vec<BBox>>>().filter(|regions| !regions.is_empty())
 }
 
 fn overrides(site: &RawTracker, pipeline: &RawTracker) -> TrackerOverrides {
@@ -434,7 +511,7 @@ pub(super) fn load(document: &Document, home: &Home) -> Result<Site, ConfigError
 fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mut errors = ConfigErrors::default();
     let Some(raw) = document.deserialize::<RawSite>(&mut errors) else { return (None, errors) };
-    let mut resolver = Resolver { document, errors, notices: Vec::new() };
+    let mut resolver = Resolver::with_errors(document, errors);
     let mut digest = Sha256::new();
     digest.update(document.text());
 
@@ -443,21 +520,28 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let name = section.and_then(|site| resolver.name("site.name", site.name.as_ref()));
     let timezone = section.and_then(|site| resolver.timezone(site.timezone.as_ref()));
     let position = section.and_then(|site| site.position.as_ref()).map(|raw| resolver.position(raw));
+    let holidays = section.and_then(|site| site.holidays.as_ref());
+    let calendar = holidays.map(|file| resolver.holidays(file, &mut digest));
     let raw_box = resolver.required("box", raw.r#box.as_ref(), "add the section [box] with its id");
     let box_id = raw_box.and_then(|raw| resolver.id("box.id", raw.id.as_ref(), BoxId::new));
-    let hw_profile = hw_profile(&mut resolver, home, raw_box.and_then(|raw| raw.hw_profile.as_deref()), &mut digest);
+    let hw_profile = raw_box.and_then(|raw| hw_profile(&mut resolver, home, raw.hw_profile.as_deref(), &mut digest));
     let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
     let snapshots = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
 
-    let Resolver { mut errors, notices, .. } = resolver;
+    if section.is_some_and(|site| site.holidays.is_none()) {
+        resolver.check_holidays_needed(&cameras);
+    }
+
+    let Resolver { mut errors, notices, secrets, .. } = resolver;
     let complete = (|| {
         Some(Site {
             id: id?,
             name: name?,
             timezone: timezone?,
+            holidays: calendar.unwrap_or_else(|| Some([].into()))?,
             position: position.flatten(),
             box_id: box_id?,
             hw_profile: hw_profile?,
@@ -467,6 +551,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),
             notices,
+            secrets,
         })
     })();
     errors.0.sort_by_key(|error| (error.file != document.file(), error.file.clone(), error.line));
@@ -501,8 +586,9 @@ fn cameras(
     digest: &mut Sha256,
 ) -> (Vec<Camera>, Vec<CameraId>) {
     if raw.is_empty() {
-        resolver.error("camera", "is missing", "add a [[camera]]");
+        resolver.missing("camera", "add a [[camera]]");
     }
+    let models = crate::setup::model_names(home);
     let (mut cameras, mut disabled): (Vec<Camera>, Vec<CameraId>) = (Vec::new(), Vec::new());
     let mut pipelines: Vec<(String, Option<RawPipeline>)> = Vec::new();
     for (index, raw_camera) in raw.iter().enumerate() {
@@ -511,7 +597,7 @@ fn cameras(
         if let Some(name) = name.filter(|name| !pipelines.iter().any(|(known, _)| known == *name)) {
             let file = home.pipeline(name);
             let read = if file.is_file() {
-                read_pipeline(&file, &mut resolver.errors)
+                read_pipeline(&file, &models, &mut resolver.errors)
             } else {
                 resolver.unknown_file(&key, name, "pipeline", &home.root().join("pipelines"));
                 None
@@ -524,13 +610,10 @@ fn cameras(
         }
         let pipeline = name.and_then(|name| pipelines.iter().find(|(known, _)| known == name));
         let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()), snapshots);
-        let Some(camera) = camera else { continue };
-        if !home.models().join(&camera.model).join("model.toml").is_file() {
-            let key = if raw_camera.model.is_some() { "model" } else { "pipeline" };
-            let models = crate::setup::model_names(home);
-            let known: Vec<&str> = models.iter().map(String::as_str).collect();
-            resolver.unknown(&format!("camera[{index}].{key}"), &camera.model, "model", &known);
+        if let Some(model) = &raw_camera.model {
+            resolver.model(&format!("camera[{index}].model"), model, &models);
         }
+        let Some(camera) = camera else { continue };
         if cameras.iter().map(|camera| &camera.id).chain(&disabled).any(|id| *id == camera.id) {
             let key = format!("camera[{index}].id");
             resolver.error(&key, format!("\"{}\" is used twice", camera.id), "give each camera an id of its own");
@@ -545,6 +628,29 @@ fn cameras(
 }
 
 impl Resolver<'_> {
+    fn holidays(&mut self, file: &Path, digest: &mut Sha256) -> Option<Arc<[Holiday]>> {
+        let path = self.site_dir().join(file);
+        if !path.exists() {
+            let what = format!("there is no file {}", path.display());
+            self.error("site.holidays", what, "correct the path: it is read from the folder of this file");
+            return None;
+        }
+        let (holidays, document) = read_holidays(&path, &mut self.errors)?;
+        digest.update(document.text());
+        Some(holidays)
+    }
+
+    /// A schedule that asks for holidays of which nobody told would be armed at the wrong times.
+    fn check_holidays_needed(&mut self, cameras: &[Camera]) {
+        let rules = cameras.iter().flat_map(|camera| camera.rules.iter().map(move |rule| (camera, rule)));
+        let mut asks = rules.filter(|(_, rule)| rule.schedule.as_ref().is_some_and(Schedule::asks_for_holidays));
+        if let Some((camera, rule)) = asks.next() {
+            let what =
+                format!("is missing, and the schedule of rule \"{}\" of camera \"{}\" asks for it", rule.id, camera.id);
+            self.error("site.holidays", what, "write holidays = \"holidays.vn.toml\", the path of a file of holidays");
+        }
+    }
+
     fn unknown_file(&mut self, key: &str, name: &str, what: &str, dir: &Path) {
         let known = super::home::names(dir);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();

@@ -6,8 +6,9 @@ use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, Zone, ZoneKind};
 
 use super::place::Places;
-use super::raw::{RawCamera, RawPipeline, RawRule, RawRuleDefaults};
+use super::raw::{RawCamera, RawPipeline, RawRule, RawRuleNumbers};
 use super::resolve::Resolver;
+use super::schedule::schedule;
 use super::value::DurationText;
 
 impl Resolver<'_> {
@@ -43,22 +44,25 @@ impl Resolver<'_> {
         let kind_key = format!("{key}.kind");
         let cure = format!("choose one of: {}", Kind::ALL.map(Kind::file_label).join(", "));
         let kind = self.required(&kind_key, raw.kind.as_ref(), &cure).and_then(|text| self.kind(&kind_key, text))?;
-        self.check_applicable(key, kind, raw);
-        let none = RawRuleDefaults::default();
-        let defaults = pipeline.and_then(|pipeline| pipeline.rule.get(kind.file_label())).unwrap_or(&none);
-        let severity = self.severity(&format!("{key}.severity"), raw.severity.as_ref().or(defaults.severity.as_ref()));
-        let classes_key = format!("{key}.classes");
-        let classes = match raw.classes.as_ref().or(defaults.classes.as_ref()) {
-            Some(labels) => self.classes(&classes_key, labels),
-            None => Some(default_classes(kind)),
-        };
-        let params = self.params(key, kind, camera, raw, defaults, places);
+        self.check_place(key, kind, raw);
+        let own = raw.numbers();
+        self.check_numbers(key, kind, &own);
+        let none = RawRuleNumbers::default();
+        let numbers = own.or(pipeline.and_then(|pipeline| pipeline.rule.get(kind.file_label())).unwrap_or(&none));
+        let params = self.params(key, kind, camera, raw, &numbers, places);
         Some(RuleSpec {
             id: id?,
-            severity: severity.unwrap_or(kind.default_severity()),
-            cooldown: raw.cooldown.or(defaults.cooldown).map_or(Duration::ZERO, |text| text.0),
-            classes: classes?,
-            include_riders: raw.include_riders.or(defaults.include_riders).unwrap_or(false),
+            severity: numbers
+                .severity
+                .and_then(|label| Severity::from_label(&label))
+                .unwrap_or(kind.default_severity()),
+            cooldown: numbers.cooldown.map_or(Duration::ZERO, |text| text.0),
+            classes: numbers.classes.map_or_else(
+                || default_classes(kind),
+                |labels| labels.iter().filter_map(|label| Class::from_label(label)).collect(),
+            ),
+            include_riders: numbers.include_riders.unwrap_or(false),
+            schedule: numbers.schedule.as_ref().map(schedule),
             params: params?,
         })
     }
@@ -69,16 +73,16 @@ impl Resolver<'_> {
         kind: Kind,
         camera: &RawCamera,
         raw: &RawRule,
-        defaults: &RawRuleDefaults,
+        numbers: &RawRuleNumbers,
         places: &Places,
     ) -> Option<RuleParams> {
-        let hold = |default: Duration| duration(raw.hold.or(defaults.hold), default);
+        let hold = |default: Duration| duration(numbers.hold, default);
         match kind {
             Kind::LineCrossing => {
                 let line = self.rule_line(key, camera, raw, places)?;
                 Some(RuleParams::LineCrossing {
                     line,
-                    hysteresis: raw.hysteresis.or(defaults.hysteresis).map_or(RuleParams::HYSTERESIS, |h| h.0),
+                    hysteresis: numbers.hysteresis.map_or(RuleParams::HYSTERESIS, |h| h.0),
                 })
             }
             Kind::Intrusion => Some(RuleParams::Intrusion {
@@ -87,13 +91,10 @@ impl Resolver<'_> {
             }),
             Kind::Loitering => Some(RuleParams::Loitering {
                 zone: self.rule_zone(key, camera, raw, places)?,
-                dwell: duration(raw.dwell.or(defaults.dwell), RuleParams::LOITERING_DWELL),
+                dwell: duration(numbers.dwell, RuleParams::LOITERING_DWELL),
             }),
             Kind::Crowding => {
-                let count = raw.count.or(defaults.count).unwrap_or(RuleParams::CROWDING_COUNT);
-                if count < 2 {
-                    self.error(&format!("{key}.count"), format!("is {count}"), "a crowd has at least 2");
-                }
+                let count = numbers.count.unwrap_or(RuleParams::CROWDING_COUNT);
                 let zone = self.rule_zone(key, camera, raw, places)?;
                 Some(RuleParams::Crowding { zone, count, hold: hold(RuleParams::CROWDING_HOLD) })
             }
@@ -103,11 +104,8 @@ impl Resolver<'_> {
                     let what = format!("the zone \"{}\" has no heading, so no way is wrong", zone.id);
                     self.error(&format!("{key}.zone"), what, "give the zone heading = [[from], [to]], the allowed way");
                 }
-                let angle_deg = raw.angle_deg.or(defaults.angle_deg).unwrap_or(RuleParams::WRONG_WAY_ANGLE_DEG);
-                if !(91.0..=180.0).contains(&angle_deg) {
-                    self.error(&format!("{key}.angle_deg"), format!("is {angle_deg}"), "write 91 to 180 degrees");
-                }
-                let distance = raw.distance.or(defaults.distance).map_or(RuleParams::WRONG_WAY_DISTANCE, |h| h.0);
+                let angle_deg = numbers.angle_deg.unwrap_or(RuleParams::WRONG_WAY_ANGLE_DEG);
+                let distance = numbers.distance.map_or(RuleParams::WRONG_WAY_DISTANCE, |h| h.0);
                 Some(RuleParams::WrongWay { zone, angle_deg, distance, hold: hold(RuleParams::WRONG_WAY_HOLD) })
             }
             Kind::StoppedVehicle => {
@@ -118,8 +116,8 @@ impl Resolver<'_> {
                     self.error(&format!("{key}.zone"), what, "name a lane or shoulder");
                 }
                 Some(RuleParams::StoppedVehicle {
-                    speed: raw.speed.or(defaults.speed).map_or(RuleParams::STOPPED_SPEED, |speed| speed.0),
-                    travel: raw.travel.or(defaults.travel).map_or(RuleParams::STOPPED_TRAVEL, |h| h.0),
+                    speed: numbers.speed.map_or(RuleParams::STOPPED_SPEED, |speed| speed.0),
+                    travel: numbers.travel.map_or(RuleParams::STOPPED_TRAVEL, |h| h.0),
                     hold: hold(RuleParams::stopped_hold(zone.kind)),
                     zone,
                 })
@@ -132,30 +130,70 @@ impl Resolver<'_> {
         }
     }
 
-    /// Keys that mean nothing for this kind are errors: a number without effect would be believed in.
-    fn check_applicable(&mut self, key: &str, kind: Kind, raw: &RawRule) {
+    /// Keys that mean nothing for this kind are errors: what has no effect would be believed in.
+    fn check_place(&mut self, key: &str, kind: Kind, raw: &RawRule) {
+        let given =
+            [("zone", raw.zone.is_some()), ("line", raw.line.is_some()), ("crossings", raw.crossings.is_some())];
+        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+            self.check_applicable(key, kind, name);
+        }
+    }
+
+    /// Reports what is wrong with a rule's numbers, or a pipeline's for rules of this kind.
+    pub(super) fn check_numbers(&mut self, key: &str, kind: Kind, numbers: &RawRuleNumbers) {
+        for name in numbers.given() {
+            self.check_applicable(key, kind, name);
+        }
+        if let Some(label) = numbers.severity.as_ref().filter(|label| Severity::from_label(label).is_none()) {
+            self.unknown(&format!("{key}.severity"), label, "severity", &Severity::ALL.map(Severity::label));
+        }
+        if let Some(labels) = &numbers.classes {
+            self.check_classes(&format!("{key}.classes"), labels);
+        }
+        if let Some(schedule) = &numbers.schedule {
+            self.check_schedule(&format!("{key}.schedule"), schedule);
+        }
+        if let Some(count) = numbers.count.filter(|count| !(2..=1000).contains(count)) {
+            self.error(&format!("{key}.count"), format!("is {count}"), "write 2 to 1000: a crowd has at least 2");
+        }
+        if let Some(angle) = numbers.angle_deg.filter(|angle| !(91.0..=180.0).contains(angle)) {
+            self.error(&format!("{key}.angle_deg"), format!("is {angle}"), "write 91 to 180 degrees");
+        }
+        if numbers.speed.is_some_and(|speed| speed.0 == 0.0) {
+            self.error(
+                &format!("{key}.speed"),
+                "is 0: nothing is slower",
+                "write the least speed, such as \"0.1 h/s\"",
+            );
+        }
+    }
+
+    fn check_applicable(&mut self, key: &str, kind: Kind, name: &str) {
         use Kind::{Crowding, Intrusion, LineCrossing, Loitering, PedestrianOnCarriageway, StoppedVehicle, WrongWay};
-        let zoned = [Intrusion, Loitering, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway];
-        let held = [Intrusion, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway];
-        let keys: [(&str, bool, &[Kind]); 11] = [
-            ("zone", raw.zone.is_some(), &zoned),
-            ("line", raw.line.is_some(), &[LineCrossing]),
-            ("hold", raw.hold.is_some(), &held),
-            ("dwell", raw.dwell.is_some(), &[Loitering]),
-            ("count", raw.count.is_some(), &[Crowding]),
-            ("angle_deg", raw.angle_deg.is_some(), &[WrongWay]),
-            ("distance", raw.distance.is_some(), &[WrongWay]),
-            ("speed", raw.speed.is_some(), &[StoppedVehicle]),
-            ("travel", raw.travel.is_some(), &[StoppedVehicle]),
-            ("hysteresis", raw.hysteresis.is_some(), &[LineCrossing]),
-            ("crossings", raw.crossings.is_some(), &[PedestrianOnCarriageway]),
-        ];
-        for (name, given, kinds) in keys {
-            if given && !kinds.contains(&kind) {
-                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.file_label()).collect();
-                let cure = format!("remove it; it belongs to {}", kinds.join(", "));
-                self.error(&format!("{key}.{name}"), format!("means nothing for {kind}"), cure);
-            }
+        let kinds: &[Kind] = match name {
+            "zone" => &[Intrusion, Loitering, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway],
+            "hold" => &[Intrusion, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway],
+            "line" | "hysteresis" => &[LineCrossing],
+            "dwell" => &[Loitering],
+            "count" => &[Crowding],
+            "angle_deg" | "distance" => &[WrongWay],
+            "speed" | "travel" => &[StoppedVehicle],
+            "crossings" => &[PedestrianOnCarriageway],
+            _ => &Kind::ALL,
+        };
+        if !kinds.contains(&kind) {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.file_label()).collect();
+            let cure = format!("remove it; it belongs to {}", kinds.join(", "));
+            self.error(&format!("{key}.{name}"), format!("means nothing for {kind}"), cure);
+        }
+    }
+
+    fn check_classes(&mut self, key: &str, labels: &[String]) {
+        if labels.is_empty() {
+            self.error(key, "is empty", "name at least one class, or leave the key out");
+        }
+        for label in labels.iter().filter(|label| Class::from_label(label).is_none()) {
+            self.unknown(key, label, "class", &Class::ALL.map(Class::label));
         }
     }
 
@@ -192,29 +230,6 @@ impl Resolver<'_> {
                 ids.iter().filter_map(|id| self.zone_named(&format!("{key}.crossings"), id, camera, places)).collect()
             }
         }
-    }
-
-    fn severity(&mut self, key: &str, label: Option<&String>) -> Option<Severity> {
-        let label = label?;
-        let severity = Severity::from_label(label);
-        if severity.is_none() {
-            self.unknown(key, label, "severity", &Severity::ALL.map(Severity::label));
-        }
-        severity
-    }
-
-    fn classes(&mut self, key: &str, labels: &[String]) -> Option<ClassSet> {
-        if labels.is_empty() {
-            self.error(key, "is empty", "name at least one class, or leave the key out");
-        }
-        let mut classes = Vec::new();
-        for label in labels {
-            match Class::from_label(label) {
-                Some(class) => classes.push(class),
-                None => self.unknown(key, label, "class", &Class::ALL.map(Class::label)),
-            }
-        }
-        (!classes.is_empty()).then(|| classes.into_iter().collect())
     }
 }
 

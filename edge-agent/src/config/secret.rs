@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::error::ConfigError;
 use crate::secret::Secret;
 
 /// Where a secret is kept.
@@ -19,6 +20,51 @@ pub enum SecretRef {
     File(PathBuf),
     /// An environment variable.
     Env(String),
+}
+
+/// Where a file refers to a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// The key.
+    pub key: String,
+    /// Where the secret is kept.
+    pub reference: SecretRef,
+}
+
+/// What is wrong with a secret, where a file refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretProblem {
+    /// What.
+    pub error: ConfigError,
+    /// Whether it is so whoever looks. A secret that this user does not find may be there for the service: systemd hands
+    /// credentials to it alone.
+    pub is_certain: bool,
+}
+
+impl SecretUse {
+    /// Tries to read the secret, as this user.
+    #[must_use]
+    pub fn problem(&self) -> Option<SecretProblem> {
+        let problem = self.reference.read().err()?;
+        let text = problem.to_string();
+        let (what, cure) = text.split_once("\n    → ").unwrap_or((&text, ""));
+        let (file, key) = (self.file.clone(), self.key.clone());
+        let error = ConfigError { file, line: self.line, key, what: what.to_owned(), cure: cure.to_owned() };
+        Some(SecretProblem { error, is_certain: problem.is_certain() })
+    }
+}
+
+impl SecretError {
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::TooOpen(_) | Self::Empty(_) => true,
+            Self::Unreadable { .. } | Self::NotSet(_) => false,
+        }
+    }
 }
 
 /// A secret that cannot be read. Never holds any of it.
@@ -63,7 +109,11 @@ impl SecretRef {
             Self::File(path) => read_file(path, "write the secret to this file, then chmod 600"),
             Self::Credential { name, site_dir } => {
                 let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(name));
-                let path = systemd.filter(|path| path.exists()).unwrap_or(site_dir.join("credentials").join(name));
+                if let Some(path) = systemd.filter(|path| path.exists()) {
+                    // Guarded by systemd: where it grants its user access by an access list, the mode shows 0440.
+                    return read_guarded(&path, "start the service again");
+                }
+                let path = site_dir.join("credentials").join(name);
                 let cure = format!(
                     "give the service LoadCredential={name}:…, or write the secret to {}, then chmod 600",
                     path.display()
@@ -73,7 +123,9 @@ impl SecretRef {
         }
     }
 
-    fn place(&self) -> String {
+    /// Where it is kept, as messages name it.
+    #[must_use]
+    pub fn place(&self) -> String {
         match self {
             Self::Env(name) => format!("the environment variable {name}"),
             Self::File(path) => path.display().to_string(),
@@ -88,6 +140,11 @@ fn read_file(path: &Path, cure: &str) -> Result<Secret, SecretError> {
     if mode & 0o077 != 0 {
         return Err(SecretError::TooOpen(path.to_owned()));
     }
+    read_guarded(path, cure)
+}
+
+fn read_guarded(path: &Path, cure: &str) -> Result<Secret, SecretError> {
+    let unreadable = |error| SecretError::Unreadable { path: path.to_owned(), error, cure: cure.to_owned() };
     std::fs::read_to_string(path).map(Secret::new).map_err(unreadable)
 }
 

@@ -1,6 +1,7 @@
 //! A site, resolved: valid by construction.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use analytics::rules::RuleSpec;
@@ -8,10 +9,12 @@ use analytics::{BBox, BoxId, CameraId, Severity, SiteId, WallTime};
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::calendar::{Calendar, Holiday};
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
-use super::secret::SecretRef;
+use super::secret::{SecretRef, SecretUse};
 use crate::evidence::{EvidenceLimits, EvidenceStore};
+use crate::publish::Protocol;
 use crate::source::{DeviceParams, Transport};
 
 /// Everything a box needs to know.
@@ -23,6 +26,8 @@ pub struct Site {
     pub name: Name,
     /// Its time zone.
     pub timezone: TimeZone,
+    /// Its holidays.
+    pub holidays: Arc<[Holiday]>,
     /// Where it is.
     pub position: Option<Position>,
     /// The box.
@@ -41,6 +46,8 @@ pub struct Site {
     pub digest: String,
     /// Things that are allowed and that a person should know.
     pub notices: Vec<String>,
+    /// Every secret it refers to, in the order of the file.
+    pub secrets: Vec<SecretUse>,
 }
 
 /// A name in the operators' languages.
@@ -66,9 +73,11 @@ pub struct Position {
 pub struct Mqtt {
     /// `mqtt://` or `mqtts://`, without user and password.
     pub url: Url,
+    /// What the broker speaks.
+    pub protocol: Protocol,
     /// First level of every topic.
     pub root: String,
-    /// Authorities that sign the broker's certificate.
+    /// Authorities that sign the broker's certificate; there with `mqtts://`.
     pub ca: Option<PathBuf>,
     /// This box's certificate and private key.
     pub identity: Option<(PathBuf, SecretRef)>,
@@ -163,6 +172,12 @@ impl Site {
     #[must_use]
     pub fn camera(&self, id: &str) -> Option<&Camera> {
         self.cameras.iter().find(|camera| camera.id.as_str() == id)
+    }
+
+    /// What its clock shows, and its holidays.
+    #[must_use]
+    pub fn calendar(&self) -> Calendar {
+        Calendar::new(self.timezone.clone(), Arc::clone(&self.holidays))
     }
 
     /// `time` as local time of the site, RFC 3339 with offset.

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use super::explain::counted;
 
 macro_rules! text_value {
     ($(#[$doc:meta])* $name:ident($inner:ty), $parse:ident, $pattern:literal, $description:literal) => {
@@ -41,6 +44,12 @@ text_value! {
 }
 
 text_value! {
+    /// A day, of one year or of every year: `2027-02-06`, `09-02`.
+    DateText(HolidayDate), parse_date, r"^([0-9]{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+    "is not a date → write it in quotes, such as \"2027-02-06\", or \"09-02\" for every year"
+}
+
+text_value! {
     /// A size in bytes: a number and `KiB`, `MiB`, `GiB` (or `KB`, `MB`, `GB`).
     SizeText(u64), parse_size, r"^[0-9]+(\.[0-9]+)? ?([KMG]i?B)$",
     "is not a size → write a number and a unit in quotes, such as \"512 MiB\" or \"4 GiB\""
@@ -56,6 +65,22 @@ text_value! {
     /// A speed in heights of the object's own box per second: `"0.1 h/s"`.
     HeightsPerSecond(f64), parse_heights_per_second, r"^[0-9]+(\.[0-9]+)? ?h/s$",
     "is not a speed → write it in box heights a second and in quotes, such as \"0.1 h/s\""
+}
+
+/// Exactly `N` numbers: a point, a region. (A list deserialized as an array would forgive what is beyond its end.)
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Numbers<const N: usize>(pub [f64; N]);
+
+impl<'de, const N: usize> Deserialize<'de> for Numbers<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = |what: String| {
+            D::Error::custom(format!("{what} → write {N} numbers in square brackets for each, with decimal points"))
+        };
+        let numbers =
+            Vec::<f64>::deserialize(deserializer).map_err(|_| wrong(format!("holds what is not {N} numbers")))?;
+        let count = numbers.len();
+        numbers.try_into().map(Self).map_err(|_| wrong(format!("has {} where {N} belong", counted(count, "number"))))
+    }
 }
 
 /// Splits a non-negative decimal number from what follows it.
@@ -86,6 +111,45 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         format!(
             "\"{text}\" is not a duration → write a number and a unit, such as \"500ms\", \"2s\", \"10m\" or \"1h\""
         )
+    })
+}
+
+/// A day, of one year or of every year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HolidayDate {
+    /// A day of the calendar.
+    Once(Date),
+    /// Month and day.
+    EveryYear(i8, i8),
+}
+
+/// The 29th of February is a day of every year, though not every year has it.
+const LEAP_YEAR: i16 = 2000;
+
+fn parse_date(text: &str) -> Result<HolidayDate, String> {
+    let number = |part: &str, digits: usize| {
+        (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse::<i16>().ok())
+            .flatten()
+    };
+    let month_day = |month: &str, day: &str| Some((number(month, 2)? as i8, number(day, 2)? as i8));
+    let parts: Vec<&str> = text.split('-').collect();
+    let (date, is_date) = match parts.as_slice() {
+        [year, month, day] => {
+            let numbers = number(year, 4).zip(month_day(month, day));
+            let date = numbers.and_then(|(year, (month, day))| Date::new(year, month, day).ok());
+            (date.map(HolidayDate::Once), numbers.is_some())
+        }
+        [month, day] => {
+            let numbers = month_day(month, day);
+            let date = numbers.filter(|(month, day)| Date::new(LEAP_YEAR, *month, *day).is_ok());
+            (date.map(|(month, day)| HolidayDate::EveryYear(month, day)), numbers.is_some())
+        }
+        _ => (None, false),
+    };
+    date.ok_or_else(|| {
+        let what = if is_date { "is in no calendar" } else { "is not a date" };
+        format!("\"{text}\" {what} → write year, month and day, such as \"2027-02-06\", or \"09-02\" for every year")
     })
 }
 

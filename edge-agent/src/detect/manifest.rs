@@ -10,12 +10,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use analytics::{Class, Confidence};
-use schemars::JsonSchema;
+use analytics::Class;
+use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use self::error::{ALLOWED_LICENCES, ModelError};
+use crate::config::{ConfigError, ConfigErrors, Document};
 use crate::detect::regions::Grid;
 
 /// `model.toml`: what a network is.
@@ -23,23 +24,31 @@ use crate::detect::regions::Grid;
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The model's name: that of its folder, `[a-z0-9-]`.
+    #[schemars(example = &"yolox-nano")]
     pub name: String,
     /// One line for people.
+    #[schemars(length(min = 1))]
     pub description: String,
     /// File name of the weights (ONNX), in the model's folder or a folder of models.
+    #[schemars(example = &"yolox_nano.onnx")]
     pub file: String,
     /// SHA-256 of the weights, in hexadecimal.
+    #[schemars(extend("pattern" = "^[0-9a-f]{64}$", "minLength" = 64))]
     pub sha256: String,
     /// SPDX identifier of the weights' licence.
+    #[schemars(example = &"Apache-2.0")]
     pub licence: String,
     /// Where the weights can be had.
+    #[schemars(length(min = 1))]
     pub source: String,
     /// Address to fetch the weights from, with a commit or version in it: never a branch that moves. Without it they are
     /// got by hand.
     #[serde(default)]
+    #[schemars(example = &"https://models.example/v1/yolox_nano.onnx")]
     pub url: Option<String>,
     /// File name of the labels: one a line, line number = class index from 0; `-` where there is none. Labels that are
     /// no class of the rules are ignored.
+    #[schemars(example = &"coco80.labels")]
     pub labels: String,
     /// How a picture becomes the input.
     pub input: Input,
@@ -56,16 +65,20 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Name in the graph.
+    #[schemars(example = &"images")]
     pub name: String,
     /// In pixels.
+    #[schemars(range(min = 16, max = 4096))]
     pub width: usize,
     /// In pixels.
+    #[schemars(range(min = 16, max = 4096))]
     pub height: usize,
     /// Order of the dimensions.
     pub layout: Layout,
     /// Order of the colour planes.
     pub color: ColorOrder,
     /// A value is `(grey level × scale − mean) ÷ std`, grey levels being 0 to 255.
+    #[schemars(example = 1.0)]
     pub scale: f32,
     /// Per colour plane, in the tensor's order.
     #[serde(default)]
@@ -121,13 +134,16 @@ pub enum Head {
     /// SSD with its boxes decoded in the graph.
     Ssd {
         /// Name of the output `[1, anchors, labels]`, each in 0..=1.
+        #[schemars(example = &"scores")]
         scores: String,
         /// Name of the output `[1, anchors, 4]`: top, left, bottom, right as fractions of the input.
+        #[schemars(example = &"boxes")]
         boxes: String,
     },
     /// YOLOX without its decoding in the graph.
     Yolox {
         /// Name of the output `[1, anchors, 5 + labels]`: centre x, y, log width, height, objectness, labels.
+        #[schemars(example = &"output")]
         output: String,
         /// Of the feature maps, in the order of the anchors.
         #[serde(default = "yolox_strides")]
@@ -185,12 +201,16 @@ fn yolox_strides() -> Vec<usize> {
 pub struct Defaults {
     /// Detections below are dropped; those between this and `high_confidence` only continue tracks. Lower finds more and
     /// errs more.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f32,
     /// Detections at least this sure take part in a tracker's first association.
+    #[schemars(range(min = 0, max = 1))]
     pub high_confidence: f32,
     /// A track may only start from a detection at least this sure.
+    #[schemars(range(min = 0, max = 1))]
     pub new_confidence: f32,
     /// Of two boxes of one class that overlap more, the less confident is dropped.
+    #[schemars(range(min = 0, max = 1), example = 0.5)]
     pub nms_iou: f32,
     /// Regions that the picture is looked at in; without it, whole.
     #[serde(default)]
@@ -228,14 +248,22 @@ impl Model {
 impl Manifest {
     /// Reads `dir/model.toml` and judges it; looks at no other file.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
-        let path = dir.join("model.toml");
-        let text =
-            fs::read_to_string(&path).map_err(|problem| ModelError::Unreadable { path: path.clone(), problem })?;
-        let mut manifest: Self = toml::from_str(&text)
-            .map_err(|problem| ModelError::Syntax { path: path.clone(), problem: Box::new(problem) })?;
-        manifest.dir = dir.to_path_buf();
-        manifest.judge(&path)?;
-        Ok(manifest)
+        let document = Document::read(&dir.join("model.toml"))?;
+        let mut errors = ConfigErrors::default();
+        document.report_missing(&schema_for!(Self), &mut errors);
+        let manifest =
+            document.deserialize::<Self>(&mut errors).map(|manifest| Self { dir: dir.to_path_buf(), ..manifest });
+        for (key, what, cure) in manifest.iter().flat_map(Self::problems) {
+            errors.0.push(ConfigError {
+                file: document.file().to_owned(),
+                line: document.line_of(key),
+                key: key.to_owned(),
+                what,
+                cure: cure.to_owned(),
+            });
+        }
+        errors.0.sort_by_key(|error| error.line);
+        manifest.filter(|_| errors.0.is_empty()).ok_or(ModelError::Manifest(errors))
     }
 
     /// The model's folder.
@@ -313,77 +341,84 @@ impl Manifest {
         Ok(classes)
     }
 
-    fn judge(&self, path: &Path) -> Result<(), ModelError> {
-        let wrong = |key, problem: String| Err(ModelError::Value { path: path.to_path_buf(), key, problem });
+    /// Everything that is wrong with its values.
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
         let folder = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
         if folder.file_name() != Some(self.name.as_ref()) {
-            return wrong("name", format!("{:?} is not the name of its folder: make both the same", self.name));
+            let what = format!("\"{}\" is not the name of its folder", self.name);
+            problems.push(("name", what, "make both the same"));
         }
         for (key, name) in [("file", &self.file), ("labels", &self.labels)] {
             if Path::new(name).file_name() != Some(name.as_ref()) {
-                return wrong(key, format!("{name:?} must be a plain file name in the model's folder"));
+                problems.push((key, format!("\"{name}\" is no plain file name"), "name a file in the model's folder"));
             }
         }
         if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return wrong("sha256", "must be 64 lower-case hexadecimal digits, as sha256sum prints them".into());
+            let cure = "write 64 lower-case hexadecimal digits, as sha256sum prints them";
+            problems.push(("sha256", "is no SHA-256".to_owned(), cure));
         }
         if !ALLOWED_LICENCES.contains(&self.licence.as_str()) {
-            return Err(ModelError::Licence { path: path.to_path_buf(), licence: self.licence.clone() });
+            let what = format!("\"{}\" is not one of {}", self.licence, ALLOWED_LICENCES.join(", "));
+            problems.push(("licence", what, "choose a model under one of these"));
         }
         if self.url.as_deref().is_some_and(|url| !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)))
         {
-            return wrong("url", "must be an address that starts with https://".into());
+            problems.push(("url", "is no address".to_owned(), "write one that starts with https://"));
         }
-        if let Some((key, problem)) = self.input.problem().or_else(|| self.defaults.problem()) {
-            return wrong(key, problem);
-        }
+        problems.extend(self.input.problems());
+        problems.extend(self.defaults.problems());
         if let Head::Yolox { strides, .. } = &self.head {
             let Input { width, height, .. } = self.input;
             if strides.is_empty() || strides.iter().any(|&s| s == 0 || width % s != 0 || height % s != 0) {
-                return wrong("head.strides", format!("{strides:?} must each divide the input's {width}x{height}"));
+                let what = format!("{strides:?} does not divide the input's {width}x{height}");
+                problems.push(("head.strides", what, "write the strides of the feature maps, such as [8, 16, 32]"));
             }
         }
-        Ok(())
+        problems
     }
 }
 
+/// A key, what is wrong with its value, and the cure.
+type Problem = (&'static str, String, &'static str);
+
 impl Input {
-    fn problem(&self) -> Option<(&'static str, String)> {
-        let sides = 16..=4096;
-        if !sides.contains(&self.width) || !sides.contains(&self.height) {
-            let problem = format!("{}x{} is out of reach: each must be 16 to 4096 pixels", self.width, self.height);
-            return Some(("input.width, input.height", problem));
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (key, side) in [("input.width", self.width), ("input.height", self.height)] {
+            if !(16..=4096).contains(&side) {
+                problems.push((key, format!("is {side}"), "write 16 to 4096 pixels"));
+            }
         }
         if !(self.scale.is_finite() && self.scale > 0.0) {
-            return Some(("input.scale", format!("{} must be above 0 (1.0 keeps 0 to 255)", self.scale)));
+            problems.push(("input.scale", format!("is {}", self.scale), "write more than 0; 1.0 keeps 0 to 255"));
         }
         if self.mean.iter().any(|mean| !mean.is_finite()) {
-            return Some(("input.mean", "must be three numbers".into()));
+            problems.push(("input.mean", "holds what is no number".to_owned(), "write three numbers"));
         }
         if self.std.iter().any(|std| !(std.is_finite() && *std > 0.0)) {
-            return Some(("input.std", "must be three numbers above 0".into()));
+            problems.push(("input.std", "holds what is not above 0".to_owned(), "write three numbers above 0"));
         }
-        None
+        problems
     }
 }
 
 impl Defaults {
-    fn problem(&self) -> Option<(&'static str, String)> {
-        let confidences = [
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let shares = [
             ("defaults.confidence", self.confidence),
             ("defaults.high_confidence", self.high_confidence),
             ("defaults.new_confidence", self.new_confidence),
+            ("defaults.nms_iou", self.nms_iou),
         ];
-        for (key, confidence) in confidences {
-            if Confidence::new(confidence).is_none() {
-                return Some((key, format!("{confidence} must be in 0..=1")));
-            }
+        for (key, share) in shares.into_iter().filter(|(_, share)| !(0.0..=1.0).contains(share)) {
+            problems.push((key, format!("is {share}"), "write 0 to 1"));
         }
-        if !(0.0..=1.0).contains(&self.nms_iou) {
-            return Some(("defaults.nms_iou", format!("{} must be in 0..=1", self.nms_iou)));
+        if let Some(what) = self.regions.and_then(Grid::problem) {
+            problems.push(("defaults.regions", what, "write { columns = 2, rows = 1, overlap = 0.15 }"));
         }
-        let problem = self.regions?.problem()?;
-        Some(("defaults.regions", problem))
+        problems
     }
 }
 

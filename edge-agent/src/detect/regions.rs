@@ -19,11 +19,14 @@ use crate::detect::nms;
 #[serde(deny_unknown_fields)]
 pub struct Grid {
     /// Regions side by side.
+    #[schemars(range(min = 1, max = 8))]
     pub columns: u32,
     /// Regions one above the other.
+    #[schemars(range(min = 1, max = 8))]
     pub rows: u32,
     /// Share of a region that it has in common with its neighbour: should exceed the objects that matter. More finds
     /// more whole objects and makes each region larger, the objects in it smaller.
+    #[schemars(range(min = 0, max = 0.5))]
     pub overlap: f32,
 }
 
@@ -37,10 +40,10 @@ impl Grid {
     pub(crate) fn problem(self) -> Option<String> {
         let counts = 1..=8;
         if !counts.contains(&self.columns) || !counts.contains(&self.rows) {
-            return Some(format!("{} columns, {} rows: each must be 1 to 8", self.columns, self.rows));
+            return Some(format!("is a grid of {} by {}; each can be 1 to 8", self.columns, self.rows));
         }
         if !(0.0..=0.5).contains(&self.overlap) {
-            return Some(format!("overlap {} must be in 0..=0.5", self.overlap));
+            return Some(format!("has an overlap of {}; it can be 0 to 0.5", self.overlap));
         }
         None
     }

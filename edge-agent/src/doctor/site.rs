@@ -141,7 +141,11 @@ async fn broker(site: &Site) -> Check {
             let steps = if secure { "TCP, TLS and MQTT accepted" } else { "TCP and MQTT accepted" };
             Check::ok("broker", &format!("{url}: {steps} in {} ms", begun.elapsed().as_millis()))
         }
-        Ok(Err(error)) => fail(&error.to_string()).cure(link_cure(&error, secure)),
+        // What it says to check is the cure, in brief.
+        Ok(Err(error)) => {
+            let text = error.to_string();
+            fail(text.split_once("; check").map_or(text.as_str(), |(found, _)| found)).cure(link_cure(&error, secure))
+        }
         Err(_) => fail("TCP connects, and nobody answers MQTT").cure(if secure {
             "is this the broker's TLS port (mostly 8883)? write mqtt:// only for a broker without TLS"
         } else {
@@ -179,9 +183,14 @@ fn connect(host: &str, port: u16) -> Result<(), (String, &'static str)> {
 
 fn link_cure(error: &LinkError, secure: bool) -> &'static str {
     match error {
-        LinkError::Refused { .. } if secure => {
+        LinkError::Untrusted { .. } => {
             "mqtt.ca must be the authority that signed the broker's certificate, the url's host one of its names, this \
-             box's clock right; then user name, password and client certificate"
+             box's clock right"
+        }
+        LinkError::Certificates { .. } => "mend the file that it names; nothing else is needed",
+        LinkError::Refused { .. } if secure => {
+            "check the client certificate (mqtt.certificate, mqtt.key), user name and password, and that the broker lets \
+             this box in"
         }
         LinkError::Refused { .. } => "check mqtt.username and mqtt.password, and that the broker lets this box in",
         LinkError::Unreachable { .. } | LinkError::Lost { .. } | LinkError::Silent | LinkError::Protocol { .. } => {

@@ -15,7 +15,7 @@ const TENTHS: std::ops::Range<u32> = 1..10;
 const DASH: u32 = 4;
 
 /// Draws it: a line every tenth, dashed white on black, the middle one without gaps; labels `0.1` to `0.9` along all four
-/// edges, x at top and bottom, y left and right; `0,0` and `1,1` in their corners.
+/// edges, x at top and bottom, y left and right; `0,0` in its corner.
 pub fn draw(canvas: &mut Canvas) {
     let (width, height) = (canvas.width(), canvas.height());
     for tenth in TENTHS {
@@ -31,7 +31,6 @@ pub fn draw(canvas: &mut Canvas) {
         }
     }
     canvas.label(Point::new(0.0, 0.0), "0,0", Ink::Note);
-    canvas.label(Point::new(1.0, 1.0), "1,1", Ink::Note);
 }
 
 fn at(tenth: u32, size: u32) -> i32 {

@@ -93,7 +93,7 @@ fn a_picture_may_be_settled_after_its_incident_is_over() {
     assert_eq!(settle(&mut store, settlement(2, ready(1))), Some(5));
     let events = events(&mut store);
     let of = |incident| events.iter().filter(move |event| event.data.incident_id == id(incident)).map(|e| &e.data);
-    let last = of(1).last().expect("was told");
+    let last = of(1).next_back().expect("was told");
     assert_eq!((last.phase, last.revision, last.suppressed), (wire::Phase::Update, 2, 0), "suppressed was told before");
     assert!(last.ended_at.is_some());
     assert_eq!(last.evidence[0].reason.as_deref(), Some("no room on the disk"));

@@ -15,6 +15,7 @@ use super::store::{Entry, Given, NextRequest, Store, Writes};
 use super::thumbnail::Thumbnail;
 use super::{COMMANDS, OutboxError, OutboxStats};
 use crate::publish::wire::Sequence;
+use crate::status::pulse::{Beat, Pulse};
 
 type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 
@@ -34,11 +35,12 @@ pub(super) enum Command {
 
 /// The running thread. It ends when the last [`Outbox`](super::Outbox) handle is dropped.
 #[derive(Debug)]
-pub struct OutboxThread(JoinHandle<()>);
+pub struct OutboxThread(JoinHandle<()>, Beat);
 
 impl OutboxThread {
     pub(super) fn spawn(store: Store, commands: mpsc::Receiver<Command>) -> (Self, watch::Receiver<OutboxStats>) {
         let (stats, watcher) = watch::channel(snapshot(&store, 0, None));
+        let (pulse, beat) = Pulse::new();
         let owner = Owner {
             store,
             undeleted: Vec::new(),
@@ -50,9 +52,15 @@ impl OutboxThread {
         };
         let handle = std::thread::Builder::new()
             .name("outbox".to_owned())
-            .spawn(move || owner.run(commands))
+            .spawn(move || owner.run(commands, &pulse))
             .expect("the system can start a thread at start-up");
-        (Self(handle), watcher)
+        (Self(handle, beat), watcher)
+    }
+
+    /// Whether it answers.
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        self.1.clone()
     }
 
     /// Waits until everything handed over is written and the database is closed; after the last handle is dropped.
@@ -76,8 +84,9 @@ struct Owner {
 }
 
 impl Owner {
-    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>, pulse: &Pulse) {
         while let Some(first) = commands.blocking_recv() {
+            pulse.works();
             let mut group = Group { outbox_id: self.store.state.outbox_id, ..Default::default() };
             group.add(first);
             for _ in 1..COMMANDS {
@@ -87,6 +96,7 @@ impl Owner {
                 }
             }
             self.serve(group);
+            pulse.waits();
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     RefusalScope,
 };
 use crate::outbox::{Entry, NextRequest, Outbox, OutboxError, Thumbnail};
+use crate::status::pulse::Pulse;
 
 /// Events from before the connection in flight: few, so that on a slow link a live one has no long queue before it
 /// (four of 2 KiB are a quarter of a second at 256 kbit/s), whatever the link carries.
@@ -81,6 +82,7 @@ pub(super) struct Drain<'a, L> {
     outbox: &'a Outbox,
     retained: &'a Retained,
     status: &'a watch::Sender<PublishStatus>,
+    pulse: &'a Pulse,
     suspicion: &'a mut Suspicion,
     thumbnails: &'a mut Thumbnails,
     max_packet_bytes: usize,
@@ -127,6 +129,7 @@ impl<'a, L: Link> Drain<'a, L> {
             outbox: &task.outbox,
             retained: &task.retained,
             status: &task.status,
+            pulse: &task.pulse,
             suspicion: memory.suspicion,
             thumbnails: memory.thumbnails,
             max_packet_bytes: max_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize),
@@ -166,6 +169,7 @@ impl<'a, L: Link> Drain<'a, L> {
         let mut stats = self.outbox.stats();
         let mut stop_by = Instant::now() + Duration::from_secs(86_400 * 365);
         loop {
+            self.pulse.works();
             self.send_changed_state();
             let fed = match self.feed().await {
                 Ok(()) => self.feed_thumbnail().await,
@@ -180,6 +184,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 return End::Stopped;
             }
             let wake_at = self.wake_at().min(stop_by);
+            self.pulse.waits();
             tokio::select! {
                 (flight, result) = next_ack(&mut self.flights) => self.acknowledge(flight, result).await,
                 changed = stats.changed() => if changed.is_err() { return End::Stopped },

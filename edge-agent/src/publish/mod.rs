@@ -11,8 +11,8 @@
 //!
 //! # Failure
 //! Unreachable: tried again with full jitter, at most 10 s apart (a broker that comes back is found within seconds;
-//! thirty sites then need about 5 s to return, not one instant). Refused (password, certificate): tried about once a
-//! minute and shown, because trying faster cures nothing and may lock the account. Silent (frozen broker or link):
+//! thirty sites then need about 5 s to return, not one instant). Refused (password, certificate) or not trusted: tried
+//! about once a minute and shown, because trying faster cures nothing and may lock the account. Silent (frozen broker or link):
 //! noticed by the keep-alive, or sooner by an acknowledgement that is overdue. A message that the broker refuses waits
 //! for longer and longer, with its own incident only.
 //!
@@ -20,6 +20,7 @@
 //! One task owns client, event loop and drain. [`PublishHandle`] shares state with it by latest value only.
 
 mod backoff;
+mod broker;
 mod drain;
 pub mod mqtt;
 pub mod probe;
@@ -29,6 +30,7 @@ pub mod schema;
 #[cfg(test)]
 mod tests;
 mod thumbnails;
+mod tls;
 mod topics;
 pub mod wire;
 
@@ -39,10 +41,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use mqtt::{BrokerParams, MqttPublisher, TlsParams};
+pub(crate) use broker::Identity;
+pub use broker::{BrokerParams, Protocol};
+pub use mqtt::MqttPublisher;
+pub use tls::{TlsError, TlsParams};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
 use crate::outbox::Outbox;
+use crate::status::pulse::{Beat, Pulse};
 use backoff::Backoff;
 use drain::{Drain, End, Memory};
 use refused::Suspicion;
@@ -82,10 +88,24 @@ pub enum LinkError {
         /// In the client's words.
         reason: String,
     },
-    /// The broker, or its certificate, was refused: someone must act.
-    #[error("broker refused: {reason}; check user name, password, client certificate and CA")]
+    /// The broker refused this box: someone must act.
+    #[error("broker refused: {reason}; check user name, password, client certificate and the broker's access rules")]
     Refused {
         /// In the client's words.
+        reason: String,
+    },
+    /// The broker's certificate was refused: someone must act.
+    #[error(
+        "broker not trusted: {reason}; check mqtt.ca, the broker's certificate and the name in mqtt.url, and this box's clock"
+    )]
+    Untrusted {
+        /// In the TLS library's words.
+        reason: String,
+    },
+    /// This box's own certificate files cannot be used: someone must act.
+    #[error("certificates not usable: {reason}")]
+    Certificates {
+        /// Which, why and the cure.
         reason: String,
     },
     /// The connection broke.
@@ -190,6 +210,9 @@ pub struct PublishParams {
     pub primary_host: Option<String>,
     /// How long a graceful stop may take.
     pub stop_within: Duration,
+    /// After a refused log-in or an untrusted certificate the next attempt comes within this, and not before half of
+    /// it: trying faster cures nothing and may lock the account.
+    pub refused_pause: Duration,
 }
 
 impl PublishParams {
@@ -205,6 +228,7 @@ impl PublishParams {
             ack_timeout: Duration::from_secs(20),
             primary_host: None,
             stop_within: Duration::from_secs(5),
+            refused_pause: Duration::from_secs(60),
         }
     }
 }
@@ -241,9 +265,16 @@ pub struct PublishStatus {
 pub struct PublishHandle {
     retained: Retained,
     status: watch::Receiver<PublishStatus>,
+    beat: Beat,
 }
 
 impl PublishHandle {
+    /// Whether the task lives.
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
     /// Publishes retained state now, and again on every connection. Only the latest payload of a topic is kept.
     pub fn set_retained(&self, topic: String, payload: Vec<u8>) {
         self.retained.set(topic, payload);
@@ -263,6 +294,8 @@ pub struct PublishTask<P> {
     outbox: Outbox,
     retained: Retained,
     status: watch::Sender<PublishStatus>,
+    /// At work while it makes a connection or uses the outbox; waits for the broker.
+    pulse: Pulse,
 }
 
 /// Makes the task and the handle to it.
@@ -281,18 +314,20 @@ pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox
         last_error: None,
     });
     let retained = Retained::default();
-    let handle = PublishHandle { retained: retained.clone(), status: watcher };
-    (handle, PublishTask { publisher, params, outbox, retained, status })
+    let (pulse, beat) = Pulse::new();
+    let handle = PublishHandle { retained: retained.clone(), status: watcher, beat };
+    (handle, PublishTask { publisher, params, outbox, retained, status, pulse })
 }
 
 impl<P: Publisher> PublishTask<P> {
     /// Publishes until `stop`, then says `stopped` and goodbye.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(self.params.refused_pause);
         let (mut suspicion, mut thumbnails) = (Suspicion::default(), Thumbnails::default());
         let mut first_attempt = true;
         let mut unused_session = None;
         while !stop.is_cancelled() {
+            self.pulse.works();
             let session = match unused_session.take() {
                 Some(session) => session,
                 None => self.next_session().await,
@@ -322,6 +357,7 @@ impl<P: Publisher> PublishTask<P> {
                     error
                 }
             };
+            self.pulse.waits();
             first_attempt = false;
             let pause = backoff.next(&error);
             self.note_trouble(&error, pause);

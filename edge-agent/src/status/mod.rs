@@ -7,7 +7,9 @@
 mod clock;
 mod health;
 mod latency;
+pub mod pulse;
 mod record;
+mod service;
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -20,6 +22,7 @@ pub use clock::time_quality;
 pub use health::{CameraSource, HealthTask, camera_status, forward_camera_status};
 pub use latency::Latency;
 pub use record::{RecordSource, record_status, with_record};
+pub use service::ServiceTask;
 
 use crate::outbox::Draft;
 use crate::publish::wire::Phase;

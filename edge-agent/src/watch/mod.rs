@@ -15,7 +15,6 @@ mod text;
 
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, Packet, Publish, PublishOptions, QoS, RetainForwardRule, SubscribeFilterInput};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,9 +22,9 @@ pub use line::{line, saved_line, vietnam};
 pub use picture::Picture;
 pub use text::Lang;
 
-use crate::publish::mqtt::{Identity, Stage, link_error};
+use crate::publish::mqtt::{self, Client, Heard, Stage, Wanted};
 use crate::publish::wire::{self, HostState, Incident, System, UtcMillis};
-use crate::publish::{BrokerParams, LinkError, Message, TopicRoot};
+use crate::publish::{BrokerParams, Identity, LinkError, Message, TopicRoot};
 use dedup::Dedup;
 
 /// Duplicates are recognised among this many events.
@@ -111,7 +110,7 @@ pub async fn run(params: WatchParams, mut sink: impl FnMut(Seen) + Send, stop: C
         let Some(error) = watcher.run_once(&stop).await else { return };
         let pause = match error {
             // Trying faster cures nothing and may lock the account.
-            LinkError::Refused { .. } => params.reconnect_every.max(REFUSED_PAUSE),
+            LinkError::Refused { .. } | LinkError::Untrusted { .. } => params.reconnect_every.max(REFUSED_PAUSE),
             _ => params.reconnect_every,
         };
         let reason = error.to_string();
@@ -138,38 +137,43 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
     /// One connection; why it ended, or `None` when it was asked to.
     async fn run_once(&mut self, stop: &CancellationToken) -> Option<LinkError> {
         let since = u64::try_from(UtcMillis::now().as_unix_millis()).unwrap_or(0);
-        let (client, mut events) = self.params.broker.client(self.identity(since));
+        let (client, mut events) = match mqtt::open(&self.params.broker, self.identity(since)).await {
+            Ok(opened) => opened,
+            Err(error) => return Some(error),
+        };
         let mut stage = Stage::Connecting;
         loop {
-            let polled = tokio::select! {
+            let heard = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                polled = events.poll() => polled,
+                heard = events.next(stage) => heard,
             };
-            match polled {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+            match heard {
+                Ok(Heard::Accepted { .. }) => {
                     stage = Stage::Connected;
-                    // Twice as many requests fit into the queue as are ever made.
-                    let _ = client.try_subscribe_many(self.filters());
+                    // Events are never retained; one that is would be an old alarm.
+                    drop(client.subscribe(self.filters(), Wanted::NewOnly));
                 }
-                Ok(Event::Incoming(Packet::SubAck(_))) => {
+                Ok(Heard::Subscribed) => {
                     self.say_host(&client, true, since);
                     (self.sink)(Seen::Subscribed);
                 }
-                Ok(Event::Incoming(Packet::Publish(publish))) => {
-                    self.take(&publish);
-                    if client.try_ack(&publish).is_err() {
+                Ok(Heard::Message(message, receipt)) => {
+                    if !message.retained {
+                        self.take(message);
+                    }
+                    if !client.acknowledge(&receipt) {
                         let reason = "more messages than can be acknowledged".to_owned();
                         return Some(LinkError::Protocol { reason });
                     }
                 }
-                Ok(_) => {}
-                Err(error) => return Some(link_error(error, stage)),
+                Ok(Heard::Nothing) => {}
+                Err(error) => return Some(error),
             }
         }
         self.say_host(&client, false, since);
-        let _ = client.try_disconnect_with_timeout(Duration::from_secs(1));
-        let goodbye = async { while events.poll().await.is_ok() {} };
+        client.disconnect();
+        let goodbye = async { while events.next(stage).await.is_ok() {} };
         let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
         None
     }
@@ -184,17 +188,10 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
         }
     }
 
-    fn filters(&self) -> Vec<SubscribeFilterInput> {
+    fn filters(&self) -> Vec<String> {
         let root = &self.params.root;
-        // Events are never retained; one that is would be an old alarm.
         let pictures = self.params.pictures.then(|| root.all_evidence());
-        [root.all_events(), root.all_system()]
-            .into_iter()
-            .chain(pictures)
-            .map(|filter| {
-                SubscribeFilterInput::new(filter, QoS::AtLeastOnce).retain_forward_rule(RetainForwardRule::Never)
-            })
-            .collect()
+        [root.all_events(), root.all_system()].into_iter().chain(pictures).collect()
     }
 
     fn host_state(&self, online: bool, since: u64) -> Option<Message> {
@@ -203,15 +200,14 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
         Some(Message::state(self.params.root.host_state(host), payload))
     }
 
-    fn say_host(&self, client: &AsyncClient, online: bool, since: u64) {
-        if let Some(Message { topic, payload, retained, .. }) = self.host_state(online, since) {
-            let _ = client.try_publish(topic, payload, PublishOptions::new(QoS::AtLeastOnce).retain(retained));
+    fn say_host(&self, client: &Client, online: bool, since: u64) {
+        if let Some(message) = self.host_state(online, since) {
+            drop(client.publish(message));
         }
     }
 
-    fn take(&mut self, publish: &Publish) {
-        let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-        let payload = publish.payload.to_vec();
+    fn take(&mut self, message: Message) {
+        let Message { topic, payload, .. } = message;
         let seen = if Picture::is_topic(&self.params.root, &topic) {
             match Picture::parse(&self.params.root, &topic, &payload) {
                 Ok(picture) => Seen::Picture(Box::new(picture)),

@@ -28,6 +28,14 @@ impl Mosquitto {
         broker
     }
 
+    /// A broker with this file as its configuration, `{port}` in it replaced, that is not started yet.
+    pub(crate) fn stopped_with_file(config: &str) -> Self {
+        let broker = Self::stopped_with(&[]);
+        let config = config.replace("{port}", &broker.port.to_string());
+        std::fs::write(broker.path("mosquitto.conf"), config).expect("writes the configuration");
+        broker
+    }
+
     /// A started broker that takes everyone.
     pub(crate) fn start_open() -> Self {
         Self::start_with(&["allow_anonymous true"])
@@ -92,13 +100,14 @@ impl Mosquitto {
         }
     }
 
-    /// Whether it answers an MQTT 3.1.1 CONNECT (with whatever return code).
+    /// Whether it answers; with TLS, whether it listens.
     fn answers(&self) -> bool {
-        const CONNECT: [u8; 19] =
-            [0x10, 17, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 10, 0, 5, b'p', b'r', b'o', b'b', b'e'];
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-        stream.write_all(&CONNECT).is_ok() && stream.read_exact(&mut [0; 4]).is_ok()
+        let config = std::fs::read_to_string(self.path("mosquitto.conf")).expect("was written");
+        if config.contains("certfile") {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        } else {
+            answers(self.port)
+        }
     }
 
     /// `kill -9`.
@@ -129,6 +138,14 @@ impl Mosquitto {
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("broker.log")).unwrap_or_default()
     }
+}
+
+/// Whether something on this port answers an MQTT 3.1.1 CONNECT (with whatever return code).
+pub(crate) fn answers(port: u16) -> bool {
+    const CONNECT: [u8; 19] = [0x10, 17, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 10, 0, 5, b'p', b'r', b'o', b'b', b'e'];
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+    stream.write_all(&CONNECT).is_ok() && stream.read_exact(&mut [0; 4]).is_ok()
 }
 
 impl Drop for Mosquitto {

@@ -13,9 +13,9 @@ use crate::fixture::{Agent, Look, PLAIN, Watcher, draft};
 
 /// What a watcher has seen so far; refuses a second arrival and a revision out of order.
 #[derive(Default)]
-struct Ledger {
-    sequences: BTreeSet<Sequence>,
-    replayed: BTreeSet<Sequence>,
+pub(crate) struct Ledger {
+    pub(crate) sequences: BTreeSet<Sequence>,
+    pub(crate) replayed: BTreeSet<Sequence>,
     revisions: BTreeMap<Uuid, u32>,
     order: Vec<Sequence>,
 }
@@ -33,7 +33,7 @@ impl Ledger {
     }
 
     /// Watches until so many events have arrived.
-    async fn fill(&mut self, watcher: &mut Watcher, count: usize) {
+    pub(crate) async fn fill(&mut self, watcher: &mut Watcher, count: usize) {
         while self.sequences.len() < count {
             if let Seen::Incident(arrival) = watcher.next().await {
                 self.note(&arrival.event);
@@ -41,7 +41,7 @@ impl Ledger {
         }
     }
 
-    fn is_complete(&self, last: u64) -> bool {
+    pub(crate) fn is_complete(&self, last: u64) -> bool {
         self.sequences.iter().copied().eq((1..=last).map(Sequence))
     }
 }

@@ -149,6 +149,7 @@ impl Agent {
             backlog_every: Duration::from_millis(2),
             settle: Duration::from_secs(1),
             ack_timeout: Duration::from_secs(2),
+            refused_pause: Duration::from_millis(200),
             ..PublishParams::new(topics(), birth())
         }
     }

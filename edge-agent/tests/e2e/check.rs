@@ -34,10 +34,9 @@ kind = "line-crossing"
 line = "mid"
 "#;
 
-const KEYS: [(usize, &str); 9] = [
+const KEYS: [(usize, &str); 8] = [
     (3, "site.id"),
     (4, "site.nme"),
-    (2, "site.name"),
     (8, "box.hw_profile"),
     (11, "mqtt.url"),
     (16, "camera[0].pipeline"),

@@ -114,6 +114,13 @@ impl SiteFile {
         self
     }
 
+    /// Reaches the broker over TLS, which this authority vouches for.
+    pub(crate) fn broker_tls(mut self, ca: &std::path::Path) -> Self {
+        let tls = format!("[mqtt]\nca = \"{}\"", ca.display());
+        self.text = self.text.replacen("[mqtt]", &tls, 1).replacen("mqtt://", "mqtts://", 1);
+        self
+    }
+
     /// Photographs every incident.
     pub(crate) fn with_pictures(mut self) -> Self {
         let evidence = "[evidence]\nsnapshots = true\nsnapshots_from = \"info\"\n\n[storage]";

@@ -9,6 +9,7 @@
 //! # Invariants
 //! - An incident has exactly one `new` first, revisions that ascend by one, and at most one `end`, last.
 //! - A rule has at most one open incident about one subject.
+//! - A rule that is not armed has none: with the first such scene they end.
 //! - Events are ordered by rule, then subject; nothing depends on a hash's order.
 //! - What is closed is forgotten.
 
@@ -68,6 +69,17 @@ pub struct OpenIncident {
     pub tracks: Vec<(Class, BBox)>,
 }
 
+/// What one rule found in one scene.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// The rule.
+    pub rule: &'a RuleInfo,
+    /// Whether it is armed: a rule that is not has no incident.
+    pub armed: bool,
+    /// What it found; nothing, when it is not armed.
+    pub findings: Vec<Finding>,
+}
+
 /// The incidents of one camera.
 #[derive(Debug)]
 pub struct Incidents {
@@ -100,19 +112,22 @@ impl Incidents {
         self.rules.iter().filter(|of_rule| of_rule.info.id == *rule).flat_map(OfRule::subjects).collect()
     }
 
-    /// Folds the findings of one scene; `findings` holds each rule's, in the same order in every scene.
-    pub fn update(&mut self, scene: &Scene, findings: &[(&RuleInfo, Vec<Finding>)]) -> Vec<Event> {
-        for (info, _) in findings {
-            if !self.rules.iter().any(|of_rule| of_rule.info.id == info.id) {
-                self.rules.push(OfRule::new((*info).clone()));
+    /// Folds the findings of one scene; `found` holds each rule's, in the same order in every scene.
+    pub fn update(&mut self, scene: &Scene, found: &[Found<'_>]) -> Vec<Event> {
+        for Found { rule, .. } in found {
+            if !self.rules.iter().any(|of_rule| of_rule.info.id == rule.id) {
+                self.rules.push(OfRule::new((*rule).clone()));
             }
         }
         let mut events = self.take_up(scene);
         self.last = Some(scene.stamp.clone());
         for of_rule in &mut self.rules {
-            let found = findings.iter().find(|(info, _)| info.id == of_rule.info.id);
-            let found = found.map_or(&[][..], |(_, found)| found);
-            events.extend(of_rule.update(scene, found, &self.params, &mut self.ids));
+            let found = found.iter().find(|found| found.rule.id == of_rule.info.id);
+            events.extend(match found {
+                Some(found) if !found.armed => of_rule.disarm(scene, &mut self.ids),
+                Some(found) => of_rule.update(scene, &found.findings, &self.params, &mut self.ids),
+                None => of_rule.update(scene, &[], &self.params, &mut self.ids),
+            });
         }
         events
     }

@@ -197,6 +197,12 @@ impl OfRule {
         events.into_iter().map(|(_, event)| event).collect()
     }
 
+    /// Ends all that is open: the rule is not armed.
+    pub(super) fn disarm(&mut self, scene: &Scene, ids: &mut Ids) -> Vec<Event> {
+        self.cooldown.forget(scene.stamp.pts, Duration::ZERO);
+        self.finish(&scene.stamp, ids)
+    }
+
     /// Ends all that is open.
     pub(super) fn finish(&mut self, stamp: &FrameStamp, ids: &mut Ids) -> Vec<Event> {
         let unbound = self.unbound.drain(..).map(|unbound| unbound.incident);

@@ -37,6 +37,10 @@ impl Rule for Crowding {
         &self.info
     }
 
+    fn arm(&mut self, _now: MediaTime) {
+        self.crowded = None;
+    }
+
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         let now = scene.stamp.pts;
         let inside: Vec<TrackId> =

@@ -56,6 +56,11 @@ impl Runs {
         run
     }
 
+    /// Drops every run: what is true begins anew.
+    pub(super) fn clear(&mut self) {
+        self.by_track.clear();
+    }
+
     /// Drops the runs of tracks that ended.
     pub(super) fn forget(&mut self, ended: &[TrackId]) {
         for track in ended {

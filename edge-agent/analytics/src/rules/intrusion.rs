@@ -7,6 +7,7 @@ use crate::rules::hold::Runs;
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::Scene;
+use crate::time::MediaTime;
 use crate::zone::Zone;
 
 /// Leaving the zone for no longer than this does not restart the hold: a box on the zone's edge flickers in and out.
@@ -24,6 +25,10 @@ pub(super) struct Intrusion {
 impl Rule for Intrusion {
     fn info(&self) -> &RuleInfo {
         &self.info
+    }
+
+    fn arm(&mut self, _now: MediaTime) {
+        self.inside.clear();
     }
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {

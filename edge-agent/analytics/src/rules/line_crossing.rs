@@ -7,6 +7,7 @@ use crate::geometry::Point;
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope};
 use crate::scene::{Scene, TrackId};
+use crate::time::MediaTime;
 use crate::zone::Line;
 
 /// Counts directed crossings.
@@ -70,6 +71,8 @@ impl Rule for LineCrossing {
     fn info(&self) -> &RuleInfo {
         &self.info
     }
+
+    fn arm(&mut self, _now: MediaTime) {}
 
     fn evaluate(&mut self, scene: &Scene, _open: &Open, findings: &mut Vec<Finding>) {
         for track in &scene.ended {

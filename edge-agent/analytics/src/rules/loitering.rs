@@ -7,6 +7,7 @@ use crate::rules::hold::Runs;
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::Scene;
+use crate::time::MediaTime;
 use crate::zone::Zone;
 
 /// An absence up to this long is part of the dwelling (one who paces up and down at the zone's edge); a longer one
@@ -25,6 +26,10 @@ pub(super) struct Loitering {
 impl Rule for Loitering {
     fn info(&self) -> &RuleInfo {
         &self.info
+    }
+
+    fn arm(&mut self, _now: MediaTime) {
+        self.inside.clear();
     }
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {

@@ -6,6 +6,8 @@
 //!   known of it, so that one that comes back goes on where it was. (Crowding alone counts it for a moment.) Whether
 //!   an incident outlives the loss is for [`Incidents`](crate::incident::Incidents) to say.
 //! - What is known of a track is dropped when it is in [`Scene::ended`].
+//! - A rule follows scenes while it is not armed, so that arming it finds nothing that happened before: what takes time
+//!   or way is measured from then on ([`Rule::arm`]).
 //! - To go on asks for less than to begin: of a subject in [`Open`] no rule asks again for time or travel.
 //! - A rider ([`Track::rider_of`]) belongs to its vehicle and is no object of its own, unless `include_riders`.
 
@@ -17,6 +19,7 @@ use crate::finding::{Finding, Measure, RuleInfo, Shape, Subject};
 use crate::id::RuleId;
 use crate::kind::{Kind, Severity};
 use crate::scene::{Scene, Track, TrackId};
+use crate::schedule::Schedule;
 use crate::time::MediaTime;
 use crate::zone::{Line, Zone, ZoneKind};
 
@@ -42,6 +45,10 @@ pub trait Rule: Send {
     /// What is the same for all its findings.
     fn info(&self) -> &RuleInfo;
 
+    /// From now on it is armed. What takes time or way begins now; what is known of the objects stays: that a vehicle has
+    /// moved before, on which side of a line it was.
+    fn arm(&mut self, now: MediaTime);
+
     /// Adds what it finds in this scene. Scenes come in ascending `pts`; `open` is what it found before and still
     /// lasts, also from before a restart.
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>);
@@ -64,6 +71,8 @@ pub struct RuleSpec {
     pub classes: ClassSet,
     /// Whether riders of two-wheelers count as persons.
     pub include_riders: bool,
+    /// When it is armed; `None`: always.
+    pub schedule: Option<Schedule>,
     /// The kind, its place and its numbers.
     pub params: RuleParams,
 }
@@ -293,6 +302,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             hold,
             tracks: BTreeMap::new(),
             queued: MediaTime::ZERO,
+            armed: MediaTime::ZERO,
         }),
         RuleParams::PedestrianOnCarriageway { zone, crossings, hold } => {
             let inside = Runs::new(pedestrian_on_carriageway::BRIDGE);

@@ -8,6 +8,7 @@ use crate::rules::hold::Runs;
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, Track};
+use crate::time::MediaTime;
 use crate::zone::Zone;
 
 /// Leaving the carriageway for no longer than this does not restart the hold.
@@ -35,6 +36,10 @@ impl PedestrianOnCarriageway {
 impl Rule for PedestrianOnCarriageway {
     fn info(&self) -> &RuleInfo {
         &self.info
+    }
+
+    fn arm(&mut self, _now: MediaTime) {
+        self.inside.clear();
     }
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {

@@ -45,6 +45,8 @@ pub(super) struct StoppedVehicle {
     pub(super) tracks: BTreeMap<TrackId, Vehicle>,
     /// When there last was a queue.
     pub(super) queued: MediaTime,
+    /// When it was armed: what stood before stands, as far as this rule goes, from then on.
+    pub(super) armed: MediaTime,
 }
 
 /// One vehicle anywhere in the picture.
@@ -125,6 +127,10 @@ impl Rule for StoppedVehicle {
         &self.info
     }
 
+    fn arm(&mut self, now: MediaTime) {
+        self.armed = now;
+    }
+
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         if matches!(self.zone.kind, ZoneKind::Stop | ZoneKind::Parking) {
             return;
@@ -141,7 +147,8 @@ impl Rule for StoppedVehicle {
             let Some(vehicle) = self.tracks.get(&track.id) else { continue };
             let stands = |stand: &Stand| stand.last == now && self.zone.polygon.contains(stand.place.point);
             let Some(stand) = vehicle.stand.filter(stands) else { continue };
-            let alone = now.since(stand.since.max(self.queued));
+            let since = stand.since.max(self.armed);
+            let alone = now.since(since.max(self.queued));
             let subject = Subject::Track(track.id);
             let found = queue < QUEUE && vehicle.travelled >= self.travel && alone >= self.hold;
             if found || open.contains(&subject) {
@@ -149,10 +156,10 @@ impl Rule for StoppedVehicle {
                 let measured = vec![
                     ("speed_heights_per_s", rounded(vehicle.speed(place, scene.aspect).unwrap_or(0.0))),
                     ("travel_heights", rounded(vehicle.travelled)),
-                    ("held_s", rounded(now.since(stand.since).as_secs_f64())),
+                    ("held_s", rounded(now.since(since).as_secs_f64())),
                     ("queue_vehicles", queue as f64),
                 ];
-                findings.push(level(subject, stand.since, vec![track.id], measured));
+                findings.push(level(subject, since, vec![track.id], measured));
             }
         }
     }

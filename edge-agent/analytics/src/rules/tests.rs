@@ -38,6 +38,7 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
         cooldown: Duration::ZERO,
         classes: Class::ALL.into_iter().collect(),
         include_riders: false,
+        schedule: None,
         params,
     };
     params.into_iter().map(|params| build(spec(params))).collect()

@@ -75,6 +75,10 @@ impl Rule for WrongWay {
         &self.info
     }
 
+    fn arm(&mut self, _now: MediaTime) {
+        self.tracks.clear();
+    }
+
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         let Some(heading) = self.zone.heading else { return };
         let (now, aspect) = (scene.stamp.pts, scene.aspect);

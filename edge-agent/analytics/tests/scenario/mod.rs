@@ -13,8 +13,8 @@ use analytics::incident::{IncidentParams, OpenIncident};
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::scene::PathPoint;
 use analytics::{
-    Anchor, BBox, CameraId, Class, ClassSet, Confidence, Event, FrameStamp, Line, LineId, MediaTime, Phase, Point,
-    Polygon, RuleId, Scene, Segment, Track, TrackId, TrackState, WallTime, Zone, ZoneId, ZoneKind,
+    Anchor, BBox, CameraId, Class, ClassSet, Confidence, Event, FrameStamp, Line, LineId, LocalTime, MediaTime, Phase,
+    Point, Polygon, RuleId, Scene, Segment, Track, TrackId, TrackState, WallTime, Zone, ZoneId, ZoneKind,
 };
 
 /// The rates every scenario runs at.
@@ -199,6 +199,7 @@ pub fn rule(params: RuleParams) -> RuleSpec {
         cooldown: Duration::ZERO,
         classes: Class::ALL.into_iter().collect::<ClassSet>(),
         include_riders: false,
+        schedule: None,
         params,
     }
 }
@@ -229,7 +230,7 @@ pub fn play(spec: &RuleSpec, actors: &[Actor], fps: u64) -> Vec<Event> {
 }
 
 pub fn run(judge: &mut Judge, scenes: Vec<Scene>) -> Vec<Event> {
-    scenes.into_iter().flat_map(|mut scene| judge.step(&mut scene)).collect()
+    scenes.into_iter().flat_map(|mut scene| judge.step(&mut scene, LocalTime::MONDAY)).collect()
 }
 
 /// The phases of `events` without updates.

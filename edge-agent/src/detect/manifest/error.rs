@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::ConfigErrors;
+
 /// Licences (SPDX) under which weights may be used here: all let a site run, copy and change them without duties
 /// towards its own programs.
 pub const ALLOWED_LICENCES: [&str; 12] = [
@@ -36,35 +38,9 @@ pub enum ModelError {
         /// Why.
         problem: io::Error,
     },
-    /// Not TOML, or a key that is missing, unknown or of the wrong type.
-    #[error("{}: {problem}", path.display())]
-    Syntax {
-        /// The manifest.
-        path: PathBuf,
-        /// Where and what.
-        problem: Box<toml::de::Error>,
-    },
-    /// A value that cannot be.
-    #[error("{}: {key}: {problem}", path.display())]
-    Value {
-        /// The manifest.
-        path: PathBuf,
-        /// The key.
-        key: &'static str,
-        /// What is wrong and what is right.
-        problem: String,
-    },
-    /// A licence that is not on the list.
-    #[error(
-        "{}: licence: {licence:?} is not one of {}: choose a model under one of these", path.display(),
-        ALLOWED_LICENCES.join(", ")
-    )]
-    Licence {
-        /// The manifest.
-        path: PathBuf,
-        /// What it says.
-        licence: String,
-    },
+    /// What is wrong with its manifest.
+    #[error(transparent)]
+    Manifest(#[from] ConfigErrors),
     /// A labels file that names no class, or has an empty line.
     #[error("{}: {problem}", path.display())]
     Labels {

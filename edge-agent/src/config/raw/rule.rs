@@ -1,0 +1,156 @@
+//! Rules as written: a site's, and a pipeline's defaults for those of one kind.
+
+use analytics::schedule::{Holidays, Weekday};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::one_or_many::OneOrMany;
+use super::{classes_schema, id_schema, kind_schema, labels, severity_schema};
+use crate::config::value::{DurationText, Heights, HeightsPerSecond};
+
+/// Names in files for days that go together.
+pub(in crate::config) const DAY_GROUPS: [&str; 3] = ["weekdays", "weekend", "every-day"];
+
+fn days_schema(_: &mut SchemaGenerator) -> Schema {
+    let day = labels(Weekday::ALL.into_iter().map(Weekday::label).chain(DAY_GROUPS));
+    json_schema!({ "anyOf": [day, { "type": "array", "items": day, "minItems": 1, "uniqueItems": true }] })
+}
+
+fn hours_schema(_: &mut SchemaGenerator) -> Schema {
+    let hours = json_schema!({
+        "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+    });
+    json_schema!({ "anyOf": [hours, { "type": "array", "items": hours, "minItems": 1 }] })
+}
+
+fn holidays_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(Holidays::ALL.into_iter().map(Holidays::label))
+}
+
+/// Hours of certain days, by the site's clock.
+#[derive(Debug, Default, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawWindow {
+    /// The days on which it begins: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`, `weekdays`, `weekend`; default
+    /// `every-day`.
+    #[serde(default)]
+    #[schemars(schema_with = "days_schema", example = &"weekdays", extend("default" = "every-day"))]
+    pub days: Option<OneOrMany<String>>,
+    /// From and until. Hours over midnight, such as `22:00-06:00`, belong to the day on which they begin; default
+    /// `00:00-24:00`.
+    #[serde(default)]
+    #[schemars(schema_with = "hours_schema", example = ["22:00-06:00"], extend("default" = "00:00-24:00"))]
+    pub hours: Option<OneOrMany<String>>,
+    /// `ignore` (default): a holiday is a day like any other. `closed`: not on holidays. `only`: on holidays only. They are
+    /// those of the site's file of holidays.
+    #[serde(default)]
+    #[schemars(schema_with = "holidays_schema", extend("default" = "ignore"))]
+    pub holidays: Option<String>,
+}
+
+/// Writes the keys that a site's rule and a pipeline's defaults have in common once.
+macro_rules! rule_types {
+    ($($(#[$about:meta])* $key:ident: $value:ty,)+) => {
+        /// A rule: its kind, its place, and the numbers that differ from the pipeline's.
+        #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct RawRule {
+            /// Unique on its camera; part of every event.
+            #[schemars(required, schema_with = "id_schema", example = &"nguoc-chieu")]
+            pub id: Option<String>,
+            /// What happens.
+            #[schemars(required, schema_with = "kind_schema")]
+            pub kind: Option<String>,
+            /// Where: a zone of this camera; for all kinds but `line-crossing`.
+            #[serde(default)]
+            #[schemars(schema_with = "id_schema", example = &"lan-1")]
+            pub zone: Option<String>,
+            /// Where: a line of this camera; for `line-crossing`.
+            #[serde(default)]
+            #[schemars(schema_with = "id_schema", example = &"mid")]
+            pub line: Option<String>,
+            /// Zones where walking is allowed: pedestrian-on-carriageway; default every zone of kind `crossing`.
+            #[schemars(example = ["vach-di-bo"])]
+            pub crossings: Option<Vec<String>>,
+            $($(#[$about])* pub $key: Option<$value>,)+
+        }
+
+        /// Numbers of a rule; in a pipeline: the defaults for rules of one kind.
+        #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct RawRuleNumbers {
+            $($(#[$about])* pub $key: Option<$value>,)+
+        }
+
+        impl RawRule {
+            /// What it says besides its name and place.
+            #[must_use]
+            pub fn numbers(&self) -> RawRuleNumbers {
+                RawRuleNumbers { $($key: self.$key.clone(),)+ }
+            }
+        }
+
+        impl RawRuleNumbers {
+            /// These, and `others` where these say nothing.
+            #[must_use]
+            pub fn or(self, others: &Self) -> Self {
+                Self { $($key: self.$key.or_else(|| others.$key.clone()),)+ }
+            }
+
+            /// The keys that are given.
+            pub fn given(&self) -> impl Iterator<Item = &'static str> {
+                [$((stringify!($key), self.$key.is_some())),+].into_iter().filter(|(_, given)| *given).map(|(key, _)| key)
+            }
+        }
+    };
+}
+
+rule_types! {
+    /// Which classes; default from the kind.
+    #[serde(default)]
+    #[schemars(schema_with = "classes_schema", example = ["car", "bus", "truck"])]
+    classes: Vec<String>,
+    /// How severe; default from the kind.
+    #[serde(default)]
+    #[schemars(schema_with = "severity_schema")]
+    severity: String,
+    /// When it is armed; default always. One window or a list of them: it is armed in any. Outside, nothing is raised
+    /// and what is open ends; what takes time (hold, dwell) counts from arming.
+    #[schemars(example = window_example())]
+    schedule: OneOrMany<RawWindow>,
+    /// After an incident opened, further ones of this rule are withheld (and counted) for this long.
+    #[schemars(example = &"60s", extend("default" = "0s"))]
+    cooldown: DurationText,
+    /// Whether riders of motorcycles and bicycles count as persons.
+    #[schemars(extend("default" = false))]
+    include_riders: bool,
+    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway. Longer spares
+    /// passing moments and costs that much time to the alert.
+    #[schemars(example = &"2s")]
+    hold: DurationText,
+    /// How long an object must dwell: loitering.
+    #[schemars(example = &"60s", extend("default" = "60s"))]
+    dwell: DurationText,
+    /// How many objects: crowding.
+    #[schemars(range(min = 2, max = 1000), extend("default" = 10))]
+    count: u32,
+    /// How far from the heading, in degrees: wrong-way.
+    #[schemars(range(min = 91, max = 180), extend("default" = 120))]
+    angle_deg: f64,
+    /// How far it must go, in box heights: wrong-way.
+    #[schemars(example = &"3 h", extend("default" = "3 h"))]
+    distance: Heights,
+    /// Slower than this is standing, in box heights a second: stopped-vehicle.
+    #[schemars(example = &"0.1 h/s", extend("default" = "0.1 h/s"))]
+    speed: HeightsPerSecond,
+    /// How far it must have gone before, in box heights: stopped-vehicle.
+    #[schemars(example = &"2 h", extend("default" = "2 h"))]
+    travel: Heights,
+    /// How far beyond the line it must be seen, in box heights: line-crossing.
+    #[schemars(example = &"0.1 h", extend("default" = "0.1 h"))]
+    hysteresis: Heights,
+}
+
+fn window_example() -> serde_json::Value {
+    serde_json::json!({ "days": "weekdays", "hours": ["22:00-06:00"] })
+}

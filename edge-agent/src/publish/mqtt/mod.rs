@@ -1,0 +1,251 @@
+//! MQTT through rumqttc (docs/adr/0001): the [`Publisher`] that is used, for MQTT 5 ([`v5`]) and 3.1.1 ([`v311`]).
+//!
+//! Every connection has a client and event loop of its own. The broker keeps the session, the client keeps none: what
+//! was in flight is sent again from the outbox, with `replayed` as it must be then, instead of from the client's memory.
+//! For QoS 1 a receiver keeps no state about packet identifiers, so that sending an unacknowledged event under a new
+//! identifier is a duplicate like any other, dropped by `(source, id)`.
+//!
+//! The two versions are two crates with the same names in them. What differs is in the two files; everybody else holds
+//! a [`Client`] and its [`Events`], and does not know which it is.
+
+mod v311;
+mod v5;
+
+use std::sync::Arc;
+
+use rumqttc::tokio_rustls::rustls::{self, ClientConfig};
+use tokio::sync::mpsc;
+
+use super::broker::{BrokerParams, Identity, Protocol};
+use super::tls::TlsError;
+use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
+
+/// Requests that the client queues; more than are ever in flight, so that nothing waits for a place.
+const REQUESTS: usize = 64;
+/// Packet identifiers in use: far more than are ever in flight. The client has a place for each of them, and goes through
+/// all places after every packet; with MQTT's 65,535 that was 16 MB and most of what publishing cost.
+const PACKET_IDS: u16 = 1024;
+/// Messages that wait for the task; more are dropped (only retained host states are subscribed, the latest counts).
+const INBOUND: usize = 16;
+/// The largest packet taken from a broker.
+const MAX_INCOMING_BYTES: u32 = 256 * 1024;
+
+/// A client of the broker; reads its certificates anew.
+///
+/// # Errors
+/// [`LinkError::Certificates`].
+pub(crate) async fn open(broker: &BrokerParams, identity: Identity) -> Result<(Client, Events), LinkError> {
+    let tls = match broker.tls.clone() {
+        None => None,
+        Some(tls) => {
+            let loaded = tokio::task::spawn_blocking(move || tls.load()).await.expect("loading does not panic");
+            // On one line: it is logged, and shown.
+            let on_one_line = |error: TlsError| error.to_string().replace("\n    → ", "; ");
+            Some(loaded.map_err(|error| LinkError::Certificates { reason: on_one_line(error) })?)
+        }
+    };
+    Ok(open_with(broker, identity, tls))
+}
+
+fn open_with(broker: &BrokerParams, identity: Identity, tls: Option<Arc<ClientConfig>>) -> (Client, Events) {
+    match broker.protocol {
+        Protocol::V5 => {
+            let (client, events) = v5::open(broker, identity, tls);
+            (Client::V5(client), Events::V5(events))
+        }
+        Protocol::V311 => {
+            let (client, events) = v311::open(broker, identity, tls);
+            (Client::V311(client), Events::V311(events))
+        }
+    }
+}
+
+/// What a connection hears.
+pub(crate) enum Heard {
+    /// The broker took the client.
+    Accepted { session_present: bool, max_packet_bytes: Option<u32> },
+    /// The broker took a subscription.
+    Subscribed,
+    /// A message, and what acknowledges it where that is the program's task. `retained` only where the broker had kept
+    /// it from before the subscription.
+    Message(Message, Receipt),
+    /// Nothing for anyone but the client.
+    Nothing,
+}
+
+/// Acknowledges one message.
+pub(crate) enum Receipt {
+    V5(rumqttc::Publish),
+    V311(rumqttc_v4::Publish),
+}
+
+/// Whether a subscription wants what is retained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Kept messages too.
+    WithRetained,
+    /// New ones only; from a 3.1.1 broker the kept ones come all the same, marked so.
+    NewOnly,
+}
+
+/// Asks a connection; the asking is queued at once.
+#[derive(Debug)]
+pub(crate) enum Client {
+    V5(rumqttc::AsyncClient),
+    V311(rumqttc_v4::AsyncClient),
+}
+
+impl Client {
+    /// Queues a message with QoS 1, here and now, so that messages leave in the order of the calls; the future resolves
+    /// on the acknowledgement and may be dropped.
+    pub(crate) fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
+        match self {
+            Self::V5(client) => v5::publish(client, message),
+            Self::V311(client) => v311::publish(client, message),
+        }
+    }
+
+    /// Subscribes with QoS 1; the future may be dropped.
+    pub(crate) fn subscribe(&self, filters: Vec<String>, wanted: Wanted) -> BoxFuture<Result<(), PublishError>> {
+        match self {
+            Self::V5(client) => v5::subscribe(client, filters, wanted),
+            Self::V311(client) => v311::subscribe(client, filters),
+        }
+    }
+
+    /// Acknowledges a message; false where the queue is full.
+    pub(crate) fn acknowledge(&self, receipt: &Receipt) -> bool {
+        match (self, receipt) {
+            (Self::V5(client), Receipt::V5(publish)) => client.try_ack(publish).is_ok(),
+            (Self::V311(client), Receipt::V311(publish)) => client.try_ack(publish).is_ok(),
+            (Self::V5(_), Receipt::V311(_)) | (Self::V311(_), Receipt::V5(_)) => false,
+        }
+    }
+
+    /// Says goodbye once everything is acknowledged: the will is not sent.
+    pub(crate) fn disconnect(&self) {
+        let within = std::time::Duration::from_secs(1);
+        // A full queue means that the connection is dying anyway.
+        match self {
+            Self::V5(client) => drop(client.try_disconnect_with_timeout(within)),
+            Self::V311(client) => drop(client.try_disconnect_with_timeout(within)),
+        }
+    }
+}
+
+/// Does a connection's work while it is polled.
+pub(crate) enum Events {
+    V5(rumqttc::EventLoop),
+    V311(rumqttc_v4::EventLoop),
+}
+
+impl Events {
+    /// What happens next.
+    pub(crate) async fn next(&mut self, stage: Stage) -> Result<Heard, LinkError> {
+        match self {
+            Self::V5(events) => v5::next(events, stage).await,
+            Self::V311(events) => v311::next(events, stage).await,
+        }
+    }
+}
+
+/// The MQTT [`Publisher`].
+#[derive(Debug)]
+pub struct MqttPublisher {
+    broker: BrokerParams,
+    client_id: String,
+}
+
+impl MqttPublisher {
+    /// Publishes to `broker` as `client_id`.
+    #[must_use]
+    pub fn new(broker: BrokerParams, client_id: String) -> Self {
+        Self { broker, client_id }
+    }
+}
+
+impl Publisher for MqttPublisher {
+    type Link = MqttLink;
+
+    async fn connect(&mut self, will: Message) -> Result<Connection<MqttLink>, LinkError> {
+        let identity =
+            Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: false, will: Some(will) };
+        let (client, mut events) = open(&self.broker, identity).await?;
+        let (session_present, max_packet_bytes) = loop {
+            let heard = events.next(Stage::Connecting).await?;
+            if let Heard::Accepted { session_present, max_packet_bytes } = heard {
+                break (session_present, max_packet_bytes);
+            }
+        };
+        let (sender, inbound) = mpsc::channel(INBOUND);
+        Ok(Connection {
+            session_present,
+            max_packet_bytes,
+            link: MqttLink { client },
+            inbound,
+            driver: Box::pin(drive(events, sender)),
+        })
+    }
+}
+
+/// Polls the event loop until the connection is over.
+async fn drive(mut events: Events, inbound: mpsc::Sender<Message>) -> LinkError {
+    loop {
+        match events.next(Stage::Connected).await {
+            Ok(Heard::Message(message, _)) => drop(inbound.try_send(message)),
+            Ok(Heard::Accepted { .. } | Heard::Subscribed | Heard::Nothing) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+/// One MQTT connection.
+#[derive(Debug)]
+pub struct MqttLink {
+    client: Client,
+}
+
+impl Link for MqttLink {
+    fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
+        self.client.publish(message)
+    }
+
+    fn subscribe(&self, filter: String) -> BoxFuture<Result<(), PublishError>> {
+        self.client.subscribe(vec![filter], Wanted::WithRetained)
+    }
+
+    fn disconnect(&self) {
+        self.client.disconnect();
+    }
+}
+
+/// Where an error happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Connecting,
+    Connected,
+}
+
+impl Stage {
+    /// A connection that could not be made, or is no more.
+    fn broken(self, reason: String) -> LinkError {
+        match self {
+            Self::Connecting => LinkError::Unreachable { reason },
+            Self::Connected => LinkError::Lost { reason },
+        }
+    }
+
+    /// Sorts what a socket with TLS on it says; rustls hides its errors in it. `reason` is the client's whole text.
+    fn io(self, error: &std::io::Error, reason: String) -> LinkError {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(problem)) => LinkError::Untrusted { reason: problem.to_string() },
+            // A peer that does not take our certificate says so after the handshake, when the client already reads MQTT.
+            Some(rustls::Error::AlertReceived(alert)) if self == Self::Connecting => {
+                LinkError::Refused { reason: format!("TLS alert {alert:?}") }
+            }
+            // Not TLS at all, or a version or suite that is not safe: a person must act at the other end.
+            Some(tls) if self == Self::Connecting => LinkError::Untrusted { reason: tls.to_string() },
+            _ => self.broken(reason),
+        }
+    }
+}
