@@ -26,9 +26,11 @@ for folder in models pipelines hw-profiles; do
 done
 while IFS= read -r file; do put 644 "$file" "usr/share/ngatu/schemas/$(basename "$file")"; done < <(git_files edge-agent/schemas)
 put 644 "$deploy/$name.service" "usr/lib/systemd/system/$name.service"
-put 644 "$deploy/site.example.toml" etc/ngatu/site.example.toml
-# In the checkout the schema is beside it; here it is below /usr/share.
-sed -i 's|\.\./schemas/|/usr/share/ngatu/schemas/|' "$root/etc/ngatu/site.example.toml"
+for example in site.example.toml holidays.vn.toml; do
+    put 644 "$deploy/$example" "etc/ngatu/$example"
+    # In the checkout the schema is beside it; here it is below /usr/share.
+    sed -i 's|\.\./schemas/|/usr/share/ngatu/schemas/|' "$root/etc/ngatu/$example"
+done
 for example in mosquitto.conf mosquitto.acl; do put 644 "$deploy/$example" "$doc/examples/$example"; done
 put 644 "$deploy/debian/copyright" "$doc/copyright"
 put 644 NOTICE "$doc/NOTICE"
@@ -57,7 +59,7 @@ elements="gstreamer1.0-plugins-base, gstreamer1.0-plugins-good, gstreamer1.0-plu
 
 mkdir -p "$root/DEBIAN"
 for script in postinst prerm postrm; do put 755 "$deploy/debian/$script" "DEBIAN/$script"; done
-echo /etc/ngatu/site.example.toml >"$root/DEBIAN/conffiles"
+(cd "$root" && find etc -type f -printf '/%p\n' | sort) >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: $name
 Version: $version

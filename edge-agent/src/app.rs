@@ -10,6 +10,7 @@
 //! | `evidence` | 1 | its channel of 8 | that picture is `failed`: busy |
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
+//! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -34,6 +35,8 @@ use crate::detect::scheduler::{Job, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread};
 use crate::frame::{Frame, FrameSignal, FrameSlot};
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
+use crate::page::{PageCamera, PageState, PageTask, Sources};
+use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
 use crate::source::{
@@ -41,7 +44,10 @@ use crate::source::{
     wall_now,
 };
 use crate::status::pulse::{Beat, Pulse};
-use crate::status::{self, CameraCounters, CameraSource, HealthTask, Latencies, RecordSource, ServiceTask, Totals};
+use crate::status::{
+    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
+    Totals,
+};
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
 const ANALYSED: usize = 1;
@@ -126,6 +132,9 @@ pub struct App {
     stop_publisher: CancellationToken,
     delivery: watch::Receiver<PublishStatus>,
     health: JoinSet<()>,
+    page: Option<tokio::task::JoinHandle<()>>,
+    stop_page: CancellationToken,
+    page_state: watch::Receiver<PageState>,
     outbox: Outbox,
     outbox_thread: OutboxThread,
 }
@@ -154,7 +163,7 @@ impl App {
         })?;
 
         let birth = setup::birth(site, &networks.models());
-        let mut params = PublishParams::new(topics.clone(), birth);
+        let mut params = PublishParams::new(topics.clone(), birth.clone());
         params.primary_host = site.mqtt.primary_host.clone();
         let mqtt = MqttPublisher::new(broker, topics.client_id());
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
@@ -172,9 +181,10 @@ impl App {
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (mut running, mut lanes) = (Vec::new(), Vec::new());
+        let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
         for (lane, ((camera, (source, record)), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
             let network = networks.of(camera);
-            let counters = Arc::new(CameraCounters::default());
+            let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
@@ -187,6 +197,8 @@ impl App {
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                latest: Arc::clone(&latest),
+                recent: Arc::clone(&recent),
                 pulse,
                 give_up: give_up.clone(),
             };
@@ -209,8 +221,19 @@ impl App {
                 status,
                 record,
             });
+            shown.push(PageCamera {
+                label: CameraLabel::new(&camera.id, setup::local_text(&camera.name)),
+                pipeline: camera.pipeline.name.clone(),
+                model: setup::model_ref(&network.model, network.provider),
+                places: camera.places.clone(),
+                source: running.last().map(Running::health_source).expect("just pushed"),
+                latest,
+            });
         }
         setup::announce_disabled(site, &topics, &publish);
+        let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
+        let (page_told, page_state) = watch::channel(starting);
+        let (snapshot_told, snapshot) = watch::channel(None);
         let task = HealthTask {
             topics: topics.clone(),
             models: networks.models(),
@@ -220,8 +243,24 @@ impl App {
             evidence: evidence.counters(),
             delivery: delivery.clone(),
             publish,
+            page: page_state.clone(),
+            snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
+        let sources = Sources {
+            birth,
+            broker: site.mqtt.url.to_string(),
+            cameras: shown,
+            disabled: site.disabled.clone(),
+            snapshot,
+            outbox: outbox.stats(),
+            delivery: delivery.clone(),
+            recent,
+            evidence: site.storage.pictures(),
+        };
+        let stop_page = CancellationToken::new();
+        let page = site.status_listen.map(|listen| PageTask { listen, sources, state: page_told });
+        let page = page.map(|page| tokio::spawn(page.run(stop_page.clone())));
         let workers = start_workers(networks, lanes, &scheduler, &mut loops)?;
         let task = ServiceTask {
             loops,
@@ -244,6 +283,9 @@ impl App {
             stop_publisher,
             delivery,
             health,
+            page,
+            stop_page,
+            page_state,
             outbox,
             outbox_thread,
         })
@@ -253,6 +295,13 @@ impl App {
     #[must_use]
     pub fn topics(&self) -> &Topics {
         &self.topics
+    }
+
+    /// How the status page is, once it has been tried.
+    pub async fn page_decided(&self) -> PageState {
+        let mut state = self.page_state.clone();
+        let decided = state.wait_for(|state| *state != PageState::Starting).await;
+        decided.map_or(PageState::Off, |state| state.clone())
     }
 
     /// Waits until every camera has given a frame that was analysed; never, while one does not.
@@ -292,6 +341,11 @@ impl App {
             self.publisher.abort();
         }
         self.health.shutdown().await;
+        // Last: whoever looks sees the drain.
+        self.stop_page.cancel();
+        if let Some(page) = self.page.take() {
+            let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), page).await;
+        }
         let summary = self.summary();
         // The last handles: what is left of the tasks holds one each.
         self.cameras.shutdown().await;

@@ -26,7 +26,7 @@ use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{EventContext, Moment, TimeQuality};
 use crate::status::pulse::Pulse;
-use crate::status::{self, CameraCounters};
+use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
@@ -135,6 +135,10 @@ pub struct CameraTask {
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
     pub counters: Arc<CameraCounters>,
+    /// What was seen last, for the status page.
+    pub latest: Arc<LatestScene>,
+    /// What was committed last, for the status page.
+    pub recent: Arc<RecentIncidents>,
     /// Whether it lives.
     pub pulse: Pulse,
     /// Ends the waiting for a disk that does not recover.
@@ -149,15 +153,15 @@ impl CameraTask {
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
-            let seen = analysed.detections.len();
-            let picture = self.snapshots.as_ref().map(|_| Arc::clone(&analysed.picture));
+            let (seen, picture) = (analysed.detections.len(), Arc::clone(&analysed.picture));
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, mut drafts)) => {
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let snapshots = self.snapshots.as_ref().zip(picture.as_ref());
-                    let ordered = snapshots.map(|(snapshots, picture)| snapshots.announce(&mut drafts, picture));
+                    let snapshots = self.snapshots.as_ref();
+                    let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
+                    self.latest.set(picture, scene);
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
@@ -200,6 +204,7 @@ impl CameraTask {
             match self.outbox.commit(Arc::clone(&drafts)).await {
                 Ok(_) => {
                     self.counters.events(&drafts);
+                    self.recent.note(&drafts);
                     return true;
                 }
                 Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {

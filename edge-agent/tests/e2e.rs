@@ -30,6 +30,8 @@ mod ledger;
 mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/page.rs"]
+mod page;
 #[path = "e2e/pictures.rs"]
 mod pictures;
 #[path = "e2e/replay.rs"]

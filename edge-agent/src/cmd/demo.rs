@@ -1,7 +1,7 @@
 //! `demo`: the whole thing with no hardware: a real clip as an RTSP camera, the bundled model, an embedded broker, and
 //! incidents printed at the other end of it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use edge_agent::app::{App, GRACE};
 use edge_agent::config::{self, Home, Site};
 use edge_agent::demo::broker;
 use edge_agent::demo::rtsp::{Mount, MountOptions, RtspServer};
+use edge_agent::page::PageState;
 use edge_agent::publish::{BrokerParams, TopicRoot};
 use edge_agent::shutdown;
 use edge_agent::watch::{self, Lang, Seen, WatchParams};
@@ -41,6 +42,7 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let server = rtsp_server(&site, clip)?;
     let address = broker::start().context("the demo's broker cannot start")?;
     point_to(&mut site, server.address(), address)?;
+    site.status_listen = site.status_listen.map(free_or_any);
     introduce(&site, address);
 
     let runtime = super::tokio_runtime()?;
@@ -57,6 +59,9 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         let stop_watching = CancellationToken::new();
         let watcher = tokio::spawn(watch::run(watching, print, stop_watching.clone()));
         let app = App::start(&site, home).await?;
+        if let PageState::Listening(address) = app.page_decided().await {
+            println!("status  http://{address}/  (/?lang=en)");
+        }
         tokio::select! {
             () = stop.cancelled() => {}
             () = super::after(args.duration) => {}
@@ -97,6 +102,14 @@ fn point_to(site: &mut Site, camera: SocketAddr, broker: SocketAddr) -> anyhow::
     }
     let url = &mut site.mqtt.url;
     url.set_port(Some(broker.port())).map_err(|()| anyhow::anyhow!("{url} cannot have a port"))
+}
+
+/// The address, or any free port beside it where that one is taken.
+fn free_or_any(address: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(address) {
+        Ok(_) => address,
+        Err(_) => SocketAddr::new(address.ip(), 0),
+    }
 }
 
 fn introduce(site: &Site, broker: SocketAddr) {

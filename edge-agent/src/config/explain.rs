@@ -25,6 +25,9 @@ pub(super) fn explain(message: &str) -> (String, String) {
         };
         return (format!("\"{word}\" is none of its values"), cure);
     }
+    if message == "wanted string or table" {
+        return ("is not text".to_owned(), "write one of its values in double quotes".to_owned());
+    }
     if message == "invalid type: map, expected a sequence" {
         let cure = "write two brackets, as in [[camera]]: there can be many";
         return ("is one section where a list of them belongs".to_owned(), cure.to_owned());
@@ -131,7 +134,7 @@ pub(super) fn counted(count: usize, thing: &str) -> String {
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (edit_distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3 && *distance < word.len())
         .min()
         .map(|(_, candidate)| candidate)
 }

@@ -6,6 +6,7 @@
 //! touches zones, rules or thresholds.
 
 mod calendar;
+mod connect;
 mod document;
 mod draft;
 mod error;

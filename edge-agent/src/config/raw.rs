@@ -99,6 +99,8 @@ pub struct RawSite {
     pub mqtt: Option<RawMqtt>,
     /// Where events wait and pictures lie.
     pub storage: Option<RawStorage>,
+    /// The status page.
+    pub status: Option<RawStatus>,
     /// Pictures that prove incidents.
     pub evidence: Option<RawEvidence>,
     /// The cameras.
@@ -260,6 +262,15 @@ pub struct RawRetention {
     /// Clips. Has no effect yet: this version keeps no clips.
     #[schemars(example = &"3d")]
     pub clips: Option<DurationText>,
+}
+
+/// The status page.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawStatus {
+    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which.
+    #[schemars(extend("default" = "127.0.0.1:8090"))]
+    pub listen: Option<String>,
 }
 
 /// Pictures that prove incidents. Faces and number plates are neither blurred nor masked in this version.

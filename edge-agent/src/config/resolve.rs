@@ -1,6 +1,5 @@
 //! From files as written to a [`Site`], or every error at once.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,6 @@ use analytics::id::InvalidId;
 use analytics::{BBox, BoxId, CameraId, Kind, Schedule, Severity, SiteId};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use super::calendar::{Holiday, read_holidays};
 use super::document::Document;
@@ -18,15 +16,12 @@ use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
 use super::raw::{
-    RawCamera, RawEvidence, RawMqtt, RawName, RawPipeline, RawPosition, RawProtocol, RawSecret, RawSite, RawStorage,
-    RawStream, RawTracker, RawTransport,
+    RawCamera, RawEvidence, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawStream, RawTracker,
 };
-use super::secret::{SecretRef, SecretUse};
-use super::site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+use super::secret::SecretUse;
+use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
 use crate::evidence::EvidenceLimits;
-use crate::publish::Protocol;
-use crate::source::{DeviceParams, Transport};
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
@@ -44,10 +39,10 @@ struct SnapshotDefaults {
 
 /// Collects errors about one document.
 pub(super) struct Resolver<'a> {
-    document: &'a Document,
+    pub(super) document: &'a Document,
     pub(super) errors: ConfigErrors,
     pub(super) notices: Vec<String>,
-    secrets: Vec<SecretUse>,
+    pub(super) secrets: Vec<SecretUse>,
 }
 
 impl<'a> Resolver<'a> {
@@ -88,14 +83,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// Reports that of two keys only one is there, unless the other was and could not be read.
-    fn one_of_two(&mut self, table: &str, [one, other]: [&str; 2]) {
+    pub(super) fn one_of_two(&mut self, table: &str, [one, other]: [&str; 2]) {
         if ![one, other].iter().any(|name| self.is_reported(&format!("{table}.{name}"))) {
             self.error(table, format!("has only one of {one} and {other}"), "give both, or neither");
         }
     }
 
     /// Whether there is an error about this key, or one within it.
-    fn is_reported(&self, key: &str) -> bool {
+    pub(super) fn is_reported(&self, key: &str) -> bool {
         let file = self.document.file();
         let within = |error: &ConfigError| {
             error.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -114,7 +109,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn unknown(&mut self, key: &str, word: &str, what: &str, known: &[&str]) {
         let cure = match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None if known.is_empty() => format!("there is no {what} here yet: add one"),
+            None if known.is_empty() => "there is none yet: add one".to_owned(),
             None => format!("choose one of: {}", known.join(", ")),
         };
         self.error(key, format!("there is no {what} \"{word}\""), cure);
@@ -185,128 +180,8 @@ impl<'a> Resolver<'a> {
             .ok()
     }
 
-    fn site_dir(&self) -> &Path {
+    pub(super) fn site_dir(&self) -> &Path {
         self.document.file().parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
-
-    fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
-        let reference = self.secret_ref(key, raw)?;
-        let (file, line) = (self.document.file().to_owned(), self.document.line_of(key));
-        self.secrets.push(SecretUse { file, line, key: key.to_owned(), reference: reference.clone() });
-        Some(reference)
-    }
-
-    fn secret_ref(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
-        let site_dir = self.site_dir().to_owned();
-        match (&raw.credential, &raw.file, &raw.env) {
-            (Some(name), None, None) if name.is_empty() || name.contains('/') || name.starts_with('.') => {
-                self.error(key, "is not the name of a credential", "write a plain name, such as \"cam-huong-nam\"");
-                None
-            }
-            (Some(name), None, None) => Some(SecretRef::Credential { name: name.clone(), site_dir }),
-            (None, Some(path), None) => Some(SecretRef::File(site_dir.join(path))),
-            (None, None, Some(name)) => Some(SecretRef::Env(name.clone())),
-            _ => {
-                if !self.is_reported(key) {
-                    self.error(key, "needs exactly one of credential, file and env", "write { credential = \"…\" }");
-                }
-                None
-            }
-        }
-    }
-
-    /// Parses a URL without echoing what may be a password.
-    fn url(&mut self, key: &str, text: &str, schemes: &[&str], example: &str) -> Option<Url> {
-        let Ok(mut url) = Url::parse(text) else {
-            self.error(key, "is not a URL", format!("write it like {example}"));
-            return None;
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            let cure = format!("write {example} here and keep user and password in a credential");
-            self.error(key, "holds a user or password", cure);
-            // Both fail only for URLs that cannot have them.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            return None;
-        }
-        if !schemes.contains(&url.scheme()) {
-            let what = format!("has the scheme \"{}\"", url.scheme());
-            self.error(key, what, format!("write it like {example}"));
-            return None;
-        }
-        if url.host().is_none() {
-            self.error(key, "names no host", format!("write it like {example}"));
-            return None;
-        }
-        Some(url)
-    }
-
-    fn mqtt(&mut self, raw: &RawMqtt) -> Option<Mqtt> {
-        let example = "mqtts://broker.example:8883";
-        let text = self.required("mqtt.url", raw.url.as_ref(), &format!("write it like {example}"));
-        let url = text.and_then(|text| self.url("mqtt.url", text, &["mqtt", "mqtts"], example));
-        if let Some(url) = &url {
-            self.check_plaintext(url, raw.allow_plaintext);
-        }
-        let root = raw.root.clone().unwrap_or_else(|| "ngatu".to_owned());
-        self.id("mqtt.root", Some(&root), SiteId::new);
-        if let Some(host) = &raw.primary_host {
-            self.id("mqtt.primary_host", Some(host), SiteId::new);
-        }
-        let site_dir = self.site_dir().to_owned();
-        let identity = match (&raw.certificate, &raw.key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => self.secret("mqtt.key", key).map(|key| (site_dir.join(certificate), key)),
-            _ => {
-                self.one_of_two("mqtt", ["certificate", "key"]);
-                None
-            }
-        };
-        let login = match (&raw.username, &raw.password) {
-            (None, None) => None,
-            (Some(user), Some(password)) => {
-                self.secret("mqtt.password", password).map(|password| (user.clone(), password))
-            }
-            _ => {
-                self.one_of_two("mqtt", ["username", "password"]);
-                None
-            }
-        };
-        let tls = url.as_ref().is_some_and(|url| url.scheme() == "mqtts");
-        if url.is_some() && !tls && (raw.ca.is_some() || raw.certificate.is_some()) {
-            self.error("mqtt.url", "is mqtt:// and a certificate is configured", "write mqtts://");
-        }
-        if tls && raw.ca.is_none() {
-            let cure = "name the PEM file of the authorities that sign the broker's certificate; for public ones, on \
-                        Debian: ca = \"/etc/ssl/certs/ca-certificates.crt\"";
-            self.error("mqtt.ca", "is missing, and mqtt.url is mqtts://", cure);
-        }
-        let protocol = match raw.protocol {
-            None | Some(RawProtocol::V5) => Protocol::V5,
-            Some(RawProtocol::V311) => {
-                let notice = "mqtt.protocol 3.1.1: the broker cannot refuse one message; what its access list or size \
-                              limit drops is lost in silence, so try its rules with every kind of message";
-                self.notices.push(notice.to_owned());
-                Protocol::V311
-            }
-        };
-        let (ca, primary_host) = (raw.ca.as_ref().map(|ca| site_dir.join(ca)), raw.primary_host.clone());
-        Some(Mqtt { url: url?, protocol, root, ca, identity, login, primary_host })
-    }
-
-    fn check_plaintext(&mut self, url: &Url, allowed: bool) {
-        // The url crate knows no addresses in schemes it does not know: the host is text.
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        if url.scheme() == "mqtt" && !loopback {
-            if allowed {
-                let notice = "mqtt.allow_plaintext: anyone between this box and the broker can read and forge events";
-                self.notices.push(notice.to_owned());
-            } else {
-                let cure = "write mqtts://, or set allow_plaintext = true if you accept that";
-                self.error("mqtt.url", "is mqtt:// beyond loopback: anyone on the way can read and forge events", cure);
-            }
-        }
     }
 
     fn storage(&mut self, raw: Option<&RawStorage>) -> Storage {
@@ -344,60 +219,6 @@ impl<'a> Resolver<'a> {
         }
         let snapshots = raw.and_then(|raw| raw.snapshots).unwrap_or(false);
         SnapshotDefaults { snapshots, from: from.unwrap_or(Severity::Warning) }
-    }
-
-    fn stream(&mut self, key: &str, raw: &RawStream, schemes: &[&str]) -> Option<Stream> {
-        let example = "rtsp://192.0.2.11/sub";
-        for (name, given) in
-            [("device", raw.device.is_some()), ("size", raw.size.is_some()), ("fps", raw.fps.is_some())]
-        {
-            if given {
-                let cure = "leave it out; a device is written detect = { device = \"/dev/video0\" }, without a url";
-                self.error(&format!("{key}.{name}"), "does not go with a url, nor with record", cure);
-            }
-        }
-        let text = self.required(&format!("{key}.url"), raw.url.as_ref(), &format!("write it like {example}"));
-        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, schemes, example));
-        if raw.transport.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
-            self.error(&format!("{key}.transport"), "means nothing for http", "leave it out");
-        }
-        let given = [raw.credential.is_some(), raw.credential_file.is_some(), raw.credential_env.is_some()];
-        let credentials = if given.contains(&true) {
-            let reference = RawSecret {
-                credential: raw.credential.clone(),
-                file: raw.credential_file.clone(),
-                env: raw.credential_env.clone(),
-            };
-            self.secret(&format!("{key}.credential"), &reference).map(Credentials)
-        } else {
-            None
-        };
-        let transport = match raw.transport {
-            None | Some(RawTransport::Tcp) => Transport::Tcp,
-            Some(RawTransport::Udp) => Transport::Udp,
-        };
-        Some(Stream { url: url?, credentials, transport })
-    }
-
-    /// A camera on this box.
-    fn device(&mut self, key: &str, device: &Path, raw: &RawStream) -> Option<DeviceParams> {
-        let given = [&raw.credential, &raw.credential_env].into_iter().any(Option::is_some);
-        if given || raw.credential_file.is_some() || raw.transport.is_some() {
-            let cure = "leave out credential and transport";
-            self.error(&format!("{key}.device"), "does not go with a log-in or a transport", cure);
-        }
-        if !device.is_absolute() {
-            let cure = "write a path such as \"/dev/video0\"";
-            self.error(&format!("{key}.device"), "is not the whole path of a device", cure);
-        }
-        let sides = 16..=8192;
-        if raw.size.is_some_and(|size| size.iter().any(|side| !sides.contains(side))) {
-            self.error(&format!("{key}.size"), "is no picture's", "write width and height, such as [1280, 720]");
-        }
-        if raw.fps.is_some_and(|fps| !(1..=240).contains(&fps)) {
-            self.error(&format!("{key}.fps"), "is no frame rate", "write 1 to 240, or leave it out");
-        }
-        Some(DeviceParams { device: device.to_owned(), size: raw.size.map(|[w, h]| (w, h)), fps: raw.fps })
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
@@ -448,6 +269,11 @@ impl<'a> Resolver<'a> {
         let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
+        let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
+        if snapshots_from.is_some() {
+            let what = "photographs incidents: this version blurs neither faces nor number plates";
+            self.notices.push(format!("camera[{index}] {what}"));
+        }
         Some(Camera {
             id: id?,
             name: name?,
@@ -455,7 +281,7 @@ impl<'a> Resolver<'a> {
             detect: detect.flatten(),
             device,
             record,
-            snapshots_from: raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from),
+            snapshots_from,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
@@ -528,6 +354,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let raw_mqtt = resolver.required("mqtt", raw.mqtt.as_ref(), "add the section [mqtt] with the broker's url");
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
+    let status_listen = resolver.status_listen(raw.status.as_ref());
     let snapshots = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
 
@@ -547,6 +374,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             hw_profile: hw_profile?,
             mqtt: mqtt?,
             storage,
+            status_listen,
             cameras,
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),

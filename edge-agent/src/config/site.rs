@@ -1,5 +1,6 @@
 //! A site, resolved: valid by construction.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct Site {
     pub mqtt: Mqtt,
     /// Where events wait and pictures lie.
     pub storage: Storage,
+    /// Where the status page listens, on loopback; `None`: nowhere.
+    pub status_listen: Option<SocketAddr>,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
     /// The cameras that are in the file and off.

@@ -115,6 +115,14 @@ fn a_rule_is_armed_as_the_site_says_else_the_pipeline_else_always() {
 }
 
 #[test]
+fn the_status_page_is_on_loopback_unless_it_is_off() {
+    let listen = |text: &str| load(&GOOD.replacen("[[camera]]", text, 1)).expect("good").status_listen;
+    assert_eq!(listen("[[camera]]"), "127.0.0.1:8090".parse().ok());
+    assert_eq!(listen("[status]\nlisten = \"[::1]:0\"\n[[camera]]"), "[::1]:0".parse().ok());
+    assert_eq!(listen("[status]\nlisten = \"off\"\n[[camera]]"), None);
+}
+
+#[test]
 fn snapshots_are_off_unless_the_site_or_the_camera_asks_for_them() {
     use analytics::Severity::{High, Warning};
     let ask = |site: &str, camera: &str| {
@@ -196,7 +204,7 @@ fn every_shipped_model_has_a_good_manifest() {
 /// `UPDATE_SCHEMAS=1` writes them instead.
 #[test]
 fn file_schemas_are_current() {
-    for name in ["site", "pipeline", "hw-profile", "model", "holidays"] {
+    for name in ["site", "pipeline", "hw-profile", "model", "holidays", "api_status"] {
         let file = root().join("edge-agent/schemas").join(crate::schema::file_name(name));
         let document = crate::schema::document(name).expect("there is one");
         let text = serde_json::to_string_pretty(&document).expect("writes") + "\n";

@@ -1,6 +1,7 @@
 //! A site: its broker and cameras, reached as the service would reach them.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use analytics::CameraId;
@@ -32,6 +33,9 @@ pub async fn check_site(site: &Site, tell: &mut dyn FnMut(Check)) {
     tell(Check::ok("site", &format!("{}/{}: no errors, {cameras}", site.id, site.box_id)));
     for notice in &site.notices {
         tell(Check::new("site", Verdict::Info, notice));
+    }
+    if let Some(listen) = site.status_listen {
+        tell(page(listen));
     }
     tell(broker(site).await);
     check_cameras(site, tell).await;
@@ -121,6 +125,20 @@ fn described(probed: &Probed) -> String {
     )
 }
 
+/// Whether the status page can listen where it is to.
+fn page(listen: SocketAddr) -> Check {
+    let url = format!("http://{listen}/");
+    match TcpListener::bind(listen) {
+        Ok(_) => Check::ok("page", &format!("{url}: free for the status page")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Check::new("page", Verdict::Warn, &format!("{url}: something listens there already"))
+                .cure("if that is this service, all is well; else name another port in [status] of the site file")
+        }
+        Err(error) => Check::new("page", Verdict::Fail, &format!("{url}: {error}"))
+            .cure("name a loopback address and a port above 1023 in [status] of the site file"),
+    }
+}
+
 async fn broker(site: &Site) -> Check {
     let url = redact(site.mqtt.url.as_str());
     let fail = |found: &str| Check::new("broker", Verdict::Fail, &format!("{url}: {found}"));
@@ -169,11 +187,11 @@ fn connect(host: &str, port: u16) -> Result<(), (String, &'static str)> {
     }
     let Some((address, error)) = last else { return Err(("the name has no address".to_owned(), "check the name")) };
     Err(match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => (
+        ErrorKind::ConnectionRefused => (
             format!("nothing listens on {address}"),
             "does the broker run? is the port right (8883 with TLS, 1883 without)?",
         ),
-        std::io::ErrorKind::TimedOut => (
+        ErrorKind::TimedOut => (
             format!("{address} does not answer within {} s", TCP.as_secs()),
             "a wrong address, a firewall, or no link: ping it, then ask the centre whether this box may reach it",
         ),
@@ -196,5 +214,18 @@ fn link_cure(error: &LinkError, secure: bool) -> &'static str {
         LinkError::Unreachable { .. } | LinkError::Lost { .. } | LinkError::Silent | LinkError::Protocol { .. } => {
             "TCP connects and MQTT does not come about: is it an MQTT port, with TLS exactly where the url says mqtts?"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listen = taken.local_addr().expect("bound");
+        assert_eq!(page(listen).verdict, Verdict::Warn);
+        assert_eq!(page(SocketAddr::from(([127, 0, 0, 1], 0))).verdict, Verdict::Ok, "any free port");
     }
 }

@@ -272,7 +272,8 @@ impl Maker {
                 ready(&picture, thumbnail.filter(|jpeg| is_thumbnail(jpeg)))
             }
             Err(_) => {
-                self.counters.ended(false);
+                // An earlier run's trouble: nothing fails now.
+                self.counters.failed.fetch_add(1, Ordering::Relaxed);
                 failed(Failure::Interrupted)
             }
         };

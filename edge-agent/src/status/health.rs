@@ -7,11 +7,13 @@ use analytics::CameraId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::pace::{CameraPace, Paces};
 use super::record::{RecordRate, RecordSource, with_record};
 use super::{CameraCounters, time_quality};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
 use crate::outbox::OutboxStats;
+use crate::page::PageState;
 use crate::publish::wire::{
     self, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef, OutboxHealth,
     PublishHealth, UtcMillis, Word,
@@ -90,8 +92,19 @@ async fn changed(record: &mut Option<watch::Receiver<SourceStatus>>) {
     std::future::pending().await
 }
 
+/// How the box is, at the last look: what the status page shows.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When that was.
+    pub looked_at: Instant,
+    /// The message, as it would be sent now.
+    pub health: Health,
+    /// The pace of each camera, in the order of `health.cameras`.
+    pub cameras: Vec<CameraPace>,
+}
+
 /// What health knows of one camera.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CameraSource {
     /// The camera.
     pub camera: CameraId,
@@ -125,6 +138,10 @@ pub struct HealthTask {
     pub delivery: watch::Receiver<PublishStatus>,
     /// Where health goes.
     pub publish: PublishHandle,
+    /// The status page.
+    pub page: watch::Receiver<PageState>,
+    /// Where each look's result is left for the status page.
+    pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
 /// Counters of one camera at the last look.
@@ -151,6 +168,7 @@ impl HealthTask {
     pub async fn run(self, stop: CancellationToken) {
         let started = Instant::now();
         let mut rates = Rates::new(self.cameras.len(), started);
+        let mut paces = Paces::default();
         let mut told: Option<(Instant, Vec<Word>)> = None;
         let mut pause = EVERY;
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -162,9 +180,11 @@ impl HealthTask {
             let now = Instant::now();
             rates.look(&self.cameras, now);
             let reasons = self.reasons(&rates);
+            let health = self.health(&rates, reasons.clone(), now - started);
+            let cameras = paces.look(&self.cameras, now);
+            self.snapshot.send_replace(Some(Arc::new(Snapshot { looked_at: now, health: health.clone(), cameras })));
             let due = told.as_ref().is_none_or(|(at, before)| now - *at >= pause || *before != reasons);
             if due {
-                let health = self.health(&rates, reasons.clone(), now - started);
                 self.publish.set_retained(self.topics.health(), wire::to_bytes(&health));
                 told = Some((now, reasons));
                 pause = EVERY.mul_f64(1.0 + rand::random_range(-JITTER..JITTER));
@@ -193,6 +213,9 @@ impl HealthTask {
         }
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
+        }
+        if matches!(*self.page.borrow(), PageState::Unavailable { .. }) {
+            reasons.push("status_page_unavailable".into());
         }
         reasons
     }

@@ -1,16 +1,20 @@
 //! How the box is: counters that the stages keep, and the retained messages made of them.
 //!
 //! # Ownership
-//! Stages only count ([`CameraCounters`], atomics); one task reads ([`health`]). Health flows back and nothing else
-//! does.
+//! Stages only count ([`CameraCounters`], atomics) and leave their latest value ([`LatestScene`], [`RecentIncidents`]);
+//! one task reads ([`health`]), and the status page. Health flows back and nothing else does.
 
 mod clock;
 mod health;
 mod latency;
+mod latest;
+mod live;
+mod pace;
 pub mod pulse;
 mod record;
 mod service;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,13 +23,16 @@ use std::time::Duration;
 use analytics::Scene;
 
 pub use clock::time_quality;
-pub use health::{CameraSource, HealthTask, camera_status, forward_camera_status};
+pub use health::{CameraSource, HealthTask, Snapshot, camera_status, forward_camera_status};
 pub use latency::Latency;
+pub use latest::{LatestScene, RecentIncidents, Shot};
+pub use live::dead_reasons;
+pub use pace::CameraPace;
 pub use record::{RecordSource, record_status, with_record};
 pub use service::ServiceTask;
 
 use crate::outbox::Draft;
-use crate::publish::wire::Phase;
+use crate::publish::wire::{Phase, Severity, Word};
 
 /// What one camera's stages count. Totals since start.
 #[derive(Debug, Default)]
@@ -39,6 +46,7 @@ pub struct CameraCounters {
     crashes: AtomicU64,
     failures: AtomicU64,
     latency: Mutex<Latencies>,
+    opened: Mutex<BTreeMap<(Word, Severity), u64>>,
 }
 
 /// Times from a frame's arrival.
@@ -88,8 +96,12 @@ impl CameraCounters {
 
     pub(crate) fn events(&self, drafts: &[Draft]) {
         self.events.fetch_add(drafts.len() as u64, Ordering::Relaxed);
-        let opened = drafts.iter().filter(|draft| draft.event().data.phase == Phase::New).count();
-        self.incidents.fetch_add(opened as u64, Ordering::Relaxed);
+        for draft in drafts.iter().filter(|draft| draft.event().data.phase == Phase::New) {
+            self.incidents.fetch_add(1, Ordering::Relaxed);
+            let data = &draft.event().data;
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            *opened.entry((data.kind.clone(), data.severity)).or_default() += 1;
+        }
     }
 
     pub(crate) fn done(&self, had_events: bool, after: Duration) {
@@ -116,6 +128,12 @@ impl CameraCounters {
         self.latency.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Incidents opened, by kind and severity.
+    #[must_use]
+    pub fn opened(&self) -> BTreeMap<(Word, Severity), u64> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// All of them.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -129,6 +147,36 @@ impl CameraCounters {
             crashes: load(&self.crashes),
             failures: load(&self.failures),
         }
+    }
+}
+
+/// A box that is well, for tests.
+#[cfg(test)]
+pub(crate) fn health_example() -> crate::publish::wire::Health {
+    use crate::publish::wire::{
+        EvidenceHealth, Health, HealthState, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
+    };
+    Health {
+        time: UtcMillis::now(),
+        uptime_s: 90,
+        state: HealthState::Ok,
+        reasons: Vec::new(),
+        models: Vec::new(),
+        time_quality: TimeQuality { synced: true, max_error_ms: Some(1) },
+        memory_bytes: 1 << 20,
+        outbox: OutboxHealth { pending: 0, pending_bytes: 0, lost_total: 0, failing: false },
+        evidence: EvidenceHealth {
+            ready_total: 0,
+            failed_total: 0,
+            failing: false,
+            kept: 0,
+            kept_bytes: 0,
+            thumbnails_pending: 0,
+            thumbnails_delivered_total: 0,
+            thumbnails_dropped_total: 0,
+        },
+        publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
+        cameras: Vec::new(),
     }
 }
 

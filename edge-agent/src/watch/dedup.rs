@@ -1,9 +1,11 @@
 //! Which events were seen, within a bounded window.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
+
+use crate::publish::wire::{Incident, Phase, UtcMillis};
 
 type Key = (Arc<str>, Uuid);
 
@@ -51,9 +53,43 @@ impl Dedup {
     }
 }
 
+/// Incidents of which it is remembered when they were last told.
+const INCIDENTS: usize = 4096;
+
+/// Tells settlements from other updates: one repeats the event before it, its `time` included.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    times: HashMap<Uuid, UtcMillis>,
+}
+
+impl Told {
+    /// Whether `event` only tells what became of a picture.
+    pub(super) fn settles(&mut self, event: &Incident) -> bool {
+        if self.times.len() >= INCIDENTS {
+            self.times.clear();
+        }
+        let before = self.times.insert(event.data.incident_id, event.time);
+        event.data.phase == Phase::Update && (before == Some(event.time) || event.data.ended_at.is_some())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_that_repeats_the_time_before_it_settles() {
+        let mut event: Incident =
+            serde_json::from_str(include_str!("../../schemas/incident.example.json")).expect("the example");
+        let mut told = Told::default();
+        assert!(!told.settles(&event), "a beginning");
+        event.data.phase = Phase::Update;
+        assert!(told.settles(&event));
+        event.time = event.recordedtime;
+        assert!(!told.settles(&event), "news");
+        event.data.phase = Phase::End;
+        assert!(!told.settles(&event));
+    }
 
     #[test]
     fn an_event_is_new_once_within_the_window() {

@@ -1,11 +1,10 @@
 //! One event as one line that an operator reads.
 
-use analytics::Text;
 use jiff::tz::TimeZone;
 
-use super::text::{self, Lang};
 use super::{Picture, Seen};
-use crate::publish::wire::{Incident, IncidentData, Phase, System, UtcMillis};
+use crate::publish::wire::{Incident, System, UtcMillis};
+use crate::text::{self, Lang};
 
 /// Vietnam's time zone, for those who name no other; it has had no summer time since 1975.
 #[must_use]
@@ -18,6 +17,7 @@ pub fn vietnam() -> TimeZone {
 #[must_use]
 pub fn line(seen: &Seen, lang: Lang, zone: &TimeZone) -> Option<String> {
     let line = match seen {
+        Seen::Incident(arrival) if arrival.settles => settlement(&arrival.event, lang, zone),
         Seen::Incident(arrival) => incident(&arrival.event, lang, zone),
         Seen::System(arrival) => system(&arrival.event, lang, zone),
         Seen::Subscribed => lang.of(text::SUBSCRIBED).to_owned(),
@@ -44,10 +44,10 @@ fn incident(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     let mut parts = vec![
         time(event.time, data.time_quality.synced, lang, zone),
         format!("[{}]", lang.of(text::severity(data.severity))),
-        format!("{} ({})", lang.of_local(&data.label), lang.of(news(data))),
-        place(event, lang),
+        format!("{} ({})", lang.of_local(&data.label), lang.of(text::phase(data.phase))),
+        text::place(event, lang),
     ];
-    let objects = objects(event, lang);
+    let objects = text::objects(event, lang);
     let direction = data.direction.as_deref().and_then(text::direction).map(|text| lang.of(text).to_owned());
     let why = text::why(&data.kind, &data.why.measured, &data.why.thresholds, lang);
     let late = data.replayed.then(|| format!("[{}]", lang.of(text::LATE)));
@@ -72,13 +72,17 @@ fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
     parts.join(" · ")
 }
 
-/// What the event says that is new. An update of what is over tells what became of its picture.
-fn news(data: &IncidentData) -> Text {
-    match (data.phase, data.ended_at, data.evidence.last()) {
-        (Phase::Update, Some(_), Some(piece)) if piece.state == "ready" => text::PICTURE_READY,
-        (Phase::Update, Some(_), Some(piece)) if piece.state == "failed" => text::PICTURE_FAILED,
-        (phase, ..) => text::phase(phase),
-    }
+/// An operator has read the rest already.
+fn settlement(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
+    let data = &event.data;
+    let is_ready = data.evidence.iter().any(|piece| piece.state == "ready");
+    let became = if is_ready { text::PICTURE_READY } else { text::PICTURE_FAILED };
+    let parts = [
+        time(event.time, data.time_quality.synced, lang, zone),
+        format!("{} ({})", lang.of_local(&data.label), lang.of(became)),
+        text::place(event, lang),
+    ];
+    parts.join(" · ")
 }
 
 fn picture(picture: &Picture, lang: Lang) -> String {
@@ -90,29 +94,6 @@ fn picture(picture: &Picture, lang: Lang) -> String {
 fn time(time: UtcMillis, synced: bool, lang: Lang, zone: &TimeZone) -> String {
     let local = time.timestamp().to_zoned(zone.clone()).strftime("%d/%m/%Y %H:%M:%S");
     if synced { local.to_string() } else { format!("{local} ({})", lang.of(text::UNKNOWN_TIME)) }
-}
-
-fn place(event: &Incident, lang: Lang) -> String {
-    let data = &event.data;
-    let camera = lang.of_local(&data.camera.name);
-    match (&data.zone, &data.line) {
-        (Some(zone), _) => format!("{camera}, {} {zone}", lang.of(text::ZONE)),
-        (None, Some(line)) => format!("{camera}, {} {line}", lang.of(text::LINE)),
-        (None, None) => camera.to_owned(),
-    }
-}
-
-/// The classes involved, each once.
-fn objects(event: &Incident, lang: Lang) -> String {
-    let mut words: Vec<&str> = Vec::new();
-    for track in &event.data.tracks {
-        if let Some(word) = text::class(&track.class).map(|text| lang.of(text))
-            && !words.contains(&word)
-        {
-            words.push(word);
-        }
-    }
-    words.join(", ")
 }
 
 /// Without what could steer a terminal: control characters, and marks that change the direction of writing.
@@ -135,7 +116,7 @@ mod tests {
     }
 
     fn shown(event: Incident, lang: Lang) -> String {
-        let arrival = Arrival { topic: String::new(), payload: Vec::new(), event };
+        let arrival = Arrival { topic: String::new(), payload: Vec::new(), event, settles: false };
         line(&Seen::Incident(Box::new(arrival)), lang, &vietnam()).expect("an operator reads incidents")
     }
 
@@ -165,6 +146,20 @@ mod tests {
             let line = shown(event.clone(), lang);
             assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_became_of_a_picture_is_a_short_line() {
+        let mut event = example();
+        event.data.evidence[0].ready("0f".repeat(32), 5);
+        let show = |event, lang| {
+            let arrival = Arrival { topic: String::new(), payload: Vec::new(), event, settles: true };
+            line(&Seen::Incident(Box::new(arrival)), lang, &vietnam()).expect("an operator reads incidents")
+        };
+        let expected = "22/11/2026 13:30:12 · Nghi vấn đi ngược chiều (đã có ảnh) · Hướng Nam Định, vùng lan-1";
+        assert_eq!(show(event.clone(), Lang::Vi), expected);
+        event.data.evidence[0].state = "failed".into();
+        assert!(show(event, Lang::En).contains("(no picture)"));
     }
 
     #[test]

@@ -11,7 +11,6 @@
 mod dedup;
 mod line;
 mod picture;
-mod text;
 
 use std::time::Duration;
 
@@ -20,12 +19,12 @@ use uuid::Uuid;
 
 pub use line::{line, saved_line, vietnam};
 pub use picture::Picture;
-pub use text::Lang;
 
 use crate::publish::mqtt::{self, Client, Heard, Stage, Wanted};
 use crate::publish::wire::{self, HostState, Incident, System, UtcMillis};
 use crate::publish::{BrokerParams, Identity, LinkError, Message, TopicRoot};
-use dedup::Dedup;
+pub use crate::text::Lang;
+use dedup::{Dedup, Told};
 
 /// Duplicates are recognised among this many events.
 const WINDOW: usize = 65_536;
@@ -68,6 +67,8 @@ pub struct Arrival<E> {
     pub payload: Vec<u8>,
     /// What they say.
     pub event: E,
+    /// It repeats the event before it and only tells what became of a picture.
+    pub settles: bool,
 }
 
 /// What a watcher sees.
@@ -104,7 +105,7 @@ pub enum Seen {
 
 /// Watches until `stop`; every message is given to `sink`, in the order of arrival.
 pub async fn run(params: WatchParams, mut sink: impl FnMut(Seen) + Send, stop: CancellationToken) {
-    let mut watcher = Watcher { dedup: Dedup::new(WINDOW), sink: &mut sink, params: &params };
+    let mut watcher = Watcher { dedup: Dedup::new(WINDOW), told: Told::default(), sink: &mut sink, params: &params };
     let mut known_reason = String::new();
     while !stop.is_cancelled() {
         let Some(error) = watcher.run_once(&stop).await else { return };
@@ -129,6 +130,7 @@ pub async fn run(params: WatchParams, mut sink: impl FnMut(Seen) + Send, stop: C
 
 struct Watcher<'a, S> {
     dedup: Dedup,
+    told: Told,
     sink: &'a mut S,
     params: &'a WatchParams,
 }
@@ -218,6 +220,13 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
         } else {
             self.read::<Incident>(topic, payload, |event| (&event.source, event.id), Seen::Incident)
         };
+        let seen = match seen {
+            Seen::Incident(mut arrival) => {
+                arrival.settles = self.told.settles(&arrival.event);
+                Seen::Incident(arrival)
+            }
+            seen => seen,
+        };
         (self.sink)(seen);
     }
 
@@ -234,7 +243,7 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
         };
         let (source, id) = key(&event);
         if self.dedup.is_new(source, id) {
-            seen(Box::new(Arrival { topic, payload, event }))
+            seen(Box::new(Arrival { topic, payload, event, settles: false }))
         } else {
             Seen::Duplicate { source: source.clone(), id }
         }

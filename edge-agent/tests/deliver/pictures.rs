@@ -18,10 +18,12 @@ use crate::fixture::{Agent, PLAIN, Watcher, draft};
 /// A JPEG of its own for each incident, of about 10 KiB.
 fn jpeg(incident: u64) -> Vec<u8> {
     let grain = |x: u32, y: u32| x.wrapping_mul(2_654_435_761).wrapping_add(y * y * 40_503 + incident as u32) >> 24;
-    let image = image::GrayImage::from_fn(120, 90, |x, y| image::Luma([grain(x, y) as u8]));
+    let image = image::GrayImage::from_fn(240, 180, |x, y| image::Luma([grain(x, y) as u8]));
     let mut jpeg = Cursor::new(Vec::new());
     image.write_to(&mut jpeg, image::ImageFormat::Jpeg).expect("writes");
-    jpeg.into_inner()
+    let jpeg = jpeg.into_inner();
+    assert!((8_000..32_768).contains(&jpeg.len()), "{}", jpeg.len());
+    jpeg
 }
 
 /// Commits an incident with a picture, and what became of it; the incident's id.

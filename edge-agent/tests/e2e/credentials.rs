@@ -9,6 +9,7 @@ use crate::agent::{Agent, edge_agent, finished};
 use crate::centre::{Centre, Seen};
 use crate::clip::{Cameras, USER};
 use crate::common::mosquitto::Mosquitto;
+use crate::page::{answer, page_of};
 use crate::site::SiteFile;
 
 /// Must never be seen.
@@ -67,6 +68,9 @@ async fn log_ins_work_or_are_refused_and_are_never_shown() {
         centre.until(camera, |seen| is_refused(seen, camera)).await;
     }
     centre.until_more_events("digest", 3).await;
+    let page = page_of(&agent);
+    let shown = ["/", "/api/v1/status", "/metrics", "/healthz"].map(|path| answer(&page, path)).concat();
+    assert!(shown.contains("unauthorised") && shown.contains("ngatu_camera_state"), "{shown}");
     let command_line = std::fs::read(format!("/proc/{}/cmdline", agent.pid())).expect("Linux");
     let done = agent.stop().succeeded();
     centre.until("stopped", |seen| seen.presence() == Some(Presence::Stopped)).await;
@@ -82,6 +86,7 @@ async fn log_ins_work_or_are_refused_and_are_never_shown() {
         ("MQTT", &centre.seen.text),
         ("command line", &command_line),
         ("outbox", &stored),
+        ("status page", &shown),
     ];
     for (place, text) in places {
         for secret in [CANARY, ENCODED] {

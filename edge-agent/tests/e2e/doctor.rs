@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::agent::{Agent, edge_agent, finished};
 use crate::clip::{Cameras, USER};
+use crate::common::certificates::{Authority, write_secret};
 use crate::common::mosquitto::Mosquitto;
 use crate::site::SiteFile;
 
@@ -118,6 +119,38 @@ fn a_dead_broker_and_dead_cameras_fail_with_their_cures() {
     assert!(cure_of("the camera refuses the log-in").contains("user:password"));
     assert!(cure_of("credentials/missing cannot be read").contains("LoadCredential=missing"));
     assert!(said.contains("4 things fail") && !said.contains(CANARY), "{said}");
+}
+
+#[test]
+fn a_broker_with_tls_is_reached_and_a_foreign_one_is_told_by_its_certificate() {
+    let authority = Authority::new("authority of the test");
+    let mut broker = Mosquitto::stopped_with(&["allow_anonymous true"]);
+    let pair = authority.sign("broker", &["127.0.0.1"]);
+    for (key, name, content) in [("certfile", "broker.pem", &pair.certificate), ("keyfile", "broker.key", &pair.key)] {
+        write_secret(&broker.path(name), content);
+        broker.configure(&format!("{key} {}", broker.path(name).display()));
+    }
+    broker.configure("user root");
+    broker.start();
+    let found = |ca: &Authority| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, ca.pem()).expect("writes");
+        let site = SiteFile::new(broker.port()).broker_tls(&file).camera("nam", "rtsp://127.0.0.1:1/none", "");
+        let said = finished(["doctor".as_ref(), "--json".as_ref(), site.write().as_os_str()]).stdout;
+        let report: Value = serde_json::from_str(&said).expect("JSON");
+        let checks = report["checks"].as_array().expect("checks").clone();
+        checks.into_iter().find(|check| check["topic"] == "broker").expect("the broker's")
+    };
+    let good = found(&authority);
+    assert!(
+        good["verdict"] == "ok" && good["found"].as_str().is_some_and(|found| found.contains("TCP, TLS and MQTT")),
+        "{good}"
+    );
+    let foreign = found(&Authority::new("another authority"));
+    let text = foreign["found"].as_str().expect("said").to_owned();
+    assert!(foreign["verdict"] == "fail" && text.contains("broker not trusted"), "{foreign}");
+    assert!(foreign["cure"].as_str().is_some_and(|cure| cure.contains("mqtt.ca")), "{foreign}");
 }
 
 #[test]

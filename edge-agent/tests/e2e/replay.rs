@@ -204,3 +204,30 @@ fn a_clip_that_is_cut_short_gives_the_events_up_to_there() {
     let analysed = analysed_frames(&std::fs::read_to_string(tracks).expect("was written"));
     assert!(analysed.into_iter().eq((1..=frames).step_by(2)), "every frame that could be decoded is judged");
 }
+
+#[test]
+fn a_rule_with_hours_speaks_within_them_by_the_site_clock() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = piece(folder.path(), 250);
+    // From six to ten at night in Việt Nam, seven hours before UTC.
+    let scheduled = |schedule: &str| {
+        let text = std::fs::read_to_string(demo_site()).expect("readable");
+        let (name, line) = (format!("{}.toml", schedule.len()), "line = \"mid\"");
+        assert!(text.contains(line));
+        let path = folder.path().join(name);
+        std::fs::write(&path, text.replacen(line, &format!("{line}\n{schedule}"), 1)).expect("writes");
+        path
+    };
+    let crossings = |site: &Path, start: &str| {
+        let done = replayed(&[&clip], site, &["--start", start]).succeeded();
+        let found = events(&done.stdout).into_iter().filter(|event| event.data.line.as_deref() == Some("mid"));
+        found.count()
+    };
+    let (always, evening) = (scheduled(""), scheduled("schedule = { hours = \"18:00-22:00\" }"));
+    let all = crossings(&always, "2026-11-22T12:00:00Z");
+    assert!(all > 0);
+    assert_eq!(crossings(&evening, "2026-11-22T12:00:00Z"), all, "19:00 there");
+    assert_eq!(crossings(&evening, "2026-11-22T19:00:00Z"), 0, "02:00 there");
+    let turn = crossings(&evening, "2026-11-22T10:59:48Z");
+    assert!(0 < turn && turn < all, "armed in the middle of the clip: {turn} of {all}");
+}

@@ -30,6 +30,9 @@ url = "mqtt://127.0.0.1:{port}"
 
 [storage]
 path = "storage"
+
+[status]
+listen = "127.0.0.1:0"
 "#;
 
 /// A camera under which something happens all the time; `{id}` and `{detect}` are filled in.
@@ -137,6 +140,13 @@ impl SiteFile {
     pub(crate) fn camera(mut self, id: &str, url: &str, more: &str) -> Self {
         let detect = format!("url = \"{url}\"{more}");
         self.text.push_str(&CAMERA.replace("{id}", id).replace("{detect}", &detect));
+        self
+    }
+
+    /// With other words in the place of some.
+    pub(crate) fn replaced(mut self, from: &str, to: &str) -> Self {
+        assert!(self.text.contains(from), "{from}");
+        self.text = self.text.replace(from, to);
         self
     }
 

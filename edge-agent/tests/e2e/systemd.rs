@@ -77,7 +77,8 @@ fn the_manager_hears_of_start_state_life_and_end() {
 fn a_loop_that_hangs_ends_the_feeding_until_it_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let manager = Manager::new();
-    let agent = manager.run(&site_with_authority(folder.path()).write(), 2);
+    let site = site_with_authority(folder.path());
+    let agent = manager.run(&site.write(), 2);
     manager.until("WATCHDOG=1");
     let (pipe, ca) = (folder.path().join("pipe"), folder.path().join("ca.pem"));
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());

@@ -28,13 +28,9 @@ impl Surroundings {
         Ok(Self { child, addresses, fps: stream.fps })
     }
 
-    /// CPU seconds that cameras and broker have used (proc(5): `utime` and `stime`, in hundredths on every Linux that
-    /// this runs on).
+    /// CPU seconds that cameras and broker have used.
     pub(crate) fn cpu_s(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // The program's name may hold spaces; what follows its bracket does not.
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
-        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+        cpu_s(self.child.id())
     }
 
     /// A measurement of the first `cameras`.
@@ -56,8 +52,16 @@ impl Drop for Surroundings {
     }
 }
 
-/// Measures in a process of its own.
-pub(crate) fn measure(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
+/// CPU seconds that a process has used (proc(5): `utime` and `stime`, in hundredths on every Linux that this runs on).
+pub(crate) fn cpu_s(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The program's name may hold spaces; what follows its bracket does not.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// This program again, in a process of its own, with a measurement to make.
+pub(crate) fn command(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.env("NGATU_HOME", home.root()).arg(what);
     home.extra_models().iter().for_each(|dir| {
@@ -69,6 +73,12 @@ pub(crate) fn measure(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<
     let Window { model, analyse_fps, length } = &watch.window;
     command.args(["--broker", &watch.broker, "--fps", &watch.fps.to_string(), "--model", model]);
     command.args(["--analyse-fps", &analyse_fps.to_string(), "--for", &format!("{}ms", length.as_millis())]);
+    Ok(command)
+}
+
+/// Measures in a process of its own.
+pub(crate) fn measure(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
+    let mut command = command(what, watch, home)?;
     let child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("{what} cannot be started"))?;
     sample(what, child)
 }

@@ -8,6 +8,7 @@
 //!   machine does meets both; the ratio is the figure, not the seconds.
 //! - `load` answers: what do so many cameras of such a size and rate take, by stage, and how long does a frame take until
 //!   it is judged and committed?
+//! - `soak` answers: are the rates held for an hour, is memory flat, does the status page answer?
 //! - `peer` answers: what does the script a user would write take for the same stream, network and rate?
 //!
 //! Cameras (a loopback RTSP server) and broker (rumqttd) run in a process of their own, which is not counted. Start-up is
@@ -23,6 +24,7 @@ mod peer;
 mod product;
 mod sample;
 mod serve;
+mod soak;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +51,11 @@ enum Command {
     Load(load::Params),
     /// CPU and memory of the program over those of the script a user would write, in turns.
     Peer(peer::Params),
+    /// Rates, memory and the status page over a long time.
+    Soak(soak::Params),
+    /// The program, until stdin ends; first says where its status page is.
+    #[command(hide = true)]
+    Service(Watch),
     /// One measurement, as a line of JSON: receive, decode, infer, nothing else.
     #[command(hide = true)]
     Floor(Watch),
@@ -106,6 +113,8 @@ fn main() -> anyhow::Result<()> {
         Command::Overhead(params) => overhead::run(&params, &home()?),
         Command::Load(params) => load::run(&params, &home()?),
         Command::Peer(params) => peer::run(&params, &home()?),
+        Command::Soak(params) => soak::run(&params, &home()?),
+        Command::Service(watch) => product::serve(&watch, &home()?),
         Command::Floor(watch) => floor::run(&watch, &home()?)?.tell(),
         Command::Product(watch) => product::run(&watch, &home()?)?.tell(),
         Command::Serve(params) => serve::run(&params, &home()?),

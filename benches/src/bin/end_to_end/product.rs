@@ -1,13 +1,15 @@
 //! The program as `edge-agent run` starts it, for a while.
 
 use std::fmt::Write;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use benches::process::Usage;
 use edge_agent::app::{App, GRACE, Summary};
-use edge_agent::config::{self, Home};
+use edge_agent::config::{self, Home, Site};
+use edge_agent::page::PageState;
 use edge_agent::status::Latency;
 
 use crate::sample::{Quantiles, Sample, lived};
@@ -16,12 +18,8 @@ use crate::{PATIENCE, WARM_UP, Watch};
 /// Runs the whole service on a site made for the cameras.
 pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     let dir = tempfile::Builder::new().prefix("ngatu-bench").tempdir_in(home.root().join(".cache"))?;
-    let file = dir.path().join("site.toml");
-    std::fs::write(&file, site(watch, dir.path())?)?;
-    let site = config::load_site(&file, home)?;
-    // As the program's own: cmd::tokio_runtime.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("async").enable_all().build()?;
+    let site = load(site(watch, dir.path())?, dir.path(), home)?;
+    let runtime = runtime()?;
     let sample = runtime.block_on(async {
         let app = App::start(&site, home).await?;
         let sample = measure(&app, watch).await;
@@ -30,6 +28,38 @@ pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     });
     runtime.shutdown_background();
     sample
+}
+
+/// Runs it until stdin ends; first says where its page is.
+pub(crate) fn serve(watch: &Watch, home: &Home) -> anyhow::Result<()> {
+    let dir = tempfile::Builder::new().prefix("ngatu-bench").tempdir_in(home.root().join(".cache"))?;
+    // An hour is long enough for the thread that makes pictures, and their budget, to matter too.
+    let text = site(watch, dir.path())?.replacen(
+        "[storage]",
+        "[evidence]\nsnapshots = true\n[storage]\nevidence = \"16 MiB\"",
+        1,
+    );
+    let site = load(text, dir.path(), home)?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let app = App::start(&site, home).await?;
+        let PageState::Listening(address) = app.page_decided().await else { bail!("the status page is not there") };
+        println!("{address}");
+        tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+        app.drain(GRACE).await;
+        Ok(())
+    })
+}
+
+fn load(text: String, dir: &Path, home: &Home) -> anyhow::Result<Site> {
+    let file = dir.join("site.toml");
+    std::fs::write(&file, text)?;
+    Ok(config::load_site(&file, home)?)
+}
+
+/// As the program's own: cmd::tokio_runtime.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("async").enable_all().build()
 }
 
 async fn measure(app: &App, watch: &Watch) -> anyhow::Result<Sample> {
@@ -73,6 +103,8 @@ fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
         url = "{}"
         [storage]
         path = "{}"
+        [status]
+        listen = "127.0.0.1:0"
         "#,
         watch.broker,
         dir.to_str().context("the project's path is UTF-8")?

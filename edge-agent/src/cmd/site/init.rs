@@ -19,6 +19,9 @@ use super::address::{is_loopback, plain, without_log_in};
 use super::ask::{Asker, Question};
 use super::files::{credentials_dir, write};
 
+/// The folder of the packaged service, which runs as a user of its own.
+const PACKAGED: &str = "/etc/ngatu";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Asks for what no flag says. Passwords are written to credentials/ beside the site file, which only names them.
@@ -295,15 +298,34 @@ fn next(file: &Path, draft: &SiteDraft, secrets: &BTreeMap<String, Secret>) {
         println!("         {} (0600)", credentials_dir(file).join(secret).display());
     }
     let camera = draft.cameras.first().map_or("", |camera| camera.id.as_str());
-    let steps = [
-        (format!("site picture {name} {camera}"), "a picture with a grid: read zones off it, write them into the file"),
-        (format!("check {name}"), "every error of the file, with its cure"),
-        (format!("doctor {name}"), "this box, the broker and the cameras, tried"),
-        (format!("run {name}"), "the service"),
+    let mut steps = vec![
+        (
+            format!("edge-agent site picture {name} {camera}"),
+            "a picture with a grid: read zones off it, write them into the file",
+        ),
+        (format!("edge-agent check {name}"), "every error of the file, with its cure"),
+        (format!("edge-agent doctor {name}"), "this box, the broker and the cameras, tried"),
     ];
+    let packaged = file.canonicalize().is_ok_and(|file| file.parent() == Some(Path::new(PACKAGED)));
+    if packaged && !secrets.is_empty() {
+        steps.push((
+            "systemctl edit ngatu-edge-agent".to_owned(),
+            "add the lines below: the service cannot read root's files",
+        ));
+    }
+    steps.push(match packaged {
+        true => ("systemctl restart ngatu-edge-agent".to_owned(), "the service"),
+        false => (format!("edge-agent run {name}"), "the service"),
+    });
     let width = steps.iter().map(|(step, _)| step.chars().count()).max().unwrap_or_default();
     println!("\nNext:");
     for (step, what) in steps {
-        println!("  edge-agent {step:<width$}   {what}");
+        println!("  {step:<width$}   {what}");
+    }
+    if packaged && !secrets.is_empty() {
+        println!("\n  [Service]");
+        for secret in secrets.keys() {
+            println!("  LoadCredential={secret}:{PACKAGED}/credentials/{secret}");
+        }
     }
 }

@@ -1,10 +1,13 @@
-//! The words an operator reads, in both languages, in one table.
+//! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
+
+pub(crate) mod page;
+pub(crate) mod state;
 
 use std::fmt::Write as _;
 
 use analytics::{Class, Direction, Kind, Severity, Text};
 
-use crate::publish::wire::{self, LocalText, Measures, Phase};
+use crate::publish::wire::{self, Incident, LocalText, Measures, Phase};
 
 /// A language of the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -18,7 +21,7 @@ pub enum Lang {
 
 impl Lang {
     /// The text in this language.
-    pub(super) const fn of(self, text: Text) -> &'static str {
+    pub(crate) const fn of(self, text: Text) -> &'static str {
         match self {
             Self::Vi => text.vi,
             Self::En => text.en,
@@ -26,7 +29,7 @@ impl Lang {
     }
 
     /// The text in this language.
-    pub(super) fn of_local(self, text: &LocalText) -> &str {
+    pub(crate) fn of_local(self, text: &LocalText) -> &str {
         match self {
             Self::Vi => &text.vi,
             Self::En => &text.en,
@@ -34,7 +37,7 @@ impl Lang {
     }
 
     /// A number as it is written here: a decimal comma in Vietnamese.
-    pub(super) fn number(self, value: f64) -> String {
+    pub(crate) fn number(self, value: f64) -> String {
         let text = format!("{}", (value * 10.0).round() / 10.0);
         match self {
             Self::Vi => text.replace('.', ","),
@@ -43,26 +46,31 @@ impl Lang {
     }
 }
 
+/// In both languages at once.
+pub(crate) fn both(words: impl Fn(Lang) -> String) -> LocalText {
+    LocalText { vi: words(Lang::Vi).into(), en: words(Lang::En).into() }
+}
+
 const fn text(vi: &'static str, en: &'static str) -> Text {
     Text { vi, en }
 }
 
-pub(super) const LATE: Text = text("gửi muộn", "late");
-pub(super) const ZONE: Text = text("vùng", "zone");
-pub(super) const LINE: Text = text("vạch", "line");
-pub(super) const LOST: Text = text("số sự kiện bị mất", "events lost");
-pub(super) const SUBSCRIBED: Text = text("đã kết nối với máy chủ tin nhắn", "connected to the broker");
-pub(super) const DISCONNECTED: Text = text("mất kết nối với máy chủ tin nhắn", "no connection to the broker");
-pub(super) const MALFORMED: Text = text("tin nhắn sai định dạng", "malformed message");
-pub(super) const UNKNOWN_TIME: Text = text("giờ chưa đồng bộ", "clock not set");
-pub(super) const PICTURE: Text = text("ảnh sự việc", "picture of an incident");
-pub(super) const PICTURE_READY: Text = text("đã có ảnh", "picture ready");
-pub(super) const PICTURE_FAILED: Text = text("không có ảnh", "no picture");
-pub(super) const SAVED: Text = text("đã lưu", "saved");
-pub(super) const NOT_SAVED: Text = text("không lưu được", "not saved");
+pub(crate) const LATE: Text = text("gửi muộn", "late");
+pub(crate) const ZONE: Text = text("vùng", "zone");
+pub(crate) const LINE: Text = text("vạch", "line");
+pub(crate) const LOST: Text = text("số sự kiện bị mất", "events lost");
+pub(crate) const SUBSCRIBED: Text = text("đã kết nối với máy chủ tin nhắn", "connected to the broker");
+pub(crate) const DISCONNECTED: Text = text("mất kết nối với máy chủ tin nhắn", "no connection to the broker");
+pub(crate) const MALFORMED: Text = text("tin nhắn sai định dạng", "malformed message");
+pub(crate) const UNKNOWN_TIME: Text = text("giờ chưa đồng bộ", "clock not set");
+pub(crate) const PICTURE: Text = text("ảnh sự việc", "picture of an incident");
+pub(crate) const PICTURE_READY: Text = text("đã có ảnh", "picture ready");
+pub(crate) const PICTURE_FAILED: Text = text("không có ảnh", "no picture");
+pub(crate) const SAVED: Text = text("đã lưu", "saved");
+pub(crate) const NOT_SAVED: Text = text("không lưu được", "not saved");
 const LIMIT: Text = text("ngưỡng", "limit");
 
-pub(super) const fn phase(phase: Phase) -> Text {
+pub(crate) const fn phase(phase: Phase) -> Text {
     match phase {
         Phase::New => text("mới", "new"),
         Phase::Update => text("cập nhật", "update"),
@@ -70,12 +78,12 @@ pub(super) const fn phase(phase: Phase) -> Text {
     }
 }
 
-pub(super) fn severity(severity: wire::Severity) -> Text {
+pub(crate) fn severity(severity: wire::Severity) -> Text {
     Severity::from(severity).text()
 }
 
 /// `None` for a word of a later version.
-pub(super) fn direction(word: &str) -> Option<Text> {
+pub(crate) fn direction(word: &str) -> Option<Text> {
     [
         (Direction::LeftToRight, text("từ trái sang phải", "left to right")),
         (Direction::RightToLeft, text("từ phải sang trái", "right to left")),
@@ -85,7 +93,7 @@ pub(super) fn direction(word: &str) -> Option<Text> {
 }
 
 /// `None` for a word of a later version.
-pub(super) fn class(word: &str) -> Option<Text> {
+pub(crate) fn class(word: &str) -> Option<Text> {
     Some(match Class::from_label(word)? {
         Class::Person => text("người", "person"),
         Class::Bicycle => text("xe đạp", "bicycle"),
@@ -94,6 +102,30 @@ pub(super) fn class(word: &str) -> Option<Text> {
         Class::Bus => text("xe buýt/xe khách", "bus"),
         Class::Truck => text("xe tải", "truck"),
     })
+}
+
+/// The camera and the zone or line.
+pub(crate) fn place(event: &Incident, lang: Lang) -> String {
+    let data = &event.data;
+    let camera = lang.of_local(&data.camera.name);
+    match (&data.zone, &data.line) {
+        (Some(zone), _) => format!("{camera}, {} {zone}", lang.of(ZONE)),
+        (None, Some(line)) => format!("{camera}, {} {line}", lang.of(LINE)),
+        (None, None) => camera.to_owned(),
+    }
+}
+
+/// The classes involved, each once.
+pub(crate) fn objects(event: &Incident, lang: Lang) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for track in &event.data.tracks {
+        if let Some(word) = class(&track.class).map(|text| lang.of(text))
+            && !words.contains(&word)
+        {
+            words.push(word);
+        }
+    }
+    words.join(", ")
 }
 
 /// A measure in words: what comes before the number, and its unit.
@@ -171,7 +203,7 @@ fn before_duration(kind: &str) -> Option<Text> {
 }
 
 /// Why, in words: what was measured and the limit it passed. Measures without words here are left out.
-pub(super) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: Lang) -> String {
+pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: Lang) -> String {
     let mut words = String::new();
     for phrase in &PHRASES {
         let Some(value) = measured.find(phrase.measured) else { continue };

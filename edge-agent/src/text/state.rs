@@ -1,0 +1,174 @@
+//! How cameras and the box are, in words: states, and the reasons that status and health messages give by code.
+
+use analytics::Text;
+
+use super::text;
+use crate::publish::wire::{CameraState, HealthState, LocalText, Word};
+
+pub(crate) const fn camera_state(state: CameraState) -> Text {
+    match state {
+        CameraState::Online => text("Hoạt động", "Online"),
+        CameraState::Degraded => text("Chập chờn", "Degraded"),
+        CameraState::Offline => text("Mất tín hiệu", "Offline"),
+        CameraState::Disabled => text("Đã tắt", "Off"),
+    }
+}
+
+pub(crate) const fn health_state(state: HealthState) -> Text {
+    match state {
+        HealthState::Ok => text("Bình thường", "All is well"),
+        HealthState::Degraded => text("Cần chú ý", "Needs attention"),
+    }
+}
+
+/// Codes of status and health messages, of cameras first.
+const REASONS: [(&str, Text); 37] = [
+    (
+        "record_offline",
+        text(
+            "luồng ghi hình (record) mất tín hiệu; phân tích vẫn chạy",
+            "the record stream is offline; analysis goes on",
+        ),
+    ),
+    ("device_missing", text("không thấy camera cắm vào hộp: hãy cắm lại", "the camera is not plugged into the box")),
+    (
+        "device_forbidden",
+        text(
+            "chương trình không có quyền mở camera: thêm người dùng vào nhóm video",
+            "the camera may not be opened: add the program's user to the group video",
+        ),
+    ),
+    ("device_busy", text("camera đang bị chương trình khác dùng", "another program uses the camera")),
+    (
+        "device_not_a_camera",
+        text("thiết bị này không phải camera: kiểm tra device", "the device is no camera: check device"),
+    ),
+    (
+        "device_format",
+        text(
+            "camera không có kích thước hoặc tốc độ đã đặt: kiểm tra size và fps",
+            "the camera does not have the size or rate asked for: check size and fps",
+        ),
+    ),
+    ("device_lost", text("camera cắm vào hộp đã ngừng gửi hình", "the camera on the box stopped")),
+    ("connecting", text("đang kết nối lần đầu", "connecting for the first time")),
+    ("configuration", text("tắt trong tệp cấu hình", "switched off in the site file")),
+    ("unreachable", text("không liên lạc được với camera", "the camera cannot be reached")),
+    (
+        "not_found",
+        text(
+            "camera không có luồng hình ở đường dẫn này: kiểm tra url",
+            "the camera has no stream at this path: check the url",
+        ),
+    ),
+    (
+        "unauthorised",
+        text(
+            "camera từ chối đăng nhập: kiểm tra tài khoản và mật khẩu",
+            "the camera refuses the log-in: check user and password",
+        ),
+    ),
+    (
+        "unsupported_codec",
+        text(
+            "chuẩn nén của camera không dùng được: hãy đặt H.264, H.265 hoặc MJPEG",
+            "the camera's codec cannot be used: set it to H.264, H.265 or Motion JPEG",
+        ),
+    ),
+    ("stalled", text("camera vẫn kết nối nhưng không gửi hình", "the camera is connected and sends no picture")),
+    ("end_of_stream", text("camera đã ngắt luồng hình", "the camera ended the stream")),
+    ("decoder", text("không giải mã được luồng hình", "the stream cannot be decoded")),
+    (
+        "missing_element",
+        text("hộp thiếu thành phần giải mã của GStreamer", "a decoding part of GStreamer is not installed on the box"),
+    ),
+    ("invalid_url", text("địa chỉ camera không hợp lệ", "the camera's address is not valid")),
+    ("stuck", text("các kết nối cũ tới camera chưa đóng được", "earlier connections to the camera do not close")),
+    ("panicked", text("lỗi phần mềm khi nhận hình; đang thử lại", "a software fault while receiving; trying again")),
+    ("file", text("không đọc được tệp video", "the video file cannot be read")),
+    (
+        "device_missing",
+        text("không thấy thiết bị camera: kiểm tra dây cắm", "the camera device is not there: check the plug"),
+    ),
+    (
+        "device_forbidden",
+        text("chương trình không có quyền đọc thiết bị camera", "the program may not read the camera device"),
+    ),
+    ("device_busy", text("chương trình khác đang dùng thiết bị camera", "another program uses the camera device")),
+    ("device_not_a_camera", text("thiết bị này không phải camera", "the device is not a camera")),
+    (
+        "device_format",
+        text(
+            "thiết bị camera không có định dạng hình dùng được",
+            "the camera device has no picture format that can be used",
+        ),
+    ),
+    ("device_lost", text("thiết bị camera bị rút ra", "the camera device was unplugged")),
+    (
+        "evidence_failing",
+        text("không lưu được hình sự việc: kiểm tra ổ đĩa", "pictures of incidents cannot be kept: check the disk"),
+    ),
+    (
+        "provider_fallback",
+        text(
+            "mô hình không chạy trên phần cứng được ưu tiên mà trên phần cứng dự phòng",
+            "a model runs on a fallback, not on the hardware preferred",
+        ),
+    ),
+    ("camera_not_online", text("có camera không hoạt động", "a camera is not online")),
+    (
+        "analysis_behind",
+        text("phân tích không kịp số khung hình yêu cầu", "analysis does not keep up with the rate asked for"),
+    ),
+    (
+        "outbox_failing",
+        text(
+            "không ghi được sự kiện xuống đĩa: kiểm tra dung lượng và ổ đĩa",
+            "events cannot be written: check free space and the disk",
+        ),
+    ),
+    ("clock_not_synced", text("đồng hồ của hộp chưa được đồng bộ", "the box's clock is not synchronised")),
+    (
+        "status_page_unavailable",
+        text(
+            "không mở được trang trạng thái: cổng đã bị chiếm, xem nhật ký",
+            "the status page cannot be opened: its port is taken, see the log",
+        ),
+    ),
+    ("starting", text("đang khởi động", "starting")),
+    ("health_not_ticking", text("vòng theo dõi của chương trình đã dừng", "the program's own watch has stopped")),
+    (
+        "nothing_analysed",
+        text("có hình gửi về nhưng không hình nào được phân tích", "pictures arrive and none is analysed"),
+    ),
+];
+
+/// What a code of a status or health message means; the code itself, for one that has no words here.
+pub(crate) fn reason(code: &str) -> LocalText {
+    let known = REASONS.iter().find(|(known, _)| *known == code);
+    let unknown = || LocalText { vi: Word::Owned(code.to_owned()), en: Word::Owned(code.to_owned()) };
+    known.map_or_else(unknown, |(_, text)| (*text).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words in quotes that stand between these two in a source of ours.
+    fn codes(source: &'static str, before: &str, after: &str) -> Vec<&'static str> {
+        let parts = source.split(before).skip(1);
+        parts.filter_map(|part| part.split_once(after).map(|(code, _)| code)).collect()
+    }
+
+    #[test]
+    fn every_reason_that_the_program_gives_has_words() {
+        let of_cameras = codes(include_str!("../source/error.rs"), " => \"", "\"");
+        let of_box = codes(include_str!("../status/health.rs"), "reasons.push(\"", "\"");
+        let dead = codes(include_str!("../status/live.rs"), "reasons.push(\"", "\"");
+        assert!(of_cameras.len() >= 12 && of_box.len() >= 5 && dead.len() >= 3, "{of_cameras:?} {of_box:?} {dead:?}");
+        for code in [of_cameras, of_box, dead, vec!["connecting", "configuration", "starting"]].concat() {
+            assert!(REASONS.iter().any(|(known, _)| *known == code), "{code} has no words");
+        }
+        assert_eq!(reason("of_a_later_version").vi, "of_a_later_version");
+    }
+}
