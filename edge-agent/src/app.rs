@@ -3,7 +3,7 @@
 //! | thread or task | how many | waits for | when its output is full |
 //! |---|---|---|---|
 //! | GStreamer's streaming threads | about 6 a camera | the network | the slot replaces its frame, counted |
-//! | supervisor (task) | one a camera | its connection, the stall clock | – (`watch`: the latest counts) |
+//! | supervisor (task) | one a stream | its connection, the stall clock | – (`watch`: the latest counts) |
 //! | `infer-N` | the profile's workers | [`Scheduler::next`] | never: one frame of a camera is under way |
 //! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
 //! | `outbox` | 1 | its channel of 256 | senders wait |
@@ -39,10 +39,14 @@ use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
-use crate::source::{RtspSource, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams, wall_now};
+use crate::source::{
+    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
+    wall_now,
+};
 use crate::status::pulse::{Beat, Pulse};
 use crate::status::{
-    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, ServiceTask, Totals,
+    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
+    Totals,
 };
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
@@ -69,7 +73,9 @@ pub enum AppError {
         error: SourceError,
     },
     /// A camera that only replay can use.
-    #[error("camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it")]
+    #[error(
+        "camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it, or detect = {{ device = \"/dev/video0\" }}"
+    )]
     NoStream(analytics::CameraId),
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
@@ -108,6 +114,7 @@ struct Running {
     slot: Arc<FrameSlot>,
     counters: Arc<CameraCounters>,
     status: watch::Receiver<SourceStatus>,
+    record: Option<RecordSource>,
 }
 
 /// The service from start to drain.
@@ -139,7 +146,7 @@ impl App {
     /// [`AppError`]: what no waiting would cure.
     pub async fn start(site: &Site, home: &Home) -> Result<Self, AppError> {
         let topics = setup::topics(site)?;
-        let sources = site.cameras.iter().map(|camera| rtsp_source(site, camera)).collect::<Result<Vec<_>, _>>()?;
+        let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
@@ -175,7 +182,7 @@ impl App {
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (mut running, mut lanes) = (Vec::new(), Vec::new());
         let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
-        for (lane, ((camera, source), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
+        for (lane, ((camera, (source, record)), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
@@ -203,15 +210,16 @@ impl App {
             let params = SupervisorParams::default();
             let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let forward =
-                status::forward_camera_status(camera.id.clone(), topics.clone(), status.clone(), publish.clone());
-            health.spawn(forward);
+            let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
+            let (id, topics) = (camera.id.clone(), topics.clone());
+            health.spawn(status::forward_camera_status(id, topics, status.clone(), record.clone(), publish.clone()));
             running.push(Running {
                 camera: camera.id.clone(),
                 analyse_fps: camera.analyse_fps,
                 slot,
                 counters,
                 status,
+                record,
             });
             shown.push(PageCamera {
                 label: CameraLabel::new(&camera.id, setup::local_text(&camera.name)),
@@ -384,14 +392,34 @@ impl Running {
             slot: Arc::clone(&self.slot),
             counters: Arc::clone(&self.counters),
             status: self.status.clone(),
+            record: self.record.clone(),
         }
     }
 }
 
-fn rtsp_source(site: &Site, camera: &Camera) -> Result<RtspSource, AppError> {
-    let stream = camera.detect.as_ref().ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
-    let params = setup::rtsp_params(site, camera, stream)?;
-    RtspSource::new(params).map_err(|error| AppError::Source { camera: camera.id.clone(), error })
+/// What a camera's model looks at, and the full-size stream beside it.
+fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<RtspSource>), AppError> {
+    let wrong = |error| AppError::Source { camera: camera.id.clone(), error };
+    let params = setup::detect_params(site, camera)?.ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
+    let detect = LiveSource::new(params).map_err(wrong)?;
+    let Some(stream) = &camera.record else { return Ok((detect, None)) };
+    let record = RtspSource::undecoded(setup::rtsp_params(site, camera, stream)?).map_err(wrong)?;
+    Ok((detect, Some(record)))
+}
+
+/// Receives a camera's full-size stream, which nothing of the analysis waits for.
+fn start_record(
+    camera: &Camera,
+    source: RtspSource,
+    supervisors: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> RecordSource {
+    let packets = Arc::new(PacketCount::default());
+    let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets));
+    let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
+    let supervisor = Supervisor::of(session, told, SupervisorParams::default());
+    supervisors.spawn(supervisor.run(source, stop.clone()));
+    RecordSource { status, packets }
 }
 
 fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {

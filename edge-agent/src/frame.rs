@@ -121,16 +121,36 @@ pub struct InvalidPicture {
     available: usize,
 }
 
+/// A picture's bytes. A trait because some are made only when somebody looks: eight bits out of ten.
+#[expect(clippy::len_without_is_empty, reason = "no picture is empty")]
+pub trait Pixels: Send + Sync {
+    /// How many there are; known without making them.
+    fn len(&self) -> usize;
+
+    /// The bytes, always the same ones.
+    fn bytes(&self) -> &[u8];
+}
+
+impl<T: AsRef<[u8]> + Send + Sync> Pixels for T {
+    fn len(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.as_ref()
+    }
+}
+
 /// Pixels as decoded. Every row of every plane lies within the data, by construction.
 pub struct Picture {
     layout: PictureLayout,
-    data: Box<dyn AsRef<[u8]> + Send + Sync>,
+    data: Box<dyn Pixels>,
 }
 
 impl Picture {
     /// Takes the data; refuses a layout that reaches beyond it or has no pixels.
-    pub fn new(layout: PictureLayout, data: Box<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self, InvalidPicture> {
-        let available = (*data).as_ref().len();
+    pub fn new(layout: PictureLayout, data: Box<dyn Pixels>) -> Result<Self, InvalidPicture> {
+        let available = data.len();
         for plane in 0..layout.plane_count() {
             let (row_bytes, rows) = layout.plane_size(plane);
             let PlaneLayout { offset, stride } = layout.planes[plane];
@@ -180,7 +200,7 @@ impl Picture {
         assert!(y < rows, "row {y} of {rows}");
         let PlaneLayout { offset, stride } = self.layout.planes[plane];
         let start = offset + y * stride;
-        &(*self.data).as_ref()[start..start + row_bytes]
+        &self.data.bytes()[start..start + row_bytes]
     }
 }
 

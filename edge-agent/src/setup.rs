@@ -17,7 +17,7 @@ use crate::publish::wire::{
     Position, SiteLabel, Software, UtcMillis,
 };
 use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsError, TlsParams, TopicRoot, Topics};
-use crate::source::{self, RtspParams};
+use crate::source::{self, HttpParams, LiveParams, RtspParams};
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,8 @@ impl SetupError {
             | Self::Root(_)
             | Self::Secret(_)
             | Self::Tls(_)
-            | Self::Credential(_) => true,
+            | Self::Credential(_)
+            | Self::Detect(DetectError::Graph { .. }) => true,
             Self::Model(error) => matches!(error, ModelError::Manifest(_)),
             Self::Detect(_) => false,
         }
@@ -102,6 +103,19 @@ pub fn manifest(home: &Home, name: &str) -> Result<Manifest, SetupError> {
 /// Loads ONNX Runtime.
 pub fn onnx_runtime(home: &Home) -> Result<Runtime, SetupError> {
     Ok(Runtime::load(&home.onnxruntime()?)?)
+}
+
+/// Proves the model's files and, where there is a runtime, that the network fits its manifest and runs: on the CPU, which
+/// every machine has.
+///
+/// # Errors
+/// What [`detector`] would fail with, but for execution providers.
+pub fn try_model(runtime: Option<&Runtime>, home: &Home, name: &str) -> Result<(), SetupError> {
+    let model = load_model(home, name)?;
+    if let Some(runtime) = runtime {
+        OrtDetector::open(runtime, &model, &SessionOptions::for_model(&model))?;
+    }
+    Ok(())
 }
 
 /// Opens one session of the model, as the hardware profile says; with the provider that is really in use.
@@ -179,23 +193,37 @@ pub fn event_context(
     })
 }
 
-/// How to reach a camera's stream; reads its credential.
+/// How to reach what a camera's model looks at; reads its credential. `None`: nothing is named, `replay` only.
+///
+/// # Errors
+/// A credential that cannot be read, or is not `user:password`.
+pub fn detect_params(site: &Site, camera: &Camera) -> Result<Option<LiveParams>, SetupError> {
+    if let Some(device) = &camera.device {
+        return Ok(Some(LiveParams::Device(device.clone())));
+    }
+    let Some(stream) = &camera.detect else { return Ok(None) };
+    Ok(Some(if stream.url.scheme() == "http" {
+        LiveParams::Http(HttpParams { url: stream.url.clone(), credentials: credentials(camera, stream)? })
+    } else {
+        LiveParams::Rtsp(rtsp_params(site, camera, stream)?)
+    }))
+}
+
+fn credentials(camera: &Camera, stream: &Stream) -> Result<Option<source::Credentials>, SetupError> {
+    let Some(Credentials(reference)) = &stream.credentials else { return Ok(None) };
+    let secret = reference.read()?;
+    let (user, password) = secret.expose().split_once(':').ok_or_else(|| SetupError::Credential(camera.id.clone()))?;
+    Ok(Some(source::Credentials { user: user.to_owned(), password: crate::secret::Secret::new(password) }))
+}
+
+/// How to reach a camera's RTSP stream; reads its credential.
 ///
 /// # Errors
 /// A credential that cannot be read, or is not `user:password`.
 pub fn rtsp_params(site: &Site, camera: &Camera, stream: &Stream) -> Result<RtspParams, SetupError> {
-    let credentials = match &stream.credentials {
-        None => None,
-        Some(Credentials(reference)) => {
-            let secret = reference.read()?;
-            let (user, password) =
-                secret.expose().split_once(':').ok_or_else(|| SetupError::Credential(camera.id.clone()))?;
-            Some(source::Credentials { user: user.to_owned(), password: crate::secret::Secret::new(password) })
-        }
-    };
     Ok(RtspParams {
         url: stream.url.clone(),
-        credentials,
+        credentials: credentials(camera, stream)?,
         transport: stream.transport,
         h264_decoders: site.hw_profile.h264.clone(),
         h265_decoders: site.hw_profile.h265.clone(),
@@ -260,6 +288,7 @@ pub fn announce_disabled(site: &Site, topics: &Topics, publish: &PublishHandle) 
             state: CameraState::Disabled,
             reasons: vec!["configuration".into()],
             since: UtcMillis::now(),
+            record: None,
         };
         publish.set_retained(topics.camera_status(camera), wire::to_bytes(&status));
     }

@@ -26,6 +26,8 @@ mod credentials;
 mod doctor;
 #[path = "e2e/ledger.rs"]
 mod ledger;
+#[path = "e2e/model_fit.rs"]
+mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
 #[path = "e2e/page.rs"]

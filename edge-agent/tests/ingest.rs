@@ -3,10 +3,14 @@
 
 #[path = "ingest/clips.rs"]
 mod clips;
+#[path = "ingest/http.rs"]
+mod http;
 #[path = "ingest/outages.rs"]
 mod outages;
 #[path = "ingest/reception.rs"]
 mod reception;
+#[path = "ingest/record.rs"]
+mod record;
 #[path = "ingest/secrecy.rs"]
 mod secrecy;
 #[path = "ingest/stage.rs"]

@@ -21,13 +21,17 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     if !wrong_secrets.0.is_empty() {
         return Err(wrong_secrets.into());
     }
-    let failures: Vec<SetupError> =
-        models(&site).into_iter().filter_map(|model| setup::load_model(home, model).err()).collect();
+    let runtime = setup::onnx_runtime(home);
+    let open = |model: &str| setup::try_model(runtime.as_ref().ok(), home, model);
+    let failures: Vec<SetupError> = models(&site).into_iter().filter_map(|model| open(model).err()).collect();
     if !failures.is_empty() {
         failures.iter().for_each(|failure| eprintln!("{failure}"));
         return Ok(ExitCode::from(super::EXIT_CONFIG));
     }
     print(&site);
+    if let Err(absent) = runtime {
+        println!("  note      the models were not opened: {absent}");
+    }
     // Not errors: the service may have what this user has not.
     for absent in absent_secrets {
         println!("  note      {}: {}", absent.key, absent.what);
@@ -72,8 +76,12 @@ fn print(site: &Site) {
     for camera in &site.cameras {
         // Some cameras take the password in the path or the query.
         let stream = camera.detect.as_ref().map(|stream| redact(stream.url.as_str()));
-        let stream = stream.unwrap_or_else(|| "no detect stream: replay only".to_owned());
+        let device = camera.device.as_ref().map(|device| device.device.display().to_string());
+        let stream = stream.or(device).unwrap_or_else(|| "no detect stream: replay only".to_owned());
         println!("  camera    {}: {stream}", camera.id);
+        if let Some(record) = &camera.record {
+            println!("            record {}: received, not kept in this version", redact(record.url.as_str()));
+        }
         println!("            {} at {} fps, pipeline {}", camera.model, camera.analyse_fps, camera.pipeline.name);
         for rule in &camera.rules {
             let armed = rule.schedule.as_ref().map(|schedule| format!(", armed {schedule}")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What a site connects to, resolved: secrets, URLs, the broker, streams, and where its page listens.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use analytics::SiteId;
 use url::Url;
@@ -10,7 +11,7 @@ use super::resolve::Resolver;
 use super::secret::{SecretRef, SecretUse};
 use super::site::{Credentials, Mqtt, Stream};
 use crate::publish::Protocol;
-use crate::source::Transport;
+use crate::source::{DeviceParams, Transport};
 
 /// Where the status page of a site that says nothing of it listens.
 const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
@@ -136,10 +137,21 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn stream(&mut self, key: &str, raw: &RawStream) -> Option<Stream> {
+    pub(super) fn stream(&mut self, key: &str, raw: &RawStream, schemes: &[&str]) -> Option<Stream> {
         let example = "rtsp://192.0.2.11/sub";
+        for (name, given) in
+            [("device", raw.device.is_some()), ("size", raw.size.is_some()), ("fps", raw.fps.is_some())]
+        {
+            if given {
+                let cure = "leave it out; a device is written detect = { device = \"/dev/video0\" }, without a url";
+                self.error(&format!("{key}.{name}"), "does not go with a url, nor with record", cure);
+            }
+        }
         let text = self.required(&format!("{key}.url"), raw.url.as_ref(), &format!("write it like {example}"));
-        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, &["rtsp"], example));
+        let url = text.and_then(|text| self.url(&format!("{key}.url"), text, schemes, example));
+        if raw.transport.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
+            self.error(&format!("{key}.transport"), "means nothing for http", "leave it out");
+        }
         let given = [raw.credential.is_some(), raw.credential_file.is_some(), raw.credential_env.is_some()];
         let credentials = if given.contains(&true) {
             let reference = RawSecret {
@@ -156,6 +168,27 @@ impl Resolver<'_> {
             Some(RawTransport::Udp) => Transport::Udp,
         };
         Some(Stream { url: url?, credentials, transport })
+    }
+
+    /// A camera on this box.
+    pub(super) fn device(&mut self, key: &str, device: &Path, raw: &RawStream) -> Option<DeviceParams> {
+        let given = [&raw.credential, &raw.credential_env].into_iter().any(Option::is_some);
+        if given || raw.credential_file.is_some() || raw.transport.is_some() {
+            let cure = "leave out credential and transport";
+            self.error(&format!("{key}.device"), "does not go with a log-in or a transport", cure);
+        }
+        if !device.is_absolute() {
+            let cure = "write a path such as \"/dev/video0\"";
+            self.error(&format!("{key}.device"), "is not the whole path of a device", cure);
+        }
+        let sides = 16..=8192;
+        if raw.size.is_some_and(|size| size.iter().any(|side| !sides.contains(side))) {
+            self.error(&format!("{key}.size"), "is no picture's", "write width and height, such as [1280, 720]");
+        }
+        if raw.fps.is_some_and(|fps| !(1..=240).contains(&fps)) {
+            self.error(&format!("{key}.fps"), "is no frame rate", "write 1 to 240, or leave it out");
+        }
+        Some(DeviceParams { device: device.to_owned(), size: raw.size.map(|[w, h]| (w, h)), fps: raw.fps })
     }
 
     pub(super) fn status_listen(&mut self, raw: Option<&RawStatus>) -> Option<SocketAddr> {

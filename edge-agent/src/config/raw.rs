@@ -306,7 +306,8 @@ pub struct RawCamera {
     pub enabled: Option<bool>,
     /// The stream that is analysed: the sub-stream, where the camera has one. `replay` does without.
     pub detect: Option<RawStream>,
-    /// The full-size stream for pictures. Has no effect yet: pictures are taken from the stream that is analysed.
+    /// The full-size stream: received and watched over, not decoded. This version keeps nothing of it yet: pictures are
+    /// taken from the stream that is analysed.
     pub record: Option<RawStream>,
     /// Whether this camera's incidents are photographed; default from `[evidence]`.
     pub snapshots: Option<bool>,
@@ -338,10 +339,19 @@ pub struct RawCamera {
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawStream {
-    /// `rtsp://host/path`, without user and password.
-    #[schemars(required)]
+    /// `rtsp://host/path`, or `http://host/path` for Motion JPEG over HTTP (`detect` only), without user and password.
+    /// Either this or `device`.
     #[schemars(example = &"rtsp://192.0.2.11/sub")]
     pub url: Option<String>,
+    /// A camera on this box, such as `/dev/video0` (`detect` only).
+    #[schemars(example = &"/dev/video0")]
+    pub device: Option<PathBuf>,
+    /// Width and height asked of the device; what its driver prefers, by default.
+    #[schemars(example = [1280, 720])]
+    pub size: Option<[u32; 2]>,
+    /// Frames a second asked of the device; what its driver prefers, by default.
+    #[schemars(range(min = 1, max = 240), example = 10)]
+    pub fps: Option<u32>,
     /// Name of the credential that holds `user:password`: a systemd credential, or a file in `credentials/` beside
     /// the site file.
     #[schemars(example = &"cam-huong-nam")]

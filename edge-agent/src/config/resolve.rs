@@ -15,7 +15,9 @@ use super::error::{ConfigError, ConfigErrors};
 use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
-use super::raw::{RawCamera, RawEvidence, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawTracker};
+use super::raw::{
+    RawCamera, RawEvidence, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawStream, RawTracker,
+};
 use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
@@ -252,12 +254,14 @@ impl<'a> Resolver<'a> {
         let key = |name: &str| format!("camera[{index}].{name}");
         let id = self.id(&key("id"), raw.id.as_ref(), CameraId::new);
         let name = self.name(&key("name"), raw.name.as_ref());
-        let detect = raw.detect.as_ref().map(|stream| self.stream(&key("detect"), stream));
-        if let Some(record) = &raw.record {
-            self.stream(&key("record"), record);
-            let what = "has no effect: pictures are taken from the detect stream";
-            self.notices.push(format!("{}: {what}", key("record")));
-        }
+        let on_box = |stream: &&RawStream| stream.device.is_some() && stream.url.is_none();
+        let of_detect = raw.detect.as_ref();
+        let device =
+            of_detect.filter(on_box).and_then(|stream| self.device(&key("detect"), stream.device.as_deref()?, stream));
+        let detect = of_detect
+            .filter(|stream| !on_box(stream))
+            .map(|stream| self.stream(&key("detect"), stream, &["rtsp", "http"]));
+        let record = raw.record.as_ref().and_then(|record| self.stream(&key("record"), record, &["rtsp"]));
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
@@ -275,6 +279,8 @@ impl<'a> Resolver<'a> {
             name: name?,
             pipeline: Pipeline { name: pipeline_name.clone() },
             detect: detect.flatten(),
+            device,
+            record,
             snapshots_from,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,

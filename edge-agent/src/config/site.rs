@@ -16,7 +16,7 @@ use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
-use crate::source::Transport;
+use crate::source::{DeviceParams, Transport};
 
 /// Everything a box needs to know.
 #[derive(Debug, Clone)]
@@ -118,8 +118,12 @@ pub struct Camera {
     pub name: Name,
     /// What is watched for.
     pub pipeline: Pipeline,
-    /// The stream that is analysed; `replay` does without.
+    /// The stream that is analysed, unless it is a device's; `replay` does without.
     pub detect: Option<Stream>,
+    /// The device that is analysed, where `detect` names one: never both.
+    pub device: Option<DeviceParams>,
+    /// The full-size stream: received, not decoded.
+    pub record: Option<Stream>,
     /// The least severity of incidents that are photographed; `None`: none are.
     pub snapshots_from: Option<Severity>,
     /// Frames analysed a second.
@@ -154,7 +158,7 @@ pub struct TrackerOverrides {
 /// One stream of a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// `rtsp://…`, without user and password.
+    /// `rtsp://…`, or for Motion JPEG `http://…`, without user and password.
     pub url: Url,
     /// User and password.
     pub credentials: Option<Credentials>,

@@ -64,6 +64,23 @@ fn the_good_file_is_good() {
 }
 
 #[test]
+fn a_camera_may_be_a_device_and_have_a_record_stream() {
+    let device = "device = \"/dev/video0\", size = [1280, 720], fps = 10";
+    let text = GOOD.replacen("url = \"rtsp://192.0.2.1/sub\", credential = \"cam\"", device, 1);
+    let camera = load(&text).expect("good").cameras.remove(0);
+    let params = camera.device.expect("a device");
+    assert_eq!(
+        (params.device.as_path(), params.size, params.fps),
+        (Path::new("/dev/video0"), Some((1280, 720)), Some(10))
+    );
+    assert!(camera.detect.is_none() && camera.record.is_none());
+    // The same stream for both is allowed.
+    let record = "record = { url = \"rtsp://192.0.2.1/sub\", credential = \"cam\" }\ndetect = {";
+    let camera = load(&GOOD.replacen("detect = {", record, 1)).expect("good").cameras.remove(0);
+    assert_eq!(camera.record, camera.detect);
+}
+
+#[test]
 fn the_site_goes_over_the_pipeline_and_the_pipeline_over_the_defaults() {
     let site = load(&GOOD.replacen("zone = \"lane\"", "zone = \"lane\"\nhold = \"9s\"", 1)).expect("good");
     let analytics::rules::RuleParams::WrongWay { hold, angle_deg, .. } = &site.cameras[0].rules[0].params else {

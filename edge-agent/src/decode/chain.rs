@@ -42,14 +42,17 @@ pub(crate) fn limit_threads(element: &gst::Element) {
     }
 }
 
-/// `videoconvert ! video/x-raw,format={I420,NV12} ! appsink`, in `bin`: the first element and the sink. Lossy keeps the
-/// latest sample only; lossless makes the decoder wait.
+/// Pixel formats that [`picture_from_sample`](super::picture_from_sample) takes as they are.
+const FORMATS: [&str; 4] = ["I420", "NV12", "I420_10LE", "P010_10LE"];
+
+/// `videoconvert ! video/x-raw,format={…} ! appsink`, in `bin`: the first element and the sink. Lossy keeps the latest
+/// sample only; lossless makes the decoder wait.
 ///
 /// # Errors
 /// [`DecodeError::MissingElement`] or [`DecodeError::Gstreamer`].
 pub fn tail(bin: &gst::Bin, lossy: bool) -> Result<(gst::Element, gst_app::AppSink), DecodeError> {
     let convert = make("videoconvert")?;
-    let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build();
+    let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(FORMATS)).build();
     let sink = gst_app::AppSink::builder()
         .caps(&caps)
         .sync(false)
@@ -61,6 +64,19 @@ pub fn tail(bin: &gst::Bin, lossy: bool) -> Result<(gst::Element, gst_app::AppSi
     bin.add_many([&convert, sink.upcast_ref()]).map_err(|_| DecodeError::Gstreamer { action: "add elements" })?;
     convert.link(&sink).map_err(|_| DecodeError::Gstreamer { action: "link elements" })?;
     Ok((convert, sink))
+}
+
+/// An appsink in `bin` for coded pictures, one buffer each.
+///
+/// # Errors
+/// [`DecodeError::Gstreamer`].
+pub fn packet_tail(bin: &gst::Bin) -> Result<gst_app::AppSink, DecodeError> {
+    let whole = |name: &str| gst::Structure::builder(name).field("alignment", "au").build();
+    let caps: gst::Caps =
+        [whole("video/x-h264"), whole("video/x-h265"), gst::Structure::new_empty("image/jpeg")].into_iter().collect();
+    let sink = gst_app::AppSink::builder().caps(&caps).sync(false).enable_last_sample(false).build();
+    bin.add(&sink).map_err(|_| DecodeError::Gstreamer { action: "add elements" })?;
+    Ok(sink)
 }
 
 /// Tells the decoder that it may leave its pictures where it decoded them: strides and offsets of its own are welcome,
@@ -89,15 +105,14 @@ pub fn accept_padded_pictures(sink: &gst_app::AppSink) {
 fn package_of(element: &str) -> &'static str {
     match element {
         name if name.starts_with("avdec_") => "gstreamer1.0-libav",
-        "rtspsrc" | "rtph264depay" | "rtph265depay" | "qtdemux" | "avidemux" | "matroskademux" => {
-            "gstreamer1.0-plugins-good"
-        }
+        "rtspsrc" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" | "jpegdec" | "souphttpsrc" | "multipartdemux"
+        | "v4l2src" | "qtdemux" | "avidemux" | "matroskademux" => "gstreamer1.0-plugins-good",
         "h264parse" | "h265parse" | "openh264dec" | "libde265dec" | "x265enc" => "gstreamer1.0-plugins-bad",
         "x264enc" => "gstreamer1.0-plugins-ugly",
         name if name.starts_with("va") || name.starts_with("nv") || name.starts_with("v4l2") => {
             "gstreamer1.0-plugins-bad"
         }
-        "filesrc" => "libgstreamer1.0-0",
+        "filesrc" | "capsfilter" => "libgstreamer1.0-0",
         _ => "gstreamer1.0-plugins-base",
     }
 }

@@ -1,14 +1,16 @@
 //! From decoders to [`Picture`](crate::frame::Picture)s: elements, pictures without a copy, media time.
 //!
-//! [`tail`] ends every pipeline the same way: whatever the decoder gives becomes I420 or NV12 (nothing is touched if it
-//! already is) and stops in an appsink, whose samples [`picture_from_sample`] maps. [`clock`] makes media time.
+//! [`tail`] ends every pipeline the same way: whatever the decoder gives becomes I420 or NV12, of 8 or 10 bits (nothing
+//! is touched if it already is), and stops in an appsink, whose samples [`picture_from_sample`] maps; the lower two of
+//! ten bits go when a picture is first looked at. [`clock`] makes media time.
 
 mod chain;
 pub mod clock;
+mod narrow;
 mod picture;
 
 pub(crate) use chain::limit_threads;
-pub use chain::{accept_padded_pictures, first_available, make, tail};
+pub use chain::{accept_padded_pictures, first_available, make, packet_tail, tail};
 pub use picture::picture_from_sample;
 
 use crate::frame::InvalidPicture;

@@ -4,6 +4,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 
 use super::DecodeError;
+use super::narrow::{Narrowed, TenBits};
 use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
 
 /// From this height on, a picture that does not say its matrix is taken for BT.709.
@@ -12,23 +13,34 @@ const HD_HEIGHT: u32 = 720;
 /// Maps the sample's buffer. Planes are where the buffer's `GstVideoMeta` says, or else where the caps say; a crop meta
 /// narrows the picture. The sample's own caps are read each time, so that a camera may change its resolution.
 ///
+/// Ten-bit pictures read as eight-bit ones; the mapped buffer is narrowed when they are first looked at.
+///
 /// # Errors
-/// [`DecodeError::BadSample`] when the sample is no I420 or NV12 picture, or its planes lie outside its buffer.
+/// [`DecodeError::BadSample`] when the sample is no I420 or NV12 picture of 8 or 10 bits, or its planes lie outside its
+/// buffer.
 pub fn picture_from_sample(sample: &gst::Sample) -> Result<Picture, DecodeError> {
     let bad = |reason: &str| DecodeError::BadSample { reason: reason.to_owned() };
     let caps = sample.caps().ok_or_else(|| bad("no caps"))?;
     let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| bad(&format!("caps {caps} are no picture's")))?;
     let buffer = sample.buffer_owned().ok_or_else(|| bad("no buffer"))?;
-    let mut layout = layout_of(&info, &buffer)?;
+    let (mut layout, ten_bits) = layout_of(&info, &buffer)?;
     layout.colorimetry = colorimetry_of(caps, layout.height);
     let data = buffer.into_mapped_buffer_readable().map_err(|_| bad("the buffer cannot be mapped"))?;
-    Ok(Picture::new(layout, Box::new(data))?)
+    let Some(bits) = ten_bits else { return Ok(Picture::new(layout, Box::new(data))?) };
+    let (layout, narrowed) = Narrowed::new(data, layout, bits)?;
+    Ok(Picture::new(layout, Box::new(narrowed))?)
 }
 
-fn layout_of(info: &gst_video::VideoInfo, buffer: &gst::BufferRef) -> Result<PictureLayout, DecodeError> {
-    let format = match info.format() {
-        gst_video::VideoFormat::I420 => PixelFormat::I420,
-        gst_video::VideoFormat::Nv12 => PixelFormat::Nv12,
+/// Where its planes are, in bytes, and where the bits of its samples, if they are ten.
+fn layout_of(
+    info: &gst_video::VideoInfo,
+    buffer: &gst::BufferRef,
+) -> Result<(PictureLayout, Option<TenBits>), DecodeError> {
+    let (format, ten_bits) = match info.format() {
+        gst_video::VideoFormat::I420 => (PixelFormat::I420, None),
+        gst_video::VideoFormat::Nv12 => (PixelFormat::Nv12, None),
+        gst_video::VideoFormat::I42010le => (PixelFormat::I420, Some(TenBits::Low)),
+        gst_video::VideoFormat::P01010le => (PixelFormat::Nv12, Some(TenBits::High)),
         other => return Err(DecodeError::BadSample { reason: format!("format {other} is neither I420 nor NV12") }),
     };
     let meta = buffer.meta::<gst_video::VideoMeta>();
@@ -45,13 +57,13 @@ fn layout_of(info: &gst_video::VideoInfo, buffer: &gst::BufferRef) -> Result<Pic
     let colorimetry = Colorimetry { matrix: Matrix::Bt601, range: Range::Limited };
     let mut layout = PictureLayout { width, height, format, colorimetry, planes };
     if let Some(crop) = buffer.meta::<gst_video::VideoCropMeta>() {
-        crop_to(&mut layout, crop.rect());
+        crop_to(&mut layout, crop.rect(), if ten_bits.is_some() { 2 } else { 1 });
     }
-    Ok(layout)
+    Ok((layout, ten_bits))
 }
 
 /// Moves the planes' starts to the crop's corner; an odd corner is moved to the chroma sample that covers it.
-fn crop_to(layout: &mut PictureLayout, (x, y, width, height): (u32, u32, u32, u32)) {
+fn crop_to(layout: &mut PictureLayout, (x, y, width, height): (u32, u32, u32, u32), sample_bytes: usize) {
     let (left, top) = (x.min(layout.width), y.min(layout.height));
     layout.width = width.min(layout.width - left);
     layout.height = height.min(layout.height - top);
@@ -62,7 +74,7 @@ fn crop_to(layout: &mut PictureLayout, (x, y, width, height): (u32, u32, u32, u3
     };
     let corners = [(x, y), (chroma_x, y / 2), (chroma_x, y / 2)];
     for (plane, (x, y)) in layout.planes.iter_mut().zip(corners) {
-        plane.offset += y * plane.stride + x;
+        plane.offset += y * plane.stride + x * sample_bytes;
     }
 }
 
@@ -144,6 +156,24 @@ mod tests {
         assert_eq!((picture.width(), picture.height()), (8, 6));
         assert_eq!(picture.row(0, 0)[0], 2 * 16 + 4);
         assert_eq!(usize::from(picture.row(1, 0)[0]), (256 + 8 + 2) % 251);
+    }
+
+    #[test]
+    fn ten_bits_are_read_as_eight_also_within_a_crop() {
+        for (format, luma, chroma) in [("I420_10LE", 512_u16, 128), ("P010_10LE", 512 << 6, 128)] {
+            crate::decode::init().expect("GStreamer is installed");
+            let mut words = vec![luma; 16 * 24];
+            words[2 * 16 + 4] = luma / 512 * 64;
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let mut buffer = gst::Buffer::from_slice(bytes);
+            let mut crop = gst_video::VideoCropMeta::add(buffer.get_mut().expect("not shared yet"), (0, 0, 0, 0));
+            crop.set_rect((4, 2, 8, 6));
+            let caps: gst::Caps = format!("video/x-raw,format={format},width=16,height=16").parse().expect("caps");
+            let picture = picture_from_sample(&gst::Sample::builder().buffer(&buffer).caps(&caps).build());
+            let picture = picture.expect("a picture");
+            assert_eq!((picture.width(), picture.height()), (8, 6));
+            assert_eq!((picture.row(0, 0)[..2].to_vec(), picture.row(1, 0)[0]), (vec![16, 128], chroma), "{format}");
+        }
     }
 
     #[test]

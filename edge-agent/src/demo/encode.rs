@@ -123,7 +123,18 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
              video/x-h265,stream-format=byte-stream,alignment=au",
             "x265enc",
         ),
-        Codec::Mjpeg => ("jpegenc name=encoder", "jpegenc"),
+        // Through RGB, because videoconvert leaves the range as it is where nothing else differs; to full range, because
+        // decoders take every JPEG for that.
+        Codec::Mjpeg => (
+            "videoconvert ! video/x-raw,format=RGB ! videoconvert ! \
+             video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc name=encoder quality=95",
+            "jpegenc",
+        ),
+        Codec::Vp8 => ("vp8enc name=encoder deadline=1", "vp8enc"),
+    };
+    let format = match (options.codec, options.ten_bits) {
+        (Codec::H264 | Codec::H265, true) => "I420_10LE",
+        _ => "I420",
     };
     // parse::launch names no package: ask for the one element that a minimal installation lacks.
     drop(decode::make(needed)?);
@@ -131,7 +142,7 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
     let fps = options.fps.map_or(String::from("[1/1,120/1]"), |fps| format!("{fps}/1"));
     let description = format!(
         "filesrc name=clip ! decodebin ! videoconvert ! videoscale ! videorate ! \
-         video/x-raw,format=I420,framerate={fps}{size} ! {encoder} ! appsink name=units sync=false max-buffers=16"
+         video/x-raw,format={format},framerate={fps}{size} ! {encoder} ! appsink name=units sync=false max-buffers=16"
     );
     let pipeline = gst::parse::launch(&description)
         .ok()

@@ -39,8 +39,10 @@ pub enum Codec {
     H264,
     /// x265, no B-frames.
     H265,
-    /// What `edge-agent` does not receive, for tests of saying so.
+    /// JPEG pictures in full range (JFIF).
     Mjpeg,
+    /// What `edge-agent` does not receive, for tests of saying so.
+    Vp8,
 }
 
 /// How a mount plays its clip.
@@ -54,13 +56,15 @@ pub struct MountOptions {
     pub fps: Option<u32>,
     /// Plays so much of the clip only; bounds memory and the time to start.
     pub length: Option<Duration>,
+    /// Ten bits a sample, H.264 and H.265 only.
+    pub ten_bits: bool,
     /// Offers a sound track beside the picture.
     pub sound: bool,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
-        Self { codec: Codec::H264, size: None, fps: None, length: None, sound: false }
+        Self { codec: Codec::H264, size: None, fps: None, length: None, ten_bits: false, sound: false }
     }
 }
 
@@ -189,6 +193,7 @@ fn factory(options: &MountOptions, units: Arc<AccessUnits>) -> gst_rtsp_server::
         Codec::H264 => "h264parse ! rtph264pay config-interval=-1",
         Codec::H265 => "h265parse ! rtph265pay config-interval=-1",
         Codec::Mjpeg => "rtpjpegpay",
+        Codec::Vp8 => "rtpvp8pay",
     };
     let sound =
         if options.sound { "audiotestsrc is-live=true wave=silence ! alawenc ! rtppcmapay name=pay1 pt=8" } else { "" };

@@ -149,6 +149,46 @@ pub enum Head {
         #[serde(default = "yolox_strides")]
         strides: Vec<usize>,
     },
+    /// YOLO from version 8 on: boxes decoded in the graph, no objectness, NMS outside.
+    Yolo {
+        /// Name of the output `[1, 4 + labels, anchors]`: centre x, y, width, height in pixels of the input, then each
+        /// label in 0..=1.
+        output: String,
+    },
+    /// DETR and its kin: a set of boxes, one an object, without NMS.
+    Detr {
+        /// Name of the output `[1, queries, labels]`.
+        scores: String,
+        /// Name of the output `[1, queries, 4]`: centre x, y, width, height as fractions of the input.
+        boxes: String,
+        /// What makes confidences of the scores.
+        activation: Activation,
+    },
+}
+
+/// What makes confidences of a network's scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// They are confidences already.
+    None,
+    /// Each label for itself.
+    Sigmoid,
+    /// All labels together; "no object" is one of them, a line `-` of the labels.
+    Softmax,
+}
+
+impl Head {
+    /// The word in the manifest.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ssd { .. } => "ssd",
+            Self::Yolox { .. } => "yolox",
+            Self::Yolo { .. } => "yolo",
+            Self::Detr { .. } => "detr",
+        }
+    }
 }
 
 fn yolox_strides() -> Vec<usize> {

@@ -1,12 +1,13 @@
 //! From pictures to detections.
 //!
 //! [`manifest`] says what a network is; [`tensor`] makes its input from a picture's planes in one pass; [`ort`] runs it;
-//! [`head`] reads its outputs; [`regions`] merges what was seen in several parts of one picture; [`nms`] drops repeats.
+//! [`head`] reads its outputs; [`graph`] says whether they are the manifest's; [`regions`] merges what was seen in several parts of one picture; [`nms`] drops repeats.
 //!
 //! # Ownership
 //! A [`Detector`] belongs to one inference worker; it knows no camera, so that any worker can take any frame.
 
 pub mod fetch;
+pub mod graph;
 pub mod head;
 pub mod manifest;
 pub mod nms;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use analytics::{BBox, Detection};
 
+use crate::detect::graph::Misfit;
 use crate::detect::manifest::ModelError;
 use crate::detect::ort::Provider;
 use crate::frame::Picture;
@@ -93,12 +95,14 @@ pub enum DetectError {
         problem: ::ort::Error,
     },
     /// The network has other inputs or outputs than its manifest says.
-    #[error("{model}: the graph and its model.toml differ: {problem}")]
+    #[error("{model}: {} does not fit its model.toml:{}", weights.display(), misfits_text(misfits))]
     Graph {
         /// The model's name.
         model: String,
-        /// How.
-        problem: String,
+        /// Its weights.
+        weights: PathBuf,
+        /// How; never empty.
+        misfits: Vec<Misfit>,
     },
     /// ONNX Runtime failed in a run.
     #[error("inference failed: {}", words(.0))]
@@ -134,6 +138,10 @@ impl From<::ort::Error> for DetectError {
 /// ONNX Runtime's words, without the full stop that some have.
 fn words(error: &::ort::Error) -> String {
     error.to_string().trim_end_matches(['.', ' ']).to_string()
+}
+
+fn misfits_text(misfits: &[Misfit]) -> String {
+    misfits.iter().map(|misfit| format!("\n  {misfit}")).collect()
 }
 
 fn shape_text(shape: &[Option<usize>]) -> String {

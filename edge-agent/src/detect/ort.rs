@@ -24,15 +24,16 @@ use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{Outlet, Shape, TensorElementType, TensorRef, ValueType};
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::detect::graph::{self, Misfit};
 use crate::detect::head::{Head, TensorView};
 use crate::detect::manifest::Model;
 use crate::detect::regions::Merger;
 use crate::detect::tensor::InputTensor;
-use crate::detect::{DetectError, Detector, nms, shape_text};
+use crate::detect::{DetectError, Detector, nms, words};
 use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
 
 /// ONNX Runtime allows one environment a process, for ever, and gives no way to find it again.
@@ -259,8 +260,10 @@ impl OrtDetector {
             confidence: options.confidence,
             nms_iou: options.nms_iou,
         };
-        detector.warm_up()?;
-        Ok(detector)
+        match detector.warm_up() {
+            Ok(()) => Ok(detector),
+            Err(error) => Err(misfit_of_run(error, &detector.session, model, &detector.head)),
+        }
     }
 
     /// The first run is slow, and is where a provider's missing parts show.
@@ -279,7 +282,9 @@ impl OrtDetector {
             views.push(TensorView { shape, data });
         }
         self.head.decode(&views, &placement, self.confidence, found)?;
-        nms::suppress(found, self.nms_iou);
+        if self.head.repeats_objects() {
+            nms::suppress(found, self.nms_iou);
+        }
         Ok(())
     }
 }
@@ -321,42 +326,47 @@ fn session(
         .commit_from_file(model.weights())
 }
 
+/// The network's inputs and outputs against its manifest.
 fn check_graph(session: &Session, model: &Model, head: &Head) -> Result<(), DetectError> {
-    let differ = |problem| DetectError::Graph { model: model.manifest().name.clone(), problem };
-    let input = &model.manifest().input;
-    let shape = [1, 3, input.height, input.width];
-    let fits = |dims: &Shape| {
-        dims.len() == shape.len() && dims.iter().zip(shape).all(|(&dim, size)| dim == -1 || dim == size as i64)
-    };
-    check_outlet("input", session.inputs(), &input.name, &shape.map(Some), fits).map_err(differ)?;
-    if session.inputs().len() != 1 {
-        return Err(differ(format!("it has the inputs {}, one is fed", names(session.inputs()))));
-    }
-    for output in head.outputs() {
-        check_outlet("output", session.outputs(), &output.name, &output.shape, |dims| output.fits(dims))
-            .map_err(differ)?;
-    }
-    Ok(())
+    let outlets = |outlets: &[Outlet]| outlets.iter().map(describe).collect::<Vec<_>>();
+    let misfits = graph::misfits(model.manifest(), head, &outlets(session.inputs()), &outlets(session.outputs()));
+    if misfits.is_empty() { Ok(()) } else { Err(misfit_error(model, misfits)) }
 }
 
-fn check_outlet(
-    what: &str,
-    outlets: &[Outlet],
-    name: &str,
-    shape: &[Option<usize>],
-    fits: impl Fn(&Shape) -> bool,
-) -> Result<(), String> {
-    let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == name) else {
-        return Err(format!("no {what} is named {name:?}; there are {}", names(outlets)));
-    };
-    match outlet.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape: dims, .. } if fits(dims) => Ok(()),
-        other => Err(format!("{what} {name:?} is {other}, the model.toml asks for f32 {}", shape_text(shape))),
-    }
+fn misfit_error(model: &Model, misfits: Vec<Misfit>) -> DetectError {
+    let (name, weights) = (model.manifest().name.clone(), model.weights().to_path_buf());
+    DetectError::Graph { model: name, weights, misfits }
 }
 
-fn names(outlets: &[Outlet]) -> String {
-    outlets.iter().map(Outlet::name).collect::<Vec<_>>().join(", ")
+fn describe(outlet: &Outlet) -> graph::Outlet {
+    let dims = match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => Some(shape.to_vec()),
+        _ => None,
+    };
+    graph::Outlet { name: outlet.name().to_owned(), kind: outlet.dtype().to_string(), dims }
+}
+
+/// What the first run found out about axes that the file leaves open.
+fn misfit_of_run(error: DetectError, session: &Session, model: &Model, head: &Head) -> DetectError {
+    let manifest = model.manifest();
+    let (misfit, words) = match &error {
+        DetectError::OutputShape { output, found, .. } => {
+            let outlet = graph::Outlet { name: output.clone(), kind: "f32".to_owned(), dims: Some(found.clone()) };
+            let expected = head.outputs().iter().find(|expected| expected.name == *output);
+            (expected.and_then(|expected| graph::of_output(manifest, expected, &outlet)), String::new())
+        }
+        DetectError::Run(problem) => {
+            let input = session.inputs().iter().map(describe).find(|input| input.name == manifest.input.name);
+            let open = input.filter(|input| input.dims.as_ref().is_some_and(|dims| dims[2..].contains(&-1)));
+            (open.map(|input| graph::refused_size(manifest, &input)), words(problem))
+        }
+        _ => (None, String::new()),
+    };
+    let Some(mut misfit) = misfit else { return error };
+    if !words.is_empty() {
+        misfit.cure = format!("{}; ONNX Runtime says: {words}", misfit.cure);
+    }
+    misfit_error(model, vec![misfit])
 }
 
 fn grey_picture() -> Picture {

@@ -14,7 +14,7 @@ use crate::publish::{LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
 use crate::source::probe::{Probed, cure, probe};
-use crate::source::{RtspParams, SourceError};
+use crate::source::{LiveParams, SourceError};
 
 /// Time for a TCP connection.
 const TCP: Duration = Duration::from_secs(5);
@@ -45,15 +45,14 @@ pub async fn check_site(site: &Site, tell: &mut dyn FnMut(Check)) {
 pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
     let mut probes = JoinSet::new();
     for camera in &site.cameras {
-        let Some(stream) = &camera.detect else {
-            let check =
-                Check::new("camera", Verdict::Warn, &format!("{}: no detect stream, for replay only", camera.id));
-            tell(check.cure("add detect = { url = \"rtsp://…\", credential = \"…\" } to it"));
-            continue;
-        };
-        match setup::rtsp_params(site, camera, stream) {
-            Ok(params) => {
+        match setup::detect_params(site, camera) {
+            Ok(Some(params)) => {
                 probes.spawn(check_stream(camera.id.clone(), params, camera.analyse_fps));
+            }
+            Ok(None) => {
+                let check =
+                    Check::new("camera", Verdict::Warn, &format!("{}: no detect stream, for replay only", camera.id));
+                tell(check.cure("add detect = { url = \"rtsp://…\", credential = \"…\" } to it"));
             }
             Err(error) => tell(Check::from_error("camera", Verdict::Fail, &error)),
         }
@@ -64,25 +63,24 @@ pub async fn check_cameras(site: &Site, tell: &mut dyn FnMut(Check)) {
 }
 
 /// Tries one stream, of which `analyse_fps` frames a second are wanted.
-pub async fn check_stream(camera: CameraId, params: RtspParams, analyse_fps: f64) -> Check {
-    let name = format!("{camera} ({})", redact(params.url.as_str()));
-    let told = Told { name, url: params.url.clone(), analyse_fps };
+pub async fn check_stream(camera: CameraId, params: impl Into<LiveParams>, analyse_fps: f64) -> Check {
+    let params = params.into();
+    let name = format!("{camera} ({})", params.place());
+    let told = Told { name, address: params.address(), analyse_fps };
     told.say(probe(camera, params).await).await
 }
 
 /// How a stream is spoken of, and what is wanted of it.
 struct Told {
     name: String,
-    url: url::Url,
+    address: Option<(String, u16)>,
     analyse_fps: f64,
 }
 
 impl Told {
     /// Why it cannot be reached, where TCP alone tells more than GStreamer does.
     async fn why(&self, error: &SourceError) -> String {
-        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = self.url.port().unwrap_or(554);
-        if let SourceError::Unreachable { .. } = error
+        if let (SourceError::Unreachable { .. }, Some((host, port))) = (error, self.address.clone())
             && let Ok(Err((found, _))) = tokio::task::spawn_blocking(move || connect(&host, port)).await
         {
             return found;

@@ -12,7 +12,7 @@ use crate::publish::wire::{
     CameraLabel, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, Sequence, Severity, SiteLabel,
     Software, TimeQuality, UtcMillis, Word,
 };
-use crate::status::{CameraPace, camera_status};
+use crate::status::{CameraPace, camera_status, with_record};
 use crate::text::{self, both, state};
 
 /// How the box is. Fields are only ever added within v1.
@@ -278,6 +278,10 @@ fn reason(code: Word) -> Reason {
 fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
     let supervisor = camera.source.status.borrow().clone();
     let status = camera_status(&camera.source.camera, &supervisor);
+    let status = match &camera.source.record {
+        Some(record) => with_record(status, &record.status.borrow()),
+        None => status,
+    };
     let totals = camera.source.counters.totals();
     let shot = camera.latest.get();
     let ms = |q: f64| pace.latency.quantile(q).map(|latency| tenths(latency.as_secs_f64() * 1e3));

@@ -95,6 +95,7 @@ fn sources() -> Sources {
         slot: Arc::new(FrameSlot::new(Arc::new(FrameSignal::default()))),
         counters: Arc::new(CameraCounters::default()),
         status: watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH)).1,
+        record: None,
     };
     Sources {
         birth: setup::birth(&site, &[model()]),

@@ -21,9 +21,9 @@ pub enum SourceError {
     #[error("the camera refuses the log-in: check the credential")]
     Unauthorised,
     /// The camera offers no video that can be decoded.
-    #[error("the camera offers {codec}; set it to H.264 or H.265")]
+    #[error("the camera offers {codec}; set it to H.264, H.265 or Motion JPEG")]
     UnsupportedCodec {
-        /// What it offers, by RTP encoding names.
+        /// What it offers, by RTP encoding names, or its content type over HTTP.
         codec: String,
     },
     /// Connected, and silent.
@@ -67,6 +67,14 @@ pub enum SourceError {
         /// The panic's message, redacted.
         message: String,
     },
+    /// A camera on this box that cannot be used.
+    #[error("{}: {fault}", device.display())]
+    Device {
+        /// The device.
+        device: PathBuf,
+        /// What is wrong with it.
+        fault: DeviceFault,
+    },
     /// A clip that cannot be read, or not to its end.
     #[error("{}: {fault}", path.display())]
     File {
@@ -75,6 +83,29 @@ pub enum SourceError {
         /// What is wrong with it.
         fault: FileFault,
     },
+}
+
+/// What is wrong with a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceFault {
+    /// There is none.
+    #[error("there is no such device: plug the camera in, or name one of `ls /dev/video*`")]
+    Missing,
+    /// It may not be opened.
+    #[error("may not be opened: add the user who runs this program to the group video")]
+    Forbidden,
+    /// Someone else has it.
+    #[error("is in use by another program: end that one (`fuser -v` names it)")]
+    Busy,
+    /// It is something else.
+    #[error("is no camera: {0}; name one of `ls /dev/video*`, many cameras have several of which one gives pictures")]
+    NotACamera(String),
+    /// It has no such size, rate or pixel format.
+    #[error("does not give what is asked for: {0}; leave size and fps out, or see `v4l2-ctl --list-formats-ext`")]
+    Format(String),
+    /// It was there, and stopped.
+    #[error("stopped: {0}; was it unplugged?")]
+    Lost(String),
 }
 
 /// What is wrong with a clip.
@@ -123,12 +154,17 @@ impl SourceError {
             | Self::EndOfStream
             | Self::Decoder { .. }
             | Self::Stuck { .. }
-            | Self::Panicked { .. } => true,
+            | Self::Panicked { .. }
+            | Self::Device { fault: DeviceFault::Missing | DeviceFault::Busy | DeviceFault::Lost(_), .. } => true,
             Self::NotFound
             | Self::Unauthorised
             | Self::UnsupportedCodec { .. }
             | Self::MissingElement { .. }
             | Self::InvalidUrl { .. }
+            | Self::Device {
+                fault: DeviceFault::Forbidden | DeviceFault::NotACamera(_) | DeviceFault::Format(_),
+                ..
+            }
             | Self::File { .. } => false,
         }
     }
@@ -148,6 +184,14 @@ impl SourceError {
             Self::InvalidUrl { .. } => "invalid_url",
             Self::Stuck { .. } => "stuck",
             Self::Panicked { .. } => "panicked",
+            Self::Device { fault, .. } => match fault {
+                DeviceFault::Missing => "device_missing",
+                DeviceFault::Forbidden => "device_forbidden",
+                DeviceFault::Busy => "device_busy",
+                DeviceFault::NotACamera(_) => "device_not_a_camera",
+                DeviceFault::Format(_) => "device_format",
+                DeviceFault::Lost(_) => "device_lost",
+            },
             Self::File { .. } => "file",
         }
     }

@@ -1,6 +1,6 @@
 //! Cameras and clips: getting frames, and getting them back when they stop.
 //!
-//! A live camera is a [`Supervisor`] around a [`FrameSource`]: each attempt is a fresh connection that delivers into the
+//! A live camera is a [`Supervisor`] around a [`FrameSource`] (RTSP, HTTP, a device: [`LiveSource`]): each attempt is a fresh connection that delivers into the
 //! camera's slot until it fails; the supervisor notices silence, waits, tries again and says how things are in a
 //! [`SourceStatus`]. A clip is a [`FileSource`]: every frame, in order, as fast as it is asked for.
 //!
@@ -10,9 +10,14 @@
 //! - Media time and frame numbers go on over reconnects ([`Session`]).
 
 mod backoff;
+mod codec;
+mod device;
 mod error;
 mod file;
+mod http;
+mod live;
 mod offer;
+mod pipeline;
 pub mod probe;
 mod rtsp;
 mod session;
@@ -22,10 +27,13 @@ mod supervisor;
 use std::future::Future;
 
 pub use backoff::BackoffParams;
-pub use error::{FileFault, SourceError};
+pub use device::{DeviceParams, DeviceSource};
+pub use error::{DeviceFault, FileFault, SourceError};
 pub use file::FileSource;
+pub use http::{HttpParams, HttpSource};
+pub use live::{LiveParams, LiveSource};
 pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
-pub use session::{Attempt, Closed, Session, StreamInfo, wall_now};
+pub use session::{Attempt, Closed, PacketCount, Session, StreamInfo, wall_now};
 pub use status::{SourceState, SourceStatus};
 pub use supervisor::{Supervisor, SupervisorParams};
 

@@ -1,33 +1,9 @@
-//! What a camera offers, and which of it is received: the first H.264 or H.265 stream.
+//! What a camera offers, and which of it is received: the first H.264, H.265 or JPEG stream.
 
 use gstreamer as gst;
 
 use super::SourceError;
-
-/// A codec that can be received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
-    H264,
-    H265,
-}
-
-impl Codec {
-    /// From RTP's encoding name.
-    fn from_encoding(name: &str) -> Option<Self> {
-        match name {
-            "H264" => Some(Self::H264),
-            "H265" => Some(Self::H265),
-            _ => None,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::H264 => "H264",
-            Self::H265 => "H265",
-        }
-    }
-}
+use super::codec::Codec;
 
 /// What the camera offers.
 #[derive(Debug, Default)]
@@ -70,7 +46,7 @@ mod tests {
             gst::Caps::builder("application/x-rtp").field("media", media).field("encoding-name", encoding).build()
         };
         let mut offer = Offer::default();
-        let chosen: Vec<_> = [("audio", "PCMA"), ("video", "JPEG"), ("video", "H265"), ("video", "H264")]
+        let chosen: Vec<_> = [("audio", "PCMA"), ("video", "VP8"), ("video", "H265"), ("video", "H264")]
             .map(|(media, encoding)| offer.choose(&caps(media, encoding)))
             .into();
         assert_eq!(chosen, [false, false, true, false]);
@@ -84,10 +60,10 @@ mod tests {
         let mut offer = Offer::default();
         assert!(offer.unsupported().is_none(), "nothing was offered yet");
         offer.choose(
-            &gst::Caps::builder("application/x-rtp").field("media", "video").field("encoding-name", "JPEG").build(),
+            &gst::Caps::builder("application/x-rtp").field("media", "video").field("encoding-name", "VP8").build(),
         );
         let error = offer.unsupported().expect("hopeless");
         assert_eq!(error.code(), "unsupported_codec");
-        assert!(error.to_string().contains("JPEG"));
+        assert!(error.to_string().contains("VP8"));
     }
 }

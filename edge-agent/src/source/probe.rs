@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{FrameSource, RtspParams, RtspSource, Session, SourceError};
+use super::{DeviceFault, FrameSource, LiveParams, LiveSource, Session, SourceError};
 use crate::frame::{Frame, FrameSignal, FrameSlot};
 
 /// Cameras send a key frame every few seconds, some only every ten; nothing can be decoded before it.
@@ -20,9 +20,9 @@ const CLOSE: Duration = Duration::from_secs(3);
 /// What a camera's stream gave.
 #[derive(Debug)]
 pub struct Probed {
-    /// By RTP encoding name: `H264`, `H265`.
+    /// By RTP encoding name: `H264`, `H265`, `JPEG`; `raw` where nothing is coded.
     pub codec: String,
-    /// The decoder that was used.
+    /// The decoder that was used; empty where none is needed.
     pub decoder: String,
     /// Frames a second by the camera's timestamps; `None`: too few came to tell.
     pub fps: Option<f64>,
@@ -36,8 +36,8 @@ pub struct Probed {
 ///
 /// # Errors
 /// What ended the attempt; [`SourceError::Stalled`] when no picture came within 15 s.
-pub async fn probe(camera: analytics::CameraId, params: RtspParams) -> Result<Probed, SourceError> {
-    let source = RtspSource::new(params)?;
+pub async fn probe(camera: analytics::CameraId, params: impl Into<LiveParams>) -> Result<Probed, SourceError> {
+    let source = LiveSource::new(params.into())?;
     let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
     let session = Session::new(camera, Arc::clone(&slot));
     let begun = Instant::now();
@@ -105,6 +105,13 @@ pub fn cure(error: &SourceError) -> String {
         SourceError::MissingElement { package, .. } => return format!("apt install {package}"),
         SourceError::InvalidUrl { .. } => "write it like rtsp://192.0.2.11/sub",
         SourceError::Stuck { .. } | SourceError::Panicked { .. } => "run it again, and report it if it stays",
+        SourceError::Device { fault, .. } => match fault {
+            DeviceFault::Missing | DeviceFault::Lost(_) => "plug the camera in, or name one of `ls /dev/video*`",
+            DeviceFault::Forbidden => "add the user who runs this program to the group video",
+            DeviceFault::Busy => "end the program that has it: `fuser -v` names it",
+            DeviceFault::NotACamera(_) => "name another of `ls /dev/video*`: many cameras have several",
+            DeviceFault::Format(_) => "leave size and fps out, or write what `v4l2-ctl --list-formats-ext` lists",
+        },
         SourceError::File { .. } => "name another file",
     }
     .to_owned()

@@ -1,42 +1,30 @@
-//! A camera over RTSP (RFC 2326), H.264 or H.265: one attempt, one pipeline.
+//! A camera over RTSP (RFC 2326): H.264, H.265 or Motion JPEG (RFC 2435). One attempt, one [pipeline](super::pipeline)
+//! behind an `rtspsrc`.
 //!
-//! `rtspsrc ! rtph264depay ! h264parse ! decoder ! (tail)`; the middle is made when the camera has said what it offers.
-//! Streams that are not the first decodable video one are not set up at all.
-//!
-//! # Failure
-//! Errors and the stream's end come from GStreamer's threads through a one-shot: the first one ends the attempt. A
-//! peer that merely falls silent sends nothing: the supervisor's watchdog ends that attempt.
-//!
-//! # Ownership
-//! GStreamer's threads belong to the pipeline, which belongs to the attempt's future. Dropping it hands the pipeline
-//! to a thread that stops it: stopping waits for the network and must not hold up a task.
+//! Streams that are not the first one that can be received are not set up at all.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app as gst_app;
-use tokio::sync::{oneshot, watch};
 
 use super::error::describe;
-use super::offer::{Codec, Offer};
-use super::{Attempt, FrameSource, SourceError, StreamInfo};
-use crate::decode::{self, DecodeError, picture_from_sample};
+use super::offer::Offer;
+use super::pipeline::{Pipelines, Purpose, Receiver, Wrapping, watch_bus};
+use super::{Attempt, FrameSource, SourceError};
+use crate::decode::{self, DecodeError};
 use crate::secret::{Secret, redact};
 
 /// Time a camera has to answer a connection or a request. Below the supervisor's patience, and short enough that a
 /// camera that comes up just after an attempt began is found within five seconds.
-const ANSWER: Duration = Duration::from_secs(4);
+pub(super) const ANSWER: Duration = Duration::from_secs(4);
 
 /// Time in which UDP packets must begin to arrive.
 const UDP_SILENCE: Duration = Duration::from_secs(5);
 
 /// How long packets may be put back in order; matters for UDP alone.
 const JITTER_MS: u32 = 200;
-
-/// Earlier pipelines that may hang in their teardown before no further one is started.
-const MOST_STUCK: usize = 3;
 
 /// How RTP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,116 +79,68 @@ impl RtspParams {
 #[derive(Debug)]
 pub struct RtspSource {
     params: Arc<RtspParams>,
-    /// Pipelines handed over to be stopped that are not stopped yet.
-    stopping: Arc<watch::Sender<usize>>,
+    purpose: Arc<Purpose>,
+    pipelines: Pipelines,
 }
 
 impl RtspSource {
-    /// A source that is not connected.
+    /// A source of decoded frames, not connected.
     ///
     /// # Errors
     /// [`SourceError::InvalidUrl`] when the url is not RTSP's or holds a log-in.
     pub fn new(params: RtspParams) -> Result<Self, SourceError> {
+        let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
+        Self::with(params, Purpose::Decode { h264, h265 })
+    }
+
+    /// A source of a stream that is received and parsed, never decoded: for a [session of
+    /// packets](super::Session::of_packets).
+    ///
+    /// # Errors
+    /// As [`RtspSource::new`].
+    pub fn undecoded(params: RtspParams) -> Result<Self, SourceError> {
+        Self::with(params, Purpose::Keep)
+    }
+
+    fn with(params: RtspParams, purpose: Purpose) -> Result<Self, SourceError> {
         let url = &params.url;
         if !matches!(url.scheme(), "rtsp" | "rtsps") || url.host_str().is_none_or(str::is_empty) {
             return Err(SourceError::InvalidUrl { reason: "expected rtsp:// or rtsps://, a host and a path" });
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(SourceError::InvalidUrl {
-                reason: "it holds a user name or a password: move them into a credential and refer to that",
-            });
-        }
-        Ok(Self { params: Arc::new(params), stopping: Arc::new(watch::Sender::new(0)) })
+        refuse_log_in(url)?;
+        Ok(Self { params: Arc::new(params), purpose: Arc::new(purpose), pipelines: Pipelines::new() })
     }
+}
+
+/// A log-in belongs into a credential.
+pub(super) fn refuse_log_in(url: &url::Url) -> Result<(), SourceError> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(());
+    }
+    let reason = "it holds a user name or a password: move them into a credential and refer to that";
+    Err(SourceError::InvalidUrl { reason })
 }
 
 impl FrameSource for RtspSource {
     async fn attempt(&self, attempt: Attempt) -> SourceError {
-        let stuck = *self.stopping.borrow();
-        if stuck >= MOST_STUCK {
-            return SourceError::Stuck { count: stuck };
-        }
-        let (failure, failed) = Failure::channel();
-        let (params, stopping) = (Arc::clone(&self.params), Arc::clone(&self.stopping));
-        // The first pipeline loads plugins from disk.
-        let started = tokio::task::spawn_blocking(move || Connection::start(&params, &attempt, failure, stopping));
-        match started.await {
-            Ok(Ok(_connection)) => failed.await.unwrap_or(SourceError::EndOfStream),
-            Ok(Err(error)) => error,
-            Err(join) => SourceError::Panicked { message: redact(&join.to_string()) },
-        }
+        let (params, purpose) = (Arc::clone(&self.params), Arc::clone(&self.purpose));
+        self.pipelines
+            .play(move |failure| {
+                let pipeline = gst::Pipeline::with_name(attempt.camera().as_str());
+                let source = rtspsrc(&params)?;
+                pipeline.add(&source).map_err(|_| DecodeError::Gstreamer { action: "add rtspsrc" })?;
+                let offer = Arc::new(Mutex::new(Offer::default()));
+                classify_errors(&pipeline, &params, &offer, failure);
+                choose_stream(&source, &offer);
+                let failure = Arc::clone(failure);
+                receive(&source, &pipeline, offer, Receiver { attempt, failure, purpose, has_timestamps: true });
+                Ok(pipeline)
+            })
+            .await
     }
 
     async fn released(&self) {
-        // Fails only when the sender is gone, and it is ours.
-        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping == 0).await;
-    }
-}
-
-/// The way out of GStreamer's threads: the first error ends the attempt.
-#[derive(Debug)]
-struct Failure(Mutex<Option<oneshot::Sender<SourceError>>>);
-
-impl Failure {
-    fn channel() -> (Arc<Self>, oneshot::Receiver<SourceError>) {
-        let (sender, receiver) = oneshot::channel();
-        (Arc::new(Self(Mutex::new(Some(sender)))), receiver)
-    }
-
-    fn report(&self, error: SourceError) {
-        if let Some(sender) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Nobody listens any more: the attempt is over, its errors too.
-            let _ = sender.send(error);
-        }
-    }
-}
-
-/// A running pipeline.
-struct Connection {
-    pipeline: gst::Pipeline,
-    stopping: Arc<watch::Sender<usize>>,
-}
-
-impl Connection {
-    fn start(
-        params: &Arc<RtspParams>,
-        attempt: &Attempt,
-        failure: Arc<Failure>,
-        stopping: Arc<watch::Sender<usize>>,
-    ) -> Result<Self, SourceError> {
-        decode::init()?;
-        let pipeline = gst::Pipeline::with_name(attempt.camera().as_str());
-        let source = rtspsrc(params)?;
-        pipeline.add(&source).map_err(|_| DecodeError::Gstreamer { action: "add rtspsrc" })?;
-        let offer = Arc::new(Mutex::new(Offer::default()));
-        watch_bus(&pipeline, params, &offer, &failure);
-        choose_stream(&source, &offer);
-        decode_stream(
-            &source,
-            &pipeline,
-            Receiver { params: Arc::clone(params), attempt: attempt.clone(), offer, failure },
-        );
-        let connection = Self { pipeline, stopping };
-        // A source that cannot even begin says why on the bus.
-        let _ = connection.pipeline.set_state(gst::State::Playing);
-        Ok(connection)
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let (pipeline, stopping) = (self.pipeline.clone(), Arc::clone(&self.stopping));
-        stopping.send_modify(|stopping| *stopping += 1);
-        let stop = move || {
-            // Cannot fail downwards; may take as long as the network lets it.
-            let _ = pipeline.set_state(gst::State::Null);
-            stopping.send_modify(|stopping| *stopping -= 1);
-        };
-        if let Err(error) = std::thread::Builder::new().name("rtsp-teardown".to_owned()).spawn(stop) {
-            tracing::error!("no thread to close a camera's connection: {error}");
-            let _ = self.pipeline.set_state(gst::State::Null);
-            self.stopping.send_modify(|stopping| *stopping -= 1);
-        }
+        self.pipelines.released().await;
     }
 }
 
@@ -239,25 +179,25 @@ fn choose_stream(source: &gst::Element, offer: &Arc<Mutex<Offer>>) {
     });
 }
 
-fn watch_bus(pipeline: &gst::Pipeline, params: &Arc<RtspParams>, offer: &Arc<Mutex<Offer>>, failure: &Arc<Failure>) {
-    let (params, offer, failure) = (Arc::clone(params), Arc::clone(offer), Arc::clone(failure));
-    let Some(bus) = pipeline.bus() else { return };
-    bus.set_sync_handler(move |_bus, message| {
-        match message.view() {
-            gst::MessageView::Error(error) => {
-                let unsupported = offer.lock().unwrap_or_else(PoisonError::into_inner).unsupported();
-                let password = params.credentials.as_ref().map(|credentials| &credentials.password);
-                failure.report(unsupported.unwrap_or_else(|| classify(error, password)));
-            }
-            gst::MessageView::Eos(_) => failure.report(SourceError::EndOfStream),
-            _ => {}
-        }
-        gst::BusSyncReply::Drop
+fn classify_errors(
+    pipeline: &gst::Pipeline,
+    params: &Arc<RtspParams>,
+    offer: &Arc<Mutex<Offer>>,
+    failure: &Arc<super::pipeline::Failure>,
+) {
+    let (params, offer) = (Arc::clone(params), Arc::clone(offer));
+    watch_bus(pipeline, failure, move |error| {
+        let unsupported = offer.lock().unwrap_or_else(PoisonError::into_inner).unsupported();
+        unsupported.unwrap_or_else(|| classify(error, password_of(params.credentials.as_ref())))
     });
 }
 
-/// What an error of rtspsrc or the decoder means.
-fn classify(message: &gst::message::Error, password: Option<&Secret>) -> SourceError {
+pub(super) fn password_of(credentials: Option<&Credentials>) -> Option<&Secret> {
+    credentials.map(|credentials| &credentials.password)
+}
+
+/// What an error of rtspsrc, souphttpsrc or the decoder means.
+pub(super) fn classify(message: &gst::message::Error, password: Option<&Secret>) -> SourceError {
     let error = message.error();
     let text = describe(&error, message.debug().as_deref());
     let detail = password.map_or_else(|| redact(&text), |password| password.redact_from(&text));
@@ -275,98 +215,15 @@ fn classify(message: &gst::message::Error, password: Option<&Secret>) -> SourceE
     }
 }
 
-/// What the streaming threads need.
-#[derive(Clone)]
-struct Receiver {
-    params: Arc<RtspParams>,
-    attempt: Attempt,
-    offer: Arc<Mutex<Offer>>,
-    failure: Arc<Failure>,
-}
-
-fn decode_stream(source: &gst::Element, pipeline: &gst::Pipeline, receiver: Receiver) {
+fn receive(source: &gst::Element, pipeline: &gst::Pipeline, offer: Arc<Mutex<Offer>>, receiver: Receiver) {
     // Weak: the pipeline owns the source, which owns this closure.
     let pipeline = pipeline.downgrade();
     source.connect_pad_added(move |_source, pad| {
-        let chosen = receiver.offer.lock().unwrap_or_else(PoisonError::into_inner).chosen;
-        let (Some(pipeline), Some(codec)) = (pipeline.upgrade(), chosen) else { return };
-        if let Err(error) = receiver.attach(&pipeline, pad, codec) {
-            receiver.failure.report(error);
+        let chosen = offer.lock().unwrap_or_else(PoisonError::into_inner).chosen;
+        if let (Some(pipeline), Some(codec)) = (pipeline.upgrade(), chosen) {
+            receiver.attach(&pipeline, pad, codec, Wrapping::Rtp);
         }
     });
-}
-
-impl Receiver {
-    /// Puts depayloader, parser, decoder and tail behind `pad`.
-    fn attach(&self, pipeline: &gst::Pipeline, pad: &gst::Pad, codec: Codec) -> Result<(), SourceError> {
-        let (depay, parse, decoders) = match codec {
-            Codec::H264 => ("rtph264depay", "h264parse", &self.params.h264_decoders),
-            Codec::H265 => ("rtph265depay", "h265parse", &self.params.h265_decoders),
-        };
-        let decoder = decode::make(decode::first_available(decoders)?)?;
-        if decoder.find_property("output-corrupt").is_some() {
-            // A smeared picture is worse than none: it looks like motion.
-            decoder.set_property("output-corrupt", false);
-        }
-        let stream = StreamInfo { codec: codec.name().to_owned(), decoder: element_kind(&decoder) };
-        let chain = [decode::make(depay)?, decode::make(parse)?, decoder];
-        let (convert, sink) = decode::tail(pipeline.upcast_ref(), true)?;
-        self.attempt.describe(stream);
-        self.deliver_from(&sink);
-        link(pipeline, pad, codec, &chain, &convert)
-            .map_err(|_| DecodeError::Gstreamer { action: "link the decoder" })?;
-        Ok(())
-    }
-
-    fn deliver_from(&self, sink: &gst_app::AppSink) {
-        let (attempt, failure) = (self.attempt.clone(), Arc::clone(&self.failure));
-        let new_sample = move |sink: &gst_app::AppSink| {
-            let arrived_at = Instant::now();
-            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let pts = sample.buffer().and_then(gst::BufferRef::pts).map(Duration::from);
-            let picture = picture_from_sample(&sample).map_err(|error| {
-                failure.report(error.into());
-                gst::FlowError::Error
-            })?;
-            attempt.deliver(picture, pts, arrived_at).map_err(|_closed| gst::FlowError::Flushing)?;
-            Ok(gst::FlowSuccess::Ok)
-        };
-        sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
-    }
-}
-
-/// Puts the chain between `pad` and `convert` and starts it.
-fn link(
-    pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    codec: Codec,
-    chain: &[gst::Element; 3],
-    convert: &gst::Element,
-) -> Result<(), gst::glib::BoolError> {
-    let [depay, parse, decoder] = chain;
-    pipeline.add_many(chain)?;
-    if codec == Codec::H264 {
-        // With the parameter sets in its caps from the start, as the description gave them: openh264dec refuses
-        // caps without a profile, silently, and never recovers.
-        depay.link_filtered(parse, &gst::Caps::builder("video/x-h264").field("stream-format", "avc").build())?;
-    } else {
-        depay.link(parse)?;
-    }
-    gst::Element::link_many([parse, decoder, convert])?;
-    // From the sink upwards: nobody is pushed into an element that does not run yet.
-    for element in
-        pipeline.iterate_sinks().into_iter().flatten().chain([convert, decoder, parse, depay].map(Clone::clone))
-    {
-        element.sync_state_with_parent()?;
-    }
-    let entry = depay.static_pad("sink").ok_or_else(|| gst::glib::bool_error!("no sink pad"))?;
-    pad.link(&entry).map_err(|_| gst::glib::bool_error!("pads do not link"))?;
-    Ok(())
-}
-
-/// The kind of an element: its factory's name.
-fn element_kind(element: &gst::Element) -> String {
-    element.factory().map_or_else(String::new, |factory| factory.name().to_string())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! One camera's session: what goes on over reconnects, and the hand-over of frames.
+//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of packets that are only counted.
 //!
 //! # Ownership
 //! The supervisor (or whoever wants a frame or two without one) owns the session; each attempt holds an [`Attempt`], which the source's streaming thread delivers
 //! into. An attempt that is over delivers nothing more, even if its threads still run.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,17 +16,47 @@ use crate::frame::{Frame, FrameSlot, Picture};
 /// What is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamInfo {
-    /// By RTP encoding name.
+    /// By RTP encoding name; `raw` where nothing is coded.
     pub codec: String,
-    /// The decoder in use: the element that was made, not the one preferred.
+    /// The decoder in use: the element that was made, not the one preferred. Empty where none is needed.
     pub decoder: String,
+    /// Width and height in pixels, once a picture or its header came.
+    pub size: Option<(u32, u32)>,
+}
+
+/// What came on a stream that is received and not decoded, since start.
+#[derive(Debug, Default)]
+pub struct PacketCount {
+    pictures: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl PacketCount {
+    /// Coded pictures.
+    #[must_use]
+    pub fn pictures(&self) -> u64 {
+        self.pictures.load(Ordering::Relaxed)
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// Where an attempt delivers to.
+#[derive(Debug)]
+enum Target {
+    Frames(Arc<FrameSlot>),
+    Packets(Arc<PacketCount>),
 }
 
 /// A camera's session.
 #[derive(Debug)]
 pub struct Session {
     camera: CameraId,
-    slot: Arc<FrameSlot>,
+    target: Target,
     state: Mutex<State>,
 }
 
@@ -52,7 +83,13 @@ impl Session {
     /// A session without frames, that fills `slot`.
     #[must_use]
     pub fn new(camera: CameraId, slot: Arc<FrameSlot>) -> Arc<Self> {
-        Arc::new(Self { camera, slot, state: Mutex::default() })
+        Arc::new(Self { camera, target: Target::Frames(slot), state: Mutex::default() })
+    }
+
+    /// A session of a stream that is received and not decoded: its pictures are counted, and that is all.
+    #[must_use]
+    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>) -> Arc<Self> {
+        Arc::new(Self { camera, target: Target::Packets(count), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
@@ -108,7 +145,7 @@ impl Attempt {
         self.session.camera()
     }
 
-    /// Says what is received.
+    /// Says what is received; again, when more is known of it.
     pub fn describe(&self, stream: StreamInfo) {
         let mut state = self.session.state();
         if self.is_open(&state) {
@@ -131,7 +168,26 @@ impl Attempt {
         let pts = state.clock.tick(pts, arrived_at);
         let stamp = FrameStamp { camera: self.session.camera.clone(), seq: state.seq, pts, captured_at };
         // Within the lock: frames reach the slot in the order of their stamps.
-        self.session.slot.put(Frame { stamp, arrived_at, picture: Arc::new(picture) });
+        if let Target::Frames(slot) = &self.session.target {
+            slot.put(Frame { stamp, arrived_at, picture: Arc::new(picture) });
+        }
+        Ok(())
+    }
+
+    /// Counts a coded picture that is not decoded.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub fn count(&self, bytes: usize) -> Result<(), Closed> {
+        let mut state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        state.attempt_frames += 1;
+        if let Target::Packets(count) = &self.session.target {
+            count.pictures.fetch_add(1, Ordering::Relaxed);
+            count.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
         Ok(())
     }
 

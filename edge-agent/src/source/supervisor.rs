@@ -83,8 +83,14 @@ impl Supervisor {
         publish: watch::Sender<SourceStatus>,
         params: SupervisorParams,
     ) -> Self {
+        Self::of(Session::new(camera, slot), publish, params)
+    }
+
+    /// A supervisor of a session, whatever it delivers to.
+    #[must_use]
+    pub fn of(session: Arc<Session>, publish: watch::Sender<SourceStatus>, params: SupervisorParams) -> Self {
         Self {
-            session: Session::new(camera, slot),
+            session,
             params,
             backoff: Backoff::new(params.backoff),
             publish,

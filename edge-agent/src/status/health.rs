@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::pace::{CameraPace, Paces};
+use super::record::{RecordRate, RecordSource, with_record};
 use super::{CameraCounters, time_quality};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
@@ -29,43 +30,66 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Analysing less than this share of the frames asked for, over a minute, is too slow.
 const BEHIND: f64 = 0.8;
 
-/// A camera's status as a message.
+/// A camera's status as a message, without its full-size stream ([`with_record`] adds that).
 #[must_use]
 pub fn camera_status(camera: &CameraId, status: &SourceStatus) -> CameraStatus {
-    let (state, starting) = match status.state {
-        SourceState::Connecting => (CameraState::Degraded, Some("connecting")),
-        SourceState::Online => (CameraState::Online, None),
-        SourceState::Degraded => (CameraState::Degraded, None),
-        SourceState::Offline => (CameraState::Offline, None),
-    };
-    let reason = if state == CameraState::Online { None } else { status.reason.or(starting) };
+    let (state, reason) = state_and_reason(status);
     CameraStatus {
         camera: camera.to_string(),
         state,
         reasons: reason.into_iter().map(Word::Borrowed).collect(),
         since: status.since.into(),
+        record: None,
     }
 }
 
-/// Publishes a camera's status now and whenever it changes, until its supervisor is gone.
+/// A stream's state in messages, and the word for why it is not online.
+pub(super) fn state_and_reason(status: &SourceStatus) -> (CameraState, Option<&'static str>) {
+    let (state, starting) = match status.state {
+        SourceState::Connecting => (CameraState::Degraded, Some("connecting")),
+        SourceState::Online => return (CameraState::Online, None),
+        SourceState::Degraded => (CameraState::Degraded, None),
+        SourceState::Offline => (CameraState::Offline, None),
+    };
+    (state, status.reason.or(starting))
+}
+
+/// Publishes a camera's status now and whenever it or that of its full-size stream changes, until its supervisor is
+/// gone.
 pub async fn forward_camera_status(
     camera: CameraId,
     topics: Topics,
     mut status: watch::Receiver<SourceStatus>,
+    record: Option<RecordSource>,
     publish: PublishHandle,
 ) {
+    let mut record = record.map(|record| record.status);
     let mut told: Option<CameraStatus> = None;
     loop {
-        let now = camera_status(&camera, &status.borrow_and_update());
+        let mut now = camera_status(&camera, &status.borrow_and_update());
+        if let Some(record) = &mut record {
+            now = with_record(now, &record.borrow_and_update());
+        }
         if told.as_ref() != Some(&now) {
             publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
             tracing::info!(%camera, state = ?now.state, reasons = ?now.reasons, "camera");
             told = Some(now);
         }
-        if status.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = status.changed() => if changed.is_err() { return },
+            () = changed(&mut record) => {}
         }
     }
+}
+
+/// Completes when the stream's status changes; never, when there is none or its supervisor is gone.
+async fn changed(record: &mut Option<watch::Receiver<SourceStatus>>) {
+    if let Some(status) = record
+        && status.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// How the box is, at the last look: what the status page shows.
@@ -92,6 +116,8 @@ pub struct CameraSource {
     pub counters: Arc<CameraCounters>,
     /// Its supervisor's word.
     pub status: watch::Receiver<SourceStatus>,
+    /// Its full-size stream, where one is configured.
+    pub record: Option<RecordSource>,
 }
 
 /// Makes the box's health known.
@@ -227,12 +253,12 @@ impl HealthTask {
                 thumbnails_delivered_total: delivery.thumbnails,
                 thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,
             },
-            cameras: self.cameras.iter().zip(&rates.rates).map(camera_health).collect(),
+            cameras: self.cameras.iter().zip(std::iter::zip(&rates.rates, &rates.records)).map(camera_health).collect(),
         }
     }
 }
 
-fn camera_health((camera, rate): (&CameraSource, &Rate)) -> CameraHealth {
+fn camera_health((camera, (rate, record)): (&CameraSource, (&Rate, &RecordRate))) -> CameraHealth {
     let status = camera.status.borrow();
     let tenths = |fps: f64| (fps * 10.0).round() / 10.0;
     CameraHealth {
@@ -242,6 +268,7 @@ fn camera_health((camera, rate): (&CameraSource, &Rate)) -> CameraHealth {
         analysed_fps: tenths(rate.analysed_fps),
         replaced_total: camera.slot.replaced(),
         connects_total: status.attempts,
+        record: camera.record.as_ref().map(|source| record.health(source)),
     }
 }
 
@@ -249,6 +276,7 @@ fn camera_health((camera, rate): (&CameraSource, &Rate)) -> CameraHealth {
 struct Rates {
     marks: std::collections::VecDeque<(Instant, Vec<Mark>)>,
     rates: Vec<Rate>,
+    records: Vec<RecordRate>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -277,13 +305,19 @@ impl Rate {
 
 impl Rates {
     fn new(cameras: usize, now: Instant) -> Self {
-        Self { marks: [(now, vec![Mark::default(); cameras])].into(), rates: vec![Rate::default(); cameras] }
+        let records = std::iter::repeat_with(RecordRate::default).take(cameras).collect();
+        Self { marks: [(now, vec![Mark::default(); cameras])].into(), rates: vec![Rate::default(); cameras], records }
     }
 
     fn look(&mut self, cameras: &[CameraSource], now: Instant) {
         let counted =
             cameras.iter().map(|camera| (camera.slot.arrived(), camera.counters.totals().analysed, camera.analyse_fps));
         self.note(counted.collect(), now);
+        for (rate, camera) in self.records.iter_mut().zip(cameras) {
+            if let Some(record) = &camera.record {
+                rate.note(record.packets.pictures(), record.packets.bytes(), now);
+            }
+        }
     }
 
     /// Takes each camera's frames that came, those analysed, and those asked for a second.

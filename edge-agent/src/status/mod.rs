@@ -11,6 +11,7 @@ mod latest;
 mod live;
 mod pace;
 pub mod pulse;
+mod record;
 mod service;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
 pub use live::dead_reasons;
 pub use pace::CameraPace;
+pub use record::{RecordSource, record_status, with_record};
 pub use service::ServiceTask;
 
 use crate::outbox::Draft;

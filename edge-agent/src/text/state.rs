@@ -22,7 +22,35 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 30] = [
+const REASONS: [(&str, Text); 37] = [
+    (
+        "record_offline",
+        text(
+            "luồng ghi hình (record) mất tín hiệu; phân tích vẫn chạy",
+            "the record stream is offline; analysis goes on",
+        ),
+    ),
+    ("device_missing", text("không thấy camera cắm vào hộp: hãy cắm lại", "the camera is not plugged into the box")),
+    (
+        "device_forbidden",
+        text(
+            "chương trình không có quyền mở camera: thêm người dùng vào nhóm video",
+            "the camera may not be opened: add the program's user to the group video",
+        ),
+    ),
+    ("device_busy", text("camera đang bị chương trình khác dùng", "another program uses the camera")),
+    (
+        "device_not_a_camera",
+        text("thiết bị này không phải camera: kiểm tra device", "the device is no camera: check device"),
+    ),
+    (
+        "device_format",
+        text(
+            "camera không có kích thước hoặc tốc độ đã đặt: kiểm tra size và fps",
+            "the camera does not have the size or rate asked for: check size and fps",
+        ),
+    ),
+    ("device_lost", text("camera cắm vào hộp đã ngừng gửi hình", "the camera on the box stopped")),
     ("connecting", text("đang kết nối lần đầu", "connecting for the first time")),
     ("configuration", text("tắt trong tệp cấu hình", "switched off in the site file")),
     ("unreachable", text("không liên lạc được với camera", "the camera cannot be reached")),
@@ -43,8 +71,8 @@ const REASONS: [(&str, Text); 30] = [
     (
         "unsupported_codec",
         text(
-            "chuẩn nén của camera không dùng được: hãy đặt H.264 hoặc H.265",
-            "the camera's codec cannot be used: set it to H.264 or H.265",
+            "chuẩn nén của camera không dùng được: hãy đặt H.264, H.265 hoặc MJPEG",
+            "the camera's codec cannot be used: set it to H.264, H.265 or Motion JPEG",
         ),
     ),
     ("stalled", text("camera vẫn kết nối nhưng không gửi hình", "the camera is connected and sends no picture")),

@@ -96,6 +96,7 @@ async fn presence_and_retained_state_are_those_of_mqtt_5() {
                 state: CameraState::Online,
                 reasons: vec![],
                 since: UtcMillis::now(),
+                record: None,
             };
             agent.publish.set_retained(topic.clone(), to_bytes(&status));
             let (seen, _): (CameraStatus, _) = everything.next(&topic).await;

@@ -41,6 +41,38 @@ async fn a_camera_that_freezes_or_dies_is_reported_comes_back_and_disturbs_no_ot
     agent.stop().succeeded();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_stream_that_dies_is_said_and_the_camera_stays_online() {
+    let (broker, sub, main) = (Mosquitto::start_open(), Cameras::start(), Cameras::start());
+    let record = format!("\" }}\nrecord = {{ url = \"{}", main.url("one"));
+    let site = SiteFile::new(broker.port()).camera(VICTIM, &(sub.url("one") + &record), "");
+    let mut centre = Centre::start(broker.port(), None).await;
+    let agent = Agent::run(&site.write());
+    let record_is = |seen: &Seen, state: CameraState| {
+        seen.is(VICTIM, CameraState::Online)
+            && seen.states(VICTIM).last().and_then(|status| status.record.as_ref()).is_some_and(|record| {
+                record.state == state && (state != CameraState::Online || record.width.is_some_and(|width| width > 0))
+            })
+    };
+    centre.until("both streams come", |seen| record_is(seen, CameraState::Online)).await;
+    let status = centre.seen.states(VICTIM).last().cloned().expect("it came");
+    assert!(status.reasons.is_empty(), "{status:?}");
+    assert_eq!(status.record.and_then(|record| record.codec).as_deref(), Some("H264"));
+    let began = centre.seen.states(VICTIM).len();
+
+    let port = main.kill();
+    centre.until("the record stream is offline", |seen| record_is(seen, CameraState::Offline)).await;
+    let status = centre.seen.states(VICTIM).last().cloned().expect("it came");
+    assert_eq!(status.reasons, ["record_offline"]);
+    assert!(!status.record.expect("said").reasons.is_empty());
+    centre.until_more_events(VICTIM, 2).await;
+    let _again = Cameras::start_on(port, "none", "");
+    centre.until("both streams come again", |seen| record_is(seen, CameraState::Online)).await;
+    assert!(centre.seen.states(VICTIM).last().is_some_and(|status| status.reasons.is_empty()));
+    assert!(centre.seen.states(VICTIM)[began..].iter().all(|status| status.state == CameraState::Online));
+    agent.stop().succeeded();
+}
+
 fn has_been(seen: &Seen, state: CameraState, reason: &str) -> bool {
     let is = |status: &CameraStatus| status.state == state && status.reasons.iter().any(|word| word == reason);
     seen.states(VICTIM).iter().any(is)

@@ -1,16 +1,14 @@
 //! Clips are read whole, the same way each time; what is none is said.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use analytics::{FrameStamp, WallTime};
 use edge_agent::frame::{Colorimetry, Matrix, Range};
 use edge_agent::source::{FileFault, FileSource, SourceError};
-use gstreamer as gst;
-use gstreamer::prelude::*;
 use tempfile::TempDir;
 
-use crate::stage::{brightness, camera_id, vtest};
+use crate::stage::{brightness, camera_id, make, vtest};
 
 const START: WallTime = WallTime::from_unix_nanos(1_000_000_000_000);
 
@@ -44,21 +42,6 @@ fn fault(clip: &Path) -> FileFault {
     }
 }
 
-/// Makes a file with GStreamer; `{}` stands for its path.
-fn make(folder: &TempDir, name: &str, pipeline: &str) -> PathBuf {
-    edge_agent::decode::init().expect("GStreamer is installed");
-    let path = folder.path().join(name);
-    let text = pipeline.replace("{}", path.to_str().expect("UTF-8"));
-    let pipeline = gst::parse::launch(&text).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
-    pipeline.set_state(gst::State::Playing).expect("plays");
-    let bus = pipeline.bus().expect("has a bus");
-    let end =
-        bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
-    pipeline.set_state(gst::State::Null).expect("stops");
-    assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos), "{text}");
-    path
-}
-
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
@@ -83,7 +66,7 @@ fn a_resolution_change_within_a_clip_is_followed() {
         let text = format!(
             "videotestsrc num-buffers=20 ! video/x-raw,format=I420,{size},framerate=25/1 ! x264enc ! video/x-h264,stream-format=byte-stream ! filesink location={{}}"
         );
-        std::fs::read(make(&folder, name, &text)).expect("written")
+        std::fs::read(make(folder.path(), name, &text)).expect("written")
     };
     let both = [encode("a", "width=320,height=240"), encode("b", "width=642,height=362")].concat();
     let clip = folder.path().join("both.h264");
@@ -99,7 +82,7 @@ fn a_resolution_change_within_a_clip_is_followed() {
 fn frames_that_are_reordered_in_the_file_come_in_order() {
     let folder = folder();
     let clip = make(
-        &folder,
+        folder.path(),
         "b.mp4",
         "videotestsrc num-buffers=60 pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! x264enc bframes=3 b-adapt=false key-int-max=30 ! h264parse ! mp4mux ! filesink location={}",
     );
@@ -114,7 +97,7 @@ fn frames_that_an_edit_list_hides_are_read_too() {
     let folder = folder();
     // As editors do that cut without encoding anew: the list begins some frames into the track.
     let clip = make(
-        &folder,
+        folder.path(),
         "edit.mp4",
         "videotestsrc num-buffers=50 ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! x264enc bframes=0 key-int-max=50 ! h264parse ! mp4mux ! filesink location={}",
     );
@@ -138,7 +121,7 @@ fn colours_are_as_the_stream_says() {
         let text = format!(
             "videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=320,height=240,framerate=25/1,colorimetry={said} ! x264enc ! video/x-h264,stream-format=byte-stream ! filesink location={{}}"
         );
-        let mut source = FileSource::open(&make(&folder, name, &text), camera_id(), START).expect("opens");
+        let mut source = FileSource::open(&make(folder.path(), name, &text), camera_id(), START).expect("opens");
         let frame = source.next_frame().expect("decodes").expect("has frames");
         assert_eq!(frame.picture.layout().colorimetry, expected, "{name}");
     }
@@ -158,7 +141,7 @@ fn other_pixel_formats_are_converted() {
         let text = format!(
             "videotestsrc num-buffers=5 pattern=white ! video/x-raw,width=322,height=242,framerate=25/1 ! videoconvert ! {encoder} ! {mux} ! filesink location={{}}"
         );
-        let (frames, end) = read(&make(&folder, name, &text));
+        let (frames, end) = read(&make(folder.path(), name, &text));
         end.expect("reads to its end");
         assert_eq!(frames.len(), 5, "{name}");
         assert!(frames.iter().all(|(_, size, brightness)| *size == (322, 242) && *brightness > 225.0), "{name}");
@@ -169,7 +152,7 @@ fn other_pixel_formats_are_converted() {
 fn sound_beside_the_picture_is_passed_over() {
     let folder = folder();
     let clip = make(
-        &folder,
+        folder.path(),
         "sound.avi",
         "videotestsrc num-buffers=25 ! video/x-raw,width=320,height=240,framerate=25/1 ! jpegenc ! avimux name=mux ! filesink location={} audiotestsrc num-buffers=40 ! audioconvert ! mux.",
     );
@@ -192,7 +175,7 @@ fn what_is_no_clip_is_refused_with_its_reason() {
         std::fs::write(&path, content).expect("written");
         assert!(matches!(fault(&path), FileFault::NotAVideo(_)), "{name}: {:?}", fault(&path));
     }
-    let sound = make(&folder, "sound.wav", "audiotestsrc num-buffers=40 ! wavenc ! filesink location={}");
+    let sound = make(folder.path(), "sound.wav", "audiotestsrc num-buffers=40 ! wavenc ! filesink location={}");
     assert_eq!(fault(&sound), FileFault::NoVideo);
 }
 
@@ -227,8 +210,8 @@ fn a_clip_that_is_cut_short_gives_what_it_has_and_then_says_so() {
 fn an_mp4_that_is_cut_short_is_an_error_after_its_frames() {
     let folder = folder();
     let text = "videotestsrc num-buffers=100 pattern=snow ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! x264enc ! h264parse ! mp4mux faststart={fast} ! filesink location={}";
-    let fast = make(&folder, "fast.mp4", &text.replace("{fast}", "true"));
-    let slow = make(&folder, "slow.mp4", &text.replace("{fast}", "false"));
+    let fast = make(folder.path(), "fast.mp4", &text.replace("{fast}", "true"));
+    let slow = make(folder.path(), "slow.mp4", &text.replace("{fast}", "false"));
     for clip in [&fast, &slow] {
         let whole = std::fs::read(clip).expect("readable");
         std::fs::write(clip, &whole[..whole.len() / 2]).expect("written");

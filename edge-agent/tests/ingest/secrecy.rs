@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use edge_agent::source::{RtspParams, SourceState};
+use edge_agent::source::{HttpParams, HttpSource, RtspParams, SourceState};
 use tracing_subscriber::EnvFilter;
 
+use crate::http::{MjpegServer, multipart};
 use crate::stage::{CANARY, Camera, ServerProcess, alone, credentials};
 
 /// In a process of its own, with everything GStreamer can be made to log.
@@ -26,6 +27,8 @@ fn run_and_print_everything() {
     tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("starts");
     let mut seen = String::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let jpegs = multipart(folder.path());
     runtime.block_on(async {
         for method in ["basic", "digest"] {
             let server = ServerProcess::start(0, method);
@@ -43,6 +46,15 @@ fn run_and_print_everything() {
                 let offline = refused.until(|status| status.state == SourceState::Offline).await;
                 writeln!(seen, "{offline:?}").expect("a string");
             }
+            let page = MjpegServer::start(&jpegs);
+            let params = HttpParams { url: page.url("/mjpeg"), credentials: Some(credentials(CANARY)) };
+            writeln!(seen, "{params:?}").expect("a string");
+            let mut over_http = Camera::of(HttpSource::new(params).expect("a url"));
+            over_http.until(|status| status.state == SourceState::Online).await;
+            drop(page);
+            let lost_page = over_http.until(|status| status.state != SourceState::Online).await;
+            writeln!(seen, "{lost_page:?}").expect("a string");
+            over_http.stop().await;
             server.kill();
             let degraded = right.until(|status| status.state == SourceState::Degraded).await;
             writeln!(seen, "{degraded:?}").expect("a string");

@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use analytics::{CameraId, WallTime};
 use edge_agent::demo::rtsp::{Codec, LogIn, Mount, MountOptions, RtspServer};
-use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture};
+use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture, PixelFormat, Range};
 use edge_agent::secret::Secret;
-use edge_agent::source::{Credentials, RtspParams, RtspSource, SourceStatus, Supervisor, SupervisorParams};
+use edge_agent::source::{
+    Credentials, FrameSource, RtspParams, RtspSource, SourceStatus, Supervisor, SupervisorParams,
+};
+use gstreamer as gst;
+use gstreamer::prelude::*;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -30,6 +34,9 @@ const ALONE: &str = "INGEST_TEST_ALONE";
 
 /// Size of the served pictures.
 pub(crate) const SIZE: (u32, u32) = (322, 242);
+
+/// The same where they are JPEG over RTP.
+pub(crate) const JPEG_SIZE: (u32, u32) = (320, 240);
 
 /// The vtest clip.
 pub(crate) fn vtest() -> PathBuf {
@@ -114,11 +121,28 @@ fn server_process() {
         clip: vtest(),
         options: MountOptions { codec, sound, ..options },
     };
+    let folder = tempfile::tempdir().expect("a folder");
+    let bars = color_bars(folder.path());
+    let still = |path: &str, codec, ten_bits| Mount {
+        path: path.to_owned(),
+        clip: bars.clone(),
+        options: MountOptions { codec, ten_bits, length: Some(Duration::from_secs(1)), ..options },
+    };
+    // RFC 2435 gives sizes in units of eight pixels.
+    let jpeg = |path: &str, clip| Mount {
+        path: path.to_owned(),
+        clip,
+        options: MountOptions { codec: Codec::Mjpeg, size: Some(JPEG_SIZE), ..options },
+    };
     let mounts = [
         mount("/h264", Codec::H264, false),
         mount("/h265", Codec::H265, false),
-        mount("/mjpeg", Codec::Mjpeg, false),
+        jpeg("/mjpeg", vtest()),
+        mount("/vp8", Codec::Vp8, false),
         mount("/sound", Codec::H264, true),
+        still("/bars-h264-10", Codec::H264, true),
+        still("/bars-h265-10", Codec::H265, true),
+        jpeg("/bars-mjpeg", bars.clone()),
     ];
     let viewer = credentials(CANARY);
     let log_in = match log_in {
@@ -130,6 +154,48 @@ fn server_process() {
     let server = RtspServer::start(bind, &mounts, log_in, |_, _| {}).expect("serves");
     writeln!(std::io::stdout(), "listening on {}", server.address().port()).expect("the parent reads");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// Makes a file with GStreamer; `{}` stands for its path.
+pub(crate) fn make(folder: &Path, name: &str, pipeline: &str) -> PathBuf {
+    edge_agent::decode::init().expect("GStreamer is installed");
+    let path = folder.join(name);
+    let text = pipeline.replace("{}", path.to_str().expect("UTF-8"));
+    let pipeline = gst::parse::launch(&text).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    pipeline.set_state(gst::State::Playing).expect("plays");
+    let bus = pipeline.bus().expect("has a bus");
+    let end =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null).expect("stops");
+    assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos), "{text}");
+    path
+}
+
+/// A second of colour bars as they are: BT.601, limited range, 8 bits, not coded.
+pub(crate) fn color_bars(folder: &Path) -> PathBuf {
+    let (width, height) = SIZE;
+    let text = format!(
+        "videotestsrc num-buffers=25 pattern=smpte75 ! \
+         video/x-raw,format=I420,width={width},height={height},framerate=25/1,colorimetry=bt601 ! \
+         matroskamux ! filesink location={{}}"
+    );
+    make(folder, "bars.mkv", &text)
+}
+
+/// Luma and chroma at the middle of each of the seven bars, as 8-bit values of full range.
+pub(crate) fn bars_of(picture: &Picture) -> [[f64; 3]; 7] {
+    std::array::from_fn(|bar| {
+        let (x, y) = ((2 * bar + 1) * picture.width() as usize / 14, picture.height() as usize / 3);
+        let chroma = |plane: usize| match picture.layout().format {
+            PixelFormat::I420 => picture.row(1 + plane, y / 2)[x / 2],
+            PixelFormat::Nv12 => picture.row(1, y / 2)[x / 2 * 2 + plane],
+        };
+        let [luma, u, v] = [picture.row(0, y)[x], chroma(0), chroma(1)].map(f64::from);
+        match picture.layout().colorimetry.range {
+            Range::Full => [luma, u - 128.0, v - 128.0],
+            Range::Limited => [(luma - 16.0) * 255.0 / 219.0, (u - 128.0) * 255.0 / 224.0, (v - 128.0) * 255.0 / 224.0],
+        }
+    })
 }
 
 /// Runs the calling test again in a process of its own; its output, or `None` in that process, which is to run the body.
@@ -156,9 +222,12 @@ pub(crate) struct Camera {
 
 impl Camera {
     pub(crate) fn start(params: RtspParams) -> Self {
+        Self::of(RtspSource::new(params).expect("a camera url"))
+    }
+
+    pub(crate) fn of(source: impl FrameSource + 'static) -> Self {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
-        let source = RtspSource::new(params).expect("a camera url");
         let (publish, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
         let supervisor = Supervisor::new(camera_id(), Arc::clone(&slot), publish, SupervisorParams::default());
         let cancel = CancellationToken::new();

@@ -96,11 +96,8 @@ fn camera<'a>(site: &'a Site, name: Option<&str>) -> anyhow::Result<&'a Camera> 
 }
 
 fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {
-    let stream = camera
-        .detect
-        .as_ref()
+    let params = setup::detect_params(site, camera)?
         .with_context(|| format!("camera {} has no detect stream\n    → name a clip of it: --clip FILE", camera.id))?;
-    let params = setup::rtsp_params(site, camera, stream)?;
     let runtime = crate::cmd::tokio_runtime()?;
     let probed = runtime.block_on(probe::probe(camera.id.clone(), params));
     // A frozen camera may hold its threads.

@@ -1,3 +1,5 @@
+mod relaid;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +79,11 @@ impl Recorded {
     fn assert_found(&self, mut found: Vec<Detection>) {
         nms::suppress(&mut found, self.nms_iou);
         assert_eq!(found.len(), self.detections.len(), "{found:?}");
-        assert!(!found.is_empty());
+        self.assert_each_found(&found);
+    }
+
+    fn assert_each_found(&self, found: &[Detection]) {
+        assert!(!self.detections.is_empty());
         for expected in &self.detections {
             let [l, t, r, b] = expected.bbox;
             let bbox = BBox::new(l, t, r, b).expect("a box");

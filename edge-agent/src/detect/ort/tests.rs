@@ -107,28 +107,64 @@ fn every_node_is_accounted_for_by_its_provider() {
     assert!(nodes[0].1 > 0);
 }
 
+/// A model folder around a network of `tests/data/detect/broken`, described as `tiny-ssd` is.
+fn described_as_tiny(network: &str) -> (tempfile::TempDir, Model) {
+    let models = tempfile::tempdir().expect("a folder");
+    let dir = models.path().join("tiny-ssd");
+    fs::create_dir(&dir).expect("a folder");
+    let weights = tiny_dir().join("../../broken").join(network);
+    fs::copy(weights, dir.join("tiny_ssd.onnx")).expect("copied");
+    fs::copy(tiny_dir().join("tiny.labels"), dir.join("tiny.labels")).expect("copied");
+    let hash = crate::detect::manifest::sha256(&dir.join("tiny_ssd.onnx")).expect("readable");
+    let text = fs::read_to_string(tiny_dir().join("model.toml")).expect("the manifest");
+    let sha = text.lines().find(|line| line.starts_with("sha256")).expect("a hash");
+    fs::write(dir.join("model.toml"), text.replace(sha, &format!("sha256 = \"{hash}\""))).expect("written");
+    let model = Manifest::load(&dir).expect("valid in itself").verify(&[]).expect("proven");
+    (models, model)
+}
+
+/// What `scripts/make_broken_models.py` made, the key at fault, and words of what is said.
+const BROKEN: [(&str, &str, &[&str]); 10] = [
+    ("input-name.onnx", "input.name", &["\"picture\" f32 [1, 3, 16, 16]", "\"image\"", "write name = \"picture\""]),
+    (
+        "input-size.onnx",
+        "input.width, input.height",
+        &["[1, 3, 24, 32]", "[1, 3, 16, 16]", "width = 32 and height = 24"],
+    ),
+    ("input-rank.onnx", "input", &["[3, 16, 16]", "four axes"]),
+    ("input-nhwc.onnx", "input.layout", &["[1, 16, 16, 3]", "NCHW"]),
+    ("input-half.onnx", "input.name", &["f16", "32-bit floats"]),
+    ("input-two.onnx", "input", &["\"size\" f32 [1, 2]", "pre- and post-processing"]),
+    ("labels-more.onnx", "labels", &["4 classes", "\"tiny.labels\", which has 3 lines", "the 4 lines"]),
+    ("labels-dynamic.onnx", "labels", &["4 classes", "\"tiny.labels\", which has 3 lines", "the 4 lines"]),
+    ("size-fixed-inside.onnx", "input.width, input.height", &["[any, 3, any, any]", "32x32", "exported for"]),
+    ("output-one.onnx", "head.scores", &["\"detections\" f32 [1, 3]", "\"scores\"", "write scores = \"detections\""]),
+];
+
 #[test]
-fn a_graph_that_differs_from_its_manifest_is_refused() {
-    for (from, to, words) in [
-        (r#"name = "image""#, r#"name = "picture""#, r#"no input is named "picture"; there are image"#),
-        ("width = 16", "width = 32", "[1, 3, 16, 32]"),
-        (r#"scores = "scores""#, r#"scores = "logits""#, r#"no output is named "logits"; there are scores, boxes"#),
-        (r#"boxes = "boxes""#, r#"boxes = "scores""#, "[1, any, 4]"),
-    ] {
-        let models = tempfile::tempdir().expect("a folder");
-        let dir = models.path().join("tiny-ssd");
-        fs::create_dir(&dir).expect("a folder");
-        for file in ["tiny_ssd.onnx", "tiny.labels"] {
-            fs::copy(tiny_dir().join(file), dir.join(file)).expect("copied");
+fn a_network_that_does_not_fit_its_manifest_is_refused_with_both_sides_and_the_cure() {
+    for (network, key, words) in BROKEN {
+        let (_models, mut model) = described_as_tiny(network);
+        if network == "size-fixed-inside.onnx" {
+            assert!(OrtDetector::open(&runtime(), &model, &options(&[])).is_ok(), "it runs at its own size");
+            model = with_input_size(model, 32);
         }
-        let text = fs::read_to_string(tiny_dir().join("model.toml")).expect("the manifest");
-        assert!(text.contains(from));
-        fs::write(dir.join("model.toml"), text.replace(from, to)).expect("written");
-        let model = Manifest::load(&dir).expect("valid in itself").verify(&[]).expect("proven");
-        let error = OrtDetector::open(&runtime(), &model, &options(&[])).expect_err(to);
-        assert!(matches!(error, DetectError::Graph { .. }), "{error}");
-        assert!(error.to_string().contains(words), "{words:?} is not in: {error}");
+        let error = OrtDetector::open(&runtime(), &model, &options(&[])).expect_err(network);
+        let DetectError::Graph { misfits, weights, .. } = &error else { panic!("{network}: {error}") };
+        assert_eq!((misfits[0].key, weights.as_path()), (key, model.weights()), "{error}");
+        let text = error.to_string();
+        assert!(words.iter().all(|words| text.contains(words)), "{network} must say {words:?}: {text}");
     }
+}
+
+/// The same, said to be of another size.
+fn with_input_size(model: Model, size: usize) -> Model {
+    let dir = model.manifest().dir();
+    let text = fs::read_to_string(dir.join("model.toml")).expect("the manifest");
+    let text =
+        text.replace("width = 16", &format!("width = {size}")).replace("height = 16", &format!("height = {size}"));
+    fs::write(dir.join("model.toml"), text).expect("written");
+    Manifest::load(dir).expect("valid in itself").verify(&[]).expect("proven")
 }
 
 #[test]

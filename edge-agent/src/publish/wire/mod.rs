@@ -22,7 +22,7 @@ pub use incident::{
 pub use number::{Measures, Sequence, UtcMillis};
 pub use state::{
     Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
-    HostState, OutboxHealth, Presence, PublishHealth, SiteLabel, Software, Status,
+    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
 };
 pub use system::{Lost, SystemData, SystemKind, system};
 

@@ -126,10 +126,30 @@ pub struct CameraStatus {
     pub camera: String,
     /// How it is.
     pub state: CameraState,
+    /// Why, in words of an open list; when online, what is wrong beside the analysed stream (`record_offline`).
+    pub reasons: Vec<Word>,
+    /// Since when.
+    pub since: UtcMillis,
+    /// Its full-size stream; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordStatus>,
+}
+
+/// How a camera's full-size stream is, which is received and not analysed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordStatus {
+    /// How it is.
+    pub state: CameraState,
     /// Why, in words of an open list; empty when online.
     pub reasons: Vec<Word>,
     /// Since when.
     pub since: UtcMillis,
+    /// Its codec, once connected: `H264`, `H265`, `JPEG`.
+    pub codec: Option<Word>,
+    /// Width of its pictures in pixels, once known.
+    pub width: Option<u32>,
+    /// Height of its pictures in pixels, once known.
+    pub height: Option<u32>,
 }
 
 /// Whether the box does what it should.
@@ -156,6 +176,22 @@ pub struct CameraHealth {
     pub analysed_fps: f64,
     /// Frames replaced before they were analysed, since start.
     pub replaced_total: u64,
+    /// Connections made, since start.
+    pub connects_total: u64,
+    /// Its full-size stream; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordHealth>,
+}
+
+/// The health of a camera's full-size stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordHealth {
+    /// How it is.
+    pub state: CameraState,
+    /// Coded pictures a second received.
+    pub received_fps: f64,
+    /// Their size, in kbit a second.
+    pub received_kbps: f64,
     /// Connections made, since start.
     pub connects_total: u64,
 }
