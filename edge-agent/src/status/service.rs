@@ -41,6 +41,7 @@ impl ServiceTask {
         let watchdog = sd_notify::watchdog_enabled();
         let limit = watchdog.unwrap_or(HUNG_AFTER);
         let mut look = tokio::time::interval((limit / 4).min(LOOK_EVERY));
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tell(&[NotifyState::Ready]);
         let (mut told, mut reported) = (String::new(), Vec::new());
         loop {

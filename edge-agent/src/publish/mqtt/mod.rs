@@ -51,11 +51,11 @@ fn open_with(broker: &BrokerParams, identity: Identity, tls: Option<Arc<ClientCo
     match broker.protocol {
         Protocol::V5 => {
             let (client, events) = v5::open(broker, identity, tls);
-            (Client::V5(client), Events::V5(events))
+            (Client::V5(client), Events::V5(Box::new(events)))
         }
         Protocol::V311 => {
             let (client, events) = v311::open(broker, identity, tls);
-            (Client::V311(client), Events::V311(events))
+            (Client::V311(client), Events::V311(Box::new(events)))
         }
     }
 }
@@ -76,8 +76,8 @@ pub(crate) enum Heard {
 
 /// Acknowledges one message.
 pub(crate) enum Receipt {
-    V5(rumqttc::Publish),
-    V311(rumqttc_v4::Publish),
+    V5(Box<rumqttc::Publish>),
+    V311(Box<rumqttc_v4::Publish>),
 }
 
 /// Whether a subscription wants what is retained.
@@ -137,8 +137,8 @@ impl Client {
 /// Does a connection's work while it is polled.
 #[expect(clippy::large_enum_variant, reason = "one a connection, and it stays where it is")]
 pub(crate) enum Events {
-    V5(rumqttc::EventLoop),
-    V311(rumqttc_v4::EventLoop),
+    V5(Box<rumqttc::EventLoop>),
+    V311(Box<rumqttc_v4::EventLoop>),
 }
 
 impl Events {

@@ -68,7 +68,7 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
                 content_type: "",
                 retained: publish.retain,
             };
-            Ok(Heard::Message(message, Receipt::V311(publish)))
+            Ok(Heard::Message(message, Receipt::V311(Box::new(publish))))
         }
         Ok(_) => Ok(Heard::Nothing),
         Err(error) => Err(link_error(error, stage)),
