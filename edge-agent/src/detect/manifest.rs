@@ -153,13 +153,16 @@ pub enum Head {
     Yolo {
         /// Name of the output `[1, 4 + labels, anchors]`: centre x, y, width, height in pixels of the input, then each
         /// label in 0..=1.
+        #[schemars(example = &"output0")]
         output: String,
     },
     /// DETR and its kin: a set of boxes, one an object, without NMS.
     Detr {
         /// Name of the output `[1, queries, labels]`.
+        #[schemars(example = &"labels")]
         scores: String,
         /// Name of the output `[1, queries, 4]`: centre x, y, width, height as fractions of the input.
+        #[schemars(example = &"dets")]
         boxes: String,
         /// What makes confidences of the scores.
         activation: Activation,

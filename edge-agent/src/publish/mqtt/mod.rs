@@ -61,7 +61,6 @@ fn open_with(broker: &BrokerParams, identity: Identity, tls: Option<Arc<ClientCo
 }
 
 /// What a connection hears.
-#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart where it is received")]
 pub(crate) enum Heard {
     /// The broker took the client.
     Accepted { session_present: bool, max_packet_bytes: Option<u32> },
@@ -135,7 +134,6 @@ impl Client {
 }
 
 /// Does a connection's work while it is polled.
-#[expect(clippy::large_enum_variant, reason = "one a connection, and it stays where it is")]
 pub(crate) enum Events {
     V5(Box<rumqttc::EventLoop>),
     V311(Box<rumqttc_v4::EventLoop>),

@@ -28,7 +28,11 @@ fn nv12(_: &DeviceParams) -> Result<gst::Element, SourceError> {
 }
 
 fn jpeg(_: &DeviceParams) -> Result<gst::Element, SourceError> {
-    test_head("video/x-raw,format=Y42B,width=320,height=240,framerate=10/1,colorimetry=1:4:0:0 ! jpegenc quality=95")
+    // Through RGB: the source leaves the range as it is where nothing but the range is asked for.
+    test_head(
+        "video/x-raw,format=RGB,width=320,height=240,framerate=10/1 ! videoconvert ! \
+         video/x-raw,format=Y42B,colorimetry=1:4:0:0 ! jpegenc quality=95",
+    )
 }
 
 /// Gives any size that is asked for, raw or JPEG as it is asked first.
