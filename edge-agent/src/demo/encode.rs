@@ -123,10 +123,10 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
              video/x-h265,stream-format=byte-stream,alignment=au",
             "x265enc",
         ),
-        // Through RGB, because videoconvert leaves the range as it is where nothing else differs; to full range, because
-        // decoders take every JPEG for that.
+        // Through RGB, because videoconvert leaves the range as it is where nothing else differs, of 16 bits, because with
+        // 8 it is three levels off; to full range, because decoders take every JPEG for that.
         Codec::Mjpeg => (
-            "videoconvert ! video/x-raw,format=RGB ! videoconvert ! \
+            "videoconvert ! video/x-raw,format=ARGB64 ! videoconvert ! \
              video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc name=encoder quality=95",
             "jpegenc",
         ),

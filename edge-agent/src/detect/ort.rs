@@ -208,11 +208,14 @@ impl OrtDetector {
     /// Opens the network with the first provider of the options that can be used, and runs it once.
     ///
     /// # Errors
-    /// [`DetectError::Provider`] for a required provider, else what ails the network itself.
+    /// [`DetectError::Graph`] for a network that does not fit its manifest, [`DetectError::Provider`] for a required
+    /// provider, else what ails the network itself.
     pub fn open(runtime: &Runtime, model: &Model, options: &SessionOptions) -> Result<Self, DetectError> {
         for &ProviderChoice { provider, need } in &options.providers {
             match (Self::open_with(provider, runtime, model, options), need) {
                 (Ok(detector), _) => return Ok(detector),
+                // No provider's fault, and no other provider's cure.
+                (Err(misfit @ DetectError::Graph { .. }), _) => return Err(misfit),
                 (Err(problem), Need::Required) => {
                     return Err(DetectError::Provider { provider, problem: Box::new(problem) });
                 }

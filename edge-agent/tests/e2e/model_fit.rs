@@ -21,15 +21,20 @@ path = "storage"
 [[camera]]
 id = "nam"
 name = { vi = "Nam", en = "South" }
-pipeline = "perimeter"
+pipeline = "yard"
 detect = { url = "rtsp://127.0.0.1:1/sub" }
-model = "tiny-ssd"
 [camera.line.mid]
 points = [[0.5, 0.0], [0.5, 1.0]]
 [[camera.rule]]
 id = "dem"
 kind = "line-crossing"
 line = "mid"
+"#;
+
+const PIPELINE: &str = r#"
+description = "A yard"
+model = "tiny-ssd"
+analyse_fps = 5
 "#;
 
 /// An installation whose only model is described as `tiny-ssd` is, and has these weights.
@@ -42,9 +47,11 @@ impl Installation {
     fn with(network: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = root().join("edge-agent/tests/data/detect");
-        for part in ["pipelines", "hw-profiles", ".cache"] {
+        for part in ["hw-profiles", ".cache"] {
             symlink(root().join(part), folder.path().join(part)).expect("links");
         }
+        std::fs::create_dir(folder.path().join("pipelines")).expect("a folder");
+        std::fs::write(folder.path().join("pipelines/yard.toml"), PIPELINE).expect("written");
         let model = folder.path().join("models/tiny-ssd");
         std::fs::create_dir_all(&model).expect("a folder");
         let weights = std::fs::read(data.join(network)).expect("the network");
