@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::{Point, Track};
+use analytics::{MediaTime, Point, Track};
 use axum::body::Bytes;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -16,6 +16,8 @@ use crate::status::Shot;
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Wide enough for a card on a large screen; more costs time on the box and on the link of the tunnel.
 const WIDTH_PX: u32 = 640;
+/// So much of a path is drawn.
+const PATH_OF: Duration = Duration::from_secs(4);
 /// Of 100.
 const QUALITY: u8 = 75;
 
@@ -62,12 +64,13 @@ fn draw(shot: &Arc<Shot>, places: &Places) -> Vec<u8> {
     places.zones.iter().for_each(|zone| canvas.zone(zone, Ink::Place));
     places.lines.iter().for_each(|line| canvas.line(line, Ink::Place));
     for track in shot.scene.seen() {
-        canvas.path(&path(track), Ink::Path);
+        canvas.path(&path(track, shot.scene.stamp.pts), Ink::Path);
         canvas.bbox(track.bbox, &format!("{} {}", track.class.label(), track.id), Ink::Track);
     }
     canvas.jpeg(QUALITY)
 }
 
-fn path(track: &Track) -> Vec<Point> {
-    track.path.iter().map(|passed| passed.point).collect()
+/// Where it just went: whole paths of many objects would hide what they lead to.
+fn path(track: &Track, now: MediaTime) -> Vec<Point> {
+    track.path.iter().filter(|passed| now.since(passed.at) <= PATH_OF).map(|passed| passed.point).collect()
 }
