@@ -98,8 +98,9 @@ fn peer(watch: &Watch, home: &Home, python: &PathBuf) -> anyhow::Result<Sample> 
     let head = match manifest.head {
         Head::Ssd { .. } => "ssd",
         Head::Yolox { .. } => "yolox",
-        #[allow(unreachable_patterns, reason = "heads that the script does not speak may be added")]
-        _ => bail!("the script speaks ssd and yolox, {} has another head", watch.window.model),
+        Head::Yolo { .. } | Head::Detr { .. } => {
+            bail!("the script speaks ssd and yolox, {} has another head", watch.window.model)
+        }
     };
     let model = manifest.verify(home.extra_models())?;
     let mut command = Command::new(python);

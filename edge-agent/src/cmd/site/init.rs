@@ -30,7 +30,7 @@ Examples:
   edge-agent site init                     asks, and writes site.toml here
   edge-agent site init /etc/ngatu
   edge-agent site init --yes --site-id ql10-nut-01 --camera nam=rtsp://192.0.2.11/sub \\
-      --credential nam=/root/nam.txt --camera bac=rtsp://192.0.2.12/sub")]
+      --credential nam=nam.txt --camera bac=rtsp://192.0.2.12/sub")]
 pub(crate) struct Args {
     /// The site file to write, or the folder for it.
     #[arg(value_name = "DIR|FILE", default_value = "site.toml")]
