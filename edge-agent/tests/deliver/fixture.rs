@@ -173,11 +173,14 @@ impl Agent {
         given[0]
     }
 
-    /// Commits a whole incident: new, update, end.
-    pub(crate) async fn commit_incident(&self, incident: u64, look: Look) {
-        for (revision, phase) in [(1, Phase::New), (2, Phase::Update), (3, Phase::End)] {
-            self.commit(draft(incident, revision, phase, look)).await;
+    /// Commits a whole incident: new, update, end; and their numbers.
+    pub(crate) async fn commit_incident(&self, incident: u64, look: Look) -> [Sequence; 3] {
+        let phases = [(1, Phase::New), (2, Phase::Update), (3, Phase::End)];
+        let mut given = [Sequence(0); 3];
+        for (given, (revision, phase)) in given.iter_mut().zip(phases) {
+            *given = self.commit(draft(incident, revision, phase, look)).await;
         }
+        given
     }
 
     /// Waits until delivery is as asked.
