@@ -17,17 +17,19 @@ use crate::detection::Detection;
 use crate::geometry::BBox;
 
 /// Least overlap times confidence, sure detections.
-const SURE_OVERLAP: f32 = 0.1;
+const SURE_OVERLAP: f32 = 0.2;
 /// Least overlap, unsure detections.
-const UNSURE_OVERLAP: f32 = 0.5;
+const UNSURE_OVERLAP: f32 = 0.4;
 /// Detections of one kind that overlap more than this show one object.
 const DUPLICATE: f32 = 0.65;
 /// A track unseen for longer than this does not take unsure detections: they would keep ghosts alive.
 const OF_LATE: Duration = Duration::from_millis(500);
-/// Squared distance of two degrees of freedom that 99 % of true pairs keep (χ²).
-const REACH2: f32 = 9.21;
-/// Farthest from where it is expected that a track is found again, in box heights, however unsure the place is.
-const FARTHEST: f32 = 3.0;
+/// Squared distance of three degrees of freedom that 99 % of true pairs keep (χ²).
+const REACH2: f32 = 11.34;
+/// Farthest from where it is expected that a confirmed track is found again, in box heights, however unsure the place.
+const FARTHEST: f32 = 1.5;
+/// The same for a tentative one, whose velocity is not known yet.
+const FARTHEST_TENTATIVE: f32 = 3.0;
 /// Heights and widths that differ by more than this factor are different objects.
 const SIZE_RATIO: f32 = 2.0;
 
@@ -48,6 +50,8 @@ pub(super) struct Sight<'a> {
     pub(super) aspect: f32,
     pub(super) high_confidence: f32,
     pub(super) low_confidence: f32,
+    /// Whether the last stage is run.
+    pub(super) reach: bool,
 }
 
 /// Makes the pairs of one frame; keeps its work space between frames.
@@ -84,10 +88,11 @@ fn alike_in_size(a: BBox, b: BBox) -> bool {
 /// Squared Mahalanobis distance; infinite where it cannot be the same object.
 fn distance2(sight: &Sight<'_>, i: usize, j: usize) -> f32 {
     let (expected, detection) = (&sight.expected[i], &sight.detections[j]);
+    let farthest = if sight.tracks[i].id.is_some() { FARTHEST } else { FARTHEST_TENTATIVE };
     let apart = expected.bbox.center().distance(detection.bbox.center(), sight.aspect);
     let possible = affinity(sight.tracks[i].class(), detection.class) == 1.0
         && alike_in_size(expected.bbox, detection.bbox)
-        && apart <= FARTHEST * expected.bbox.height();
+        && apart <= farthest * expected.bbox.height();
     if possible { expected.motion.distance2(detection, sight.aspect) } else { f32::INFINITY }
 }
 
@@ -123,7 +128,7 @@ impl Association {
         self.stage(confirmed, sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
         self.stage(of_late, unsure, 1.0 - UNSURE_OVERLAP, |i, j| 1.0 - overlap(i, j));
         self.stage(|i| !confirmed(i), sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
-        let any = |_: usize| true;
+        let any = |_: usize| sight.reach;
         self.stage(any, sure, REACH2, |i, j| distance2(sight, i, j));
     }
 
