@@ -6,7 +6,8 @@
 //! - the model is mostly unsure of it, and tracks began and ended there before that never moved ([`Haunts`]).
 //!
 //! A doubted track is not shown; once it moves it is believed for good. A vehicle that stands is what rules look for and
-//! is never doubted; nor is one who came walking, however still it stands.
+//! is never doubted; nor is one who came walking, however still it stands, or who sits on a two-wheeler. A box that others
+//! or the picture's edge cut off is no evidence.
 
 use crate::geometry::BBox;
 use crate::time::MediaTime;
@@ -21,6 +22,8 @@ const SIGMAS: f32 = 3.0;
 const OFF: f32 = 0.35;
 /// Share of both that is enough against a track that the model is unsure of.
 const IF_UNSURE: f32 = 0.6;
+/// Share of what made it doubtful above which it remains so: its box trembles.
+const REMAINS: f32 = 0.5;
 /// A model is unsure of what it sees with a mean confidence less than this share of the way from the confidence that
 /// starts a track to certainty.
 const UNSURE: f32 = 0.25;
@@ -30,9 +33,9 @@ pub(super) fn is_unsure(mean_confidence: f32, new_confidence: f32) -> bool {
     mean_confidence < new_confidence + UNSURE * (1.0 - new_confidence)
 }
 
-/// Whether no person there has this box.
-pub(super) fn contradicts(usual: Height, bbox: BBox, unsure: bool) -> bool {
-    let share = if unsure { IF_UNSURE } else { 1.0 };
+/// Whether no person there has this box, of which the model is `unsure` and which was `doubted` in the last frame.
+pub(super) fn contradicts(usual: Height, bbox: BBox, unsure: bool, doubted: bool) -> bool {
+    let share = if unsure { IF_UNSURE } else { 1.0 } * if doubted { REMAINS } else { 1.0 };
     usual.excess(bbox).abs() > share * OFF.max(SIGMAS * usual.std)
 }
 
@@ -102,11 +105,12 @@ mod tests {
     fn a_box_of_another_height_contradicts_and_the_sooner_the_less_the_model_believes_in_it() {
         let usual = Height { value: 0.1, std: 0.08 };
         let tall = |height: f32| BBox::new(0.5, 0.5, 0.52, 0.5 + height).expect("a box");
-        assert!(!contradicts(usual, tall(0.09), true) && !contradicts(usual, tall(0.11), true));
-        assert!(contradicts(usual, tall(0.075), true) && !contradicts(usual, tall(0.075), false));
-        assert!(contradicts(usual, tall(0.06), false) && contradicts(usual, tall(0.16), false));
+        assert!(!contradicts(usual, tall(0.09), true, false) && !contradicts(usual, tall(0.11), true, false));
+        assert!(contradicts(usual, tall(0.075), true, false) && !contradicts(usual, tall(0.075), false, false));
+        assert!(contradicts(usual, tall(0.06), false, false) && contradicts(usual, tall(0.16), false, false));
+        assert!(contradicts(usual, tall(0.085), true, true), "once doubted, less is enough");
         let hardly_known = Height { value: 0.1, std: 0.4 };
-        assert!(!contradicts(hardly_known, tall(0.06), true));
+        assert!(!contradicts(hardly_known, tall(0.06), true, false));
     }
 
     #[test]

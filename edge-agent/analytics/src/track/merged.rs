@@ -1,9 +1,9 @@
-//! One box around two objects that hide each other (merging and splitting as in Perera et al., "Multi-Object Tracking
+//! One box around two persons who hide each other (merging and splitting as in Perera et al., "Multi-Object Tracking
 //! Through Simultaneous Long Occlusions and Split-Merge Conditions", CVPR 2006, but frame by frame).
 //!
 //! A model that sees two persons close behind each other often draws one box around both, higher than either. The track
 //! that gets it keeps its height, at the edge of the box that fits; another that is lost and should be in the box is in
-//! it.
+//! it. Only for persons on foot: of a motorcycle a higher box shows the rider as well, and of a car it shows its side.
 
 use crate::geometry::BBox;
 

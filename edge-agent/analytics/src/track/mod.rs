@@ -30,7 +30,7 @@ mod tests;
 
 use std::time::Duration;
 
-use self::association::{Association, Expected, Sight, affinity};
+use self::association::{Association, Expected, Sight};
 use self::doubt::Haunts;
 use self::ground::Ground;
 use self::live::{LiveTrack, Sighting};
@@ -94,7 +94,7 @@ pub struct Tracker {
     now: MediaTime,
     association: Association,
     expected: Vec<Expected>,
-    /// Detections around more than one object in this frame.
+    /// Detections around more than one person in this frame.
     merged: Vec<usize>,
     ground: Ground,
     haunts: Haunts,
@@ -140,7 +140,7 @@ impl Tracker {
         self.split_merged(aspect, detections);
         self.start_tracks(aspect, detections);
         self.learn_heights(aspect);
-        self.doubt(&mut ended);
+        self.doubt(aspect, &mut ended);
         self.confirm();
         self.observe_riders(aspect);
         ended.sort_unstable();
@@ -219,26 +219,30 @@ impl Tracker {
         }
     }
 
-    /// Whether the detection of track `i` shows another object too.
+    /// Whether the detection of track `i` shows another person too. Of a rider it may show the two-wheeler.
     fn is_merged(&self, i: usize, detection: &Detection) -> bool {
-        let (class, seen) = (self.tracks[i].class(), detection.bbox);
-        let excess = self.ground.height(class, seen.bottom_center()).map(|usual| usual.excess(seen));
+        let (track, seen) = (&self.tracks[i], detection.bbox);
+        let on_foot = track.class() == Class::Person && detection.class == Class::Person;
+        if !on_foot || track.riding.ridden().is_some() {
+            return false;
+        }
+        let excess = self.ground.height(Class::Person, seen.bottom_center()).map(|usual| usual.excess(seen));
         let confirmed = |k: &usize| *k != i && self.tracks[*k].id.is_some();
         let others = (0..self.expected.len()).filter(confirmed).map(|k| self.expected[k].bbox);
         merged::is_merged(self.expected[i].bbox, seen, excess, others)
     }
 
-    /// Sees lost tracks in merged boxes that should be in there.
+    /// Sees lost persons in merged boxes that should be in there.
     fn split_merged(&mut self, aspect: f32, detections: &[Detection]) {
         let now = self.now;
         for (track, expected) in self.tracks.iter_mut().zip(&self.expected) {
-            if track.id.is_none() || track.state == TrackState::Seen || expected.unseen > GONE_FOR {
+            let waits = track.id.is_some() && track.state == TrackState::Lost && expected.unseen <= GONE_FOR;
+            if !waits || track.class() != Class::Person {
                 continue;
             }
-            let shown = self.merged.iter().map(|&j| &detections[j]);
-            let alike = shown.filter(|detection| affinity(track.class(), detection.class) == 1.0);
+            let mut shown = self.merged.iter().map(|&j| detections[j]);
             let part =
-                alike.filter_map(|&d| merged::within(expected.bbox, d.bbox).map(|bbox| Detection { bbox, ..d })).next();
+                shown.find_map(|whole| Some(Detection { bbox: merged::within(expected.bbox, whole.bbox)?, ..whole }));
             if let Some(detection) = part {
                 track.see(&Sighting { detection: &detection, expected, hidden: SHARED, now, aspect });
             }
@@ -259,10 +263,9 @@ impl Tracker {
 
     /// Learns heights from those seen whole who moved on.
     fn learn_heights(&mut self, aspect: f32) {
-        let cut = |b: BBox| b.left() < EDGE || b.top() < EDGE || b.right() > 1.0 - EDGE || b.bottom() > 1.0 - EDGE;
         for track in &mut self.tracks {
             let sure = track.state == TrackState::Seen && track.confidence().get() >= self.params.high_confidence;
-            let whole = track.hidden == 0.0 && !cut(track.bbox);
+            let whole = track.hidden == 0.0 && !is_cut_off(track.bbox);
             // A rider's feet are on no ground.
             let stands = track.id.is_some() && track.riding.ridden().is_none();
             let foot = track.bbox.bottom_center();
@@ -274,17 +277,21 @@ impl Tracker {
     }
 
     /// Doubts persons who never moved, on evidence; one who was shown ends.
-    fn doubt(&mut self, ended: &mut Vec<TrackId>) {
+    fn doubt(&mut self, aspect: f32, ended: &mut Vec<TrackId>) {
+        let two_wheelers = self.two_wheelers(aspect);
         let Self { params, mechanisms, tracks, now, ground, haunts, .. } = self;
         for track in tracks.iter_mut().filter(|track| track.state == TrackState::Seen) {
             let still = track.class() == Class::Person && track.moved < doubt::MOVED;
+            if !still || mount(track.bbox, &two_wheelers).is_some() {
+                track.doubted = false;
+                continue;
+            }
             let unsure = doubt::is_unsure(track.sureness, params.new_confidence);
-            let usual = ground.height(Class::Person, track.bbox.bottom_center()).filter(|_| mechanisms.heights);
-            let evidence = || {
-                usual.is_some_and(|usual| doubt::contradicts(usual, track.bbox, unsure))
-                    || mechanisms.haunts && unsure && haunts.contains(track.bbox, *now)
-            };
-            track.doubted = still && (track.doubted && unsure || evidence());
+            let known = ground.height(Class::Person, track.bbox.bottom_center()).filter(|_| mechanisms.heights);
+            let whole = track.hidden == 0.0 && !is_cut_off(track.bbox);
+            let usual = known.filter(|_| whole || track.doubted);
+            track.doubted = usual.is_some_and(|usual| doubt::contradicts(usual, track.bbox, unsure, track.doubted))
+                || mechanisms.haunts && unsure && haunts.contains(track.bbox, *now);
             if track.doubted {
                 ended.extend(track.id.take());
             }
@@ -307,15 +314,16 @@ impl Tracker {
         }
     }
 
-    /// Notes which persons, of those seen, are on which two-wheelers, seen or expected.
+    /// The two-wheelers there are, seen or expected.
+    fn two_wheelers(&self, aspect: f32) -> Vec<(TrackId, BBox)> {
+        let two_wheelers = self.tracks.iter().filter(|track| track.class().is_two_wheeler());
+        two_wheelers.filter_map(|track| Some((track.id?, track.place(self.now, aspect)))).collect()
+    }
+
+    /// Notes which persons, of those seen, are on which two-wheelers.
     fn observe_riders(&mut self, aspect: f32) {
         let now = self.now;
-        let two_wheelers: Vec<(TrackId, BBox)> = self
-            .tracks
-            .iter()
-            .filter(|track| track.class().is_two_wheeler())
-            .filter_map(|track| Some((track.id?, track.place(now, aspect))))
-            .collect();
+        let two_wheelers = self.two_wheelers(aspect);
         let on_foot_or_riding = |track: &&mut LiveTrack| {
             track.id.is_some() && track.state == TrackState::Seen && track.class() == Class::Person
         };
@@ -329,4 +337,9 @@ impl Tracker {
 /// Whether enough of a lost box is still in the picture.
 fn stays(bbox: BBox) -> bool {
     bbox.clipped().is_some_and(|visible| visible.area() >= VISIBLE * bbox.area())
+}
+
+/// Whether the picture's edge may cut the box off.
+fn is_cut_off(bbox: BBox) -> bool {
+    bbox.left() < EDGE || bbox.top() < EDGE || bbox.right() > 1.0 - EDGE || bbox.bottom() > 1.0 - EDGE
 }

@@ -333,6 +333,19 @@ fn one_who_came_walking_is_shown_however_low_it_crouches() {
 }
 
 #[test]
+fn a_rider_who_waits_is_shown_though_riders_sit_high_and_a_box_at_the_edge_is_cut_off() {
+    let rider = sign(0.65).bbox;
+    let below = BBox::new(rider.left() - 0.02, rider.center().y, rider.right() + 0.02, rider.bottom() + 0.05);
+    let motorcycle = sure(Class::Motorcycle, below.expect("a box"));
+    let cut = at_confidence(0.65, sure(Class::Person, BBox::new(0.7, 0.95, 0.75, 1.0).expect("a box")));
+    let scenes = run(&mut tracker(), 10.0, 90.0, |at| {
+        let waiting = if at < 50.0 { vec![] } else { vec![motorcycle, sign(0.65), cut] };
+        [walkers(at), waiting].concat()
+    });
+    assert!(scenes[520..].iter().all(|scene| shows(scene, rider) && shows(scene, cut.bbox)));
+}
+
+#[test]
 fn unsure_persons_who_come_and_go_at_one_place_without_moving_are_shown_no_more() {
     // Every ten seconds the lamp of a shop window is a person for four.
     let lamp = at_confidence(0.62, sure(Class::Person, person(0.7, 0.5)));
