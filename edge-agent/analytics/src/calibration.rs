@@ -43,7 +43,7 @@ pub struct KnownLength {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum CalibrationError {
     /// Too few to fit.
-    #[error("{given} are too few: {needed} are needed")]
+    #[error("has {given} where at least {needed} are needed")]
     TooFew {
         /// How many there are.
         given: usize,
@@ -51,12 +51,10 @@ pub enum CalibrationError {
         needed: usize,
     },
     /// They do not determine a plane.
-    #[error("they do not determine the ground: they lie on one line, or all in one direction or place")]
+    #[error("do not determine the ground: they lie on one line, in one place, or are in the wrong order")]
     Degenerate,
     /// Nothing can be measured anywhere with them.
-    #[error(
-        "they contradict each other or lie too close together: lengths would be wrong by more than 20 % everywhere"
-    )]
+    #[error("contradict each other or lie too close together: lengths would be wrong by more than 20 % everywhere")]
     Useless,
 }
 
