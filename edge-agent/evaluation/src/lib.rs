@@ -1,0 +1,11 @@
+//! How good: incidents against ground truth, each figure with its denominator.
+//!
+//! # Invariants
+//! - No clock, environment, file, thread or randomness: the same input gives the same numbers.
+//! - A figure without a denominator is absent (`None`), never 0, 1 or NaN.
+//! - Matching is exact: no order of the input makes a figure better or worse.
+#![forbid(unsafe_code)]
+
+mod assignment;
+pub mod incidents;
+pub mod interval;
