@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analytics::geometry::InvalidShape;
-use analytics::{Anchor, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
+use analytics::{Anchor, Ground, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
 
 use super::document::bare_or_quoted;
 use super::explain::counted;
@@ -18,6 +18,8 @@ pub struct Places {
     pub zones: Vec<Zone>,
     /// By id.
     pub lines: Vec<Line>,
+    /// Where they lie on the ground; calibrated cameras only.
+    pub ground: Option<Ground>,
 }
 
 fn point(Numbers([x, y]): &Numbers<2>) -> Point {
@@ -40,6 +42,7 @@ impl Resolver<'_> {
                 .iter()
                 .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
+            ground: None,
         }
     }
 
