@@ -50,10 +50,13 @@ pub struct TrackReport {
     /// Tracks.
     pub tracked_ids: u64,
     /// Accuracy frame by frame.
+    #[serde(flatten)]
     pub clear: ClearMot,
     /// How well identities are kept over the whole sequence.
+    #[serde(flatten)]
     pub identity: Identity,
     /// Detection and association in balance.
+    #[serde(flatten)]
     pub hota: Hota,
 }
 

@@ -1,0 +1,1 @@
+//! Files as people and programs write them, and as they should not.
