@@ -24,7 +24,7 @@ pub use events::{EventFile, read_events};
 pub use picture_size::{PictureSize, SizeSource};
 pub use problem::{Problem, Problems};
 pub use tracker::{Recorded, RecordedParams, Retraced, retrace};
-pub use tracks::{FrameChoice, TrackComparison, compare_tracks};
+pub use tracks::{FrameChoice, TrackComparison, TrackParams, compare_tracks};
 pub use truth::{TruthFile, read_truth};
 
 use crate::setup::SetupError;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigErrors;
 
 /// Lines that are named; of further ones there is a count.
-const NAMED: usize = 20;
+const NAMED: usize = 10;
 /// The longest piece of a file that is repeated in a message.
 const LONGEST_QUOTE: usize = 60;
 

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use analytics::Class;
 use anyhow::Context;
 use edge_agent::config::{Home, HomeError, TrackerOverrides};
-use edge_agent::eval::{self, FrameChoice, PictureSize, Recorded, RecordedParams, Retraced, TrackComparison};
+use edge_agent::eval::{
+    self, FrameChoice, PictureSize, Recorded, RecordedParams, Retraced, TrackComparison, TrackParams,
+};
 use edge_agent::setup;
 use serde::Serialize;
 
@@ -24,6 +26,7 @@ Examples:
   edge-agent eval tracks --gt gt.txt --hyp tracks.txt
   edge-agent eval tracks --gt gt.txt --hyp tracks.txt --every 2 --iou 0.6 --json
   edge-agent eval tracks --gt gt.txt --detections det.txt --fps 25 --every 5 --write-tracks tracks.txt
+  edge-agent eval tracks --gt gt.txt --detections det.txt --fps 10 --model yolox-nano --only person
 
 MOTA, MOTP, switches, fragmentations and IDF1 are py-motmetrics' figures, HOTA is TrackEval's: see docs/eval.md.")]
 pub(crate) struct Args {
@@ -63,6 +66,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CLASS", default_value = "person", value_parser = super::class)]
     class: Class,
 
+    /// Compare boxes of these classes only, and those whose class their file does not say; default: all boxes.
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = super::class)]
+    only: Vec<Class>,
+
     /// The model that made the detections: the tracker's confidences are those of its model.toml.
     #[arg(long, value_name = "NAME", default_value = "ssdlite-mobilenet-v2", requires = "detections")]
     model: String,
@@ -94,7 +101,8 @@ pub(super) fn run(args: &Args, home: impl FnOnce() -> Result<Home, HomeError>) -
     if let (Some(path), Some(tracks)) = (&args.write_tracks, &tracks) {
         std::fs::write(path, tracks).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let figures = eval::compare_tracks(&args.gt, hyp, tracks.as_deref(), args.every, args.iou)?;
+    let params = TrackParams { choice: args.every, min_iou: args.iou, only: args.only.iter().copied().collect() };
+    let figures = eval::compare_tracks(&args.gt, hyp, tracks.as_deref(), params)?;
     let output = Output { gt: &args.gt, hyp, figures, tracker };
     if args.json {
         super::print_json(&output)?;
@@ -118,7 +126,7 @@ fn retrace(args: &Args, detections: &Path, fps: f64, home: &Home) -> anyhow::Res
 
 fn table(output: &Output<'_>) -> String {
     let Output { gt, hyp, figures, tracker } = output;
-    let TrackComparison { every, ignored_truth, report, notes } = figures;
+    let TrackComparison { every, ignored_truth, other_classes, report, notes } = figures;
     let (clear, identity, hota) = (&report.clear, &report.identity, &report.hota);
     let (truth, tracked, found) = (report.truth_boxes, report.tracked_boxes, clear.found);
     let mut lines = vec![
@@ -142,6 +150,9 @@ fn table(output: &Output<'_>) -> String {
         "evaluated   {} frames that hold any box ({which}), IoU at least {}",
         report.frames, report.min_iou
     ));
+    if *other_classes > 0 {
+        lines.push(format!("left out    {other_classes} boxes of other classes than --only"));
+    }
     lines.push(String::new());
     let mut row = |name: &str, value: String, of: String| lines.push(format!("{name:<16}{value:>10}   {of}"));
     let figure = super::figure;
