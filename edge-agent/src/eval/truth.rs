@@ -69,14 +69,17 @@ pub struct TruthFile {
 }
 
 impl TruthFile {
-    /// What was observed: so many camera-hours when they are given, else as the file says.
+    /// What was observed: so many camera-hours when they are given, else as the file says. Hand counts alone need neither:
+    /// nothing beside them is judged then.
     ///
     /// # Errors
     /// Neither says it.
     pub fn observed(&self, camera_hours: Option<f64>) -> Result<Observed, EvalError> {
         match camera_hours {
             Some(hours) => Ok(Observed::CameraHours(hours)),
-            None if self.spans.is_empty() => Err(EvalError::NotObserved(self.file.clone())),
+            None if self.spans.is_empty() && (self.counts.is_empty() || !self.incidents.is_empty()) => {
+                Err(EvalError::NotObserved(self.file.clone()))
+            }
             None => Ok(Observed::Spans(self.spans.clone())),
         }
     }
