@@ -11,6 +11,7 @@ pub mod decode;
 pub mod demo;
 pub mod detect;
 pub mod doctor;
+pub mod eval;
 pub mod evidence;
 pub mod frame;
 pub mod outbox;
