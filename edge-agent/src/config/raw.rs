@@ -11,10 +11,12 @@ use serde::Deserialize;
 use super::value::{DurationText, Numbers, SizeText};
 use crate::detect::ort::Provider;
 
+mod calibration;
 mod files;
 mod one_or_many;
 mod rule;
 
+pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
 pub use one_or_many::OneOrMany;
 pub(super) use rule::DAY_GROUPS;
@@ -248,11 +250,14 @@ pub struct RawStorage {
     /// Bytes that pictures may take; the oldest go. Default 4 GiB.
     #[schemars(extend("default" = "4 GiB"))]
     pub evidence: Option<SizeText>,
-    /// How long pictures and clips are kept.
+    /// Bytes that recorded tracks may take (boxes and times, no pictures); the oldest go. Default 1 GiB.
+    #[schemars(extend("default" = "1 GiB"))]
+    pub tracks: Option<SizeText>,
+    /// How long pictures, clips and tracks are kept.
     pub retention: Option<RawRetention>,
 }
 
-/// How long evidence is kept.
+/// How long what is recorded is kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawRetention {
@@ -262,6 +267,9 @@ pub struct RawRetention {
     /// Clips. Has no effect yet: this version keeps no clips.
     #[schemars(example = &"3d")]
     pub clips: Option<DurationText>,
+    /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
+    #[schemars(extend("default" = "2d"))]
+    pub tracks: Option<DurationText>,
 }
 
 /// The status page.
@@ -330,6 +338,8 @@ pub struct RawCamera {
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
+    /// Where its picture lies on the ground.
+    pub calibration: Option<RawCalibration>,
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,

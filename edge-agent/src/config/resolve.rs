@@ -22,6 +22,7 @@ use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
 use crate::evidence::EvidenceLimits;
+use crate::tracks::TrackLimits;
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
@@ -203,11 +204,20 @@ impl<'a> Resolver<'a> {
         if retention.is_some_and(|raw| raw.clips.is_some()) {
             self.notices.push("storage.retention.clips has no effect: this version keeps no clips".to_owned());
         }
+        let tracks = TrackLimits {
+            max_bytes: raw.and_then(|raw| raw.tracks).map_or(1 << 30, |size| size.0),
+            keep_for: retention.and_then(|raw| raw.tracks).map_or(2 * DAY, |text| text.0),
+        };
+        if tracks.max_bytes < 1 << 20 {
+            let cure =
+                "write at least \"1 MiB\" (default 1 GiB); to record none, write retention = { tracks = \"0s\" }";
+            self.error("storage.tracks", "is too small to hold tracks", cure);
+        }
         let path = match path {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
-        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for } }
+        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for }, tracks }
     }
 
     fn evidence(&mut self, raw: Option<&RawEvidence>) -> SnapshotDefaults {
@@ -265,7 +275,10 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
-        let places = self.places(index, &raw.zone, &raw.line);
+        let mut places = self.places(index, &raw.zone, &raw.line);
+        if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
+            (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
+        }
         let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;

@@ -22,7 +22,7 @@ mod live;
 mod mechanisms;
 mod merged;
 mod motion;
-mod path;
+pub(crate) mod path;
 mod places;
 mod rider;
 #[cfg(test)]
@@ -146,7 +146,7 @@ impl Tracker {
         ended.sort_unstable();
         let mut tracks: Vec<_> = self.tracks.iter().filter_map(|track| track.shown(self.now, aspect)).collect();
         tracks.sort_unstable_by_key(|track| track.id);
-        Scene { stamp, aspect, tracks, ended }
+        Scene::new(stamp, aspect, tracks, ended)
     }
 
     /// Drops tracks that were not seen for too long; `expected` then goes with the rest.
