@@ -44,6 +44,7 @@ fn mechanisms(without: &str) -> Result<Mechanisms, Box<dyn Error>> {
         match name {
             "plain" => at_work = Mechanisms::NONE,
             "reach" => at_work.reach = false,
+            "nested" => at_work.nested = false,
             "hidden" => at_work.hidden = false,
             "merged" => at_work.merged = false,
             "heights" => at_work.heights = false,

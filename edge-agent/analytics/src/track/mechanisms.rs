@@ -5,6 +5,8 @@
 pub struct Mechanisms {
     /// Sure detections continue a track by distance where they do not overlap it.
     pub reach: bool,
+    /// Detections beside surer ones of the same object start no track.
+    pub nested: bool,
     /// Boxes of hidden objects move a track less.
     pub hidden: bool,
     /// Merged boxes are split.
@@ -21,11 +23,20 @@ pub struct Mechanisms {
 
 impl Mechanisms {
     /// The tracker as it is used.
-    pub const ALL: Self =
-        Self { reach: true, hidden: true, merged: true, heights: true, haunts: true, entries: true, exits: true };
+    pub const ALL: Self = Self {
+        reach: true,
+        nested: true,
+        hidden: true,
+        merged: true,
+        heights: true,
+        haunts: true,
+        entries: true,
+        exits: true,
+    };
     /// Two stages of association by overlap, and a Kalman filter: ByteTrack.
     pub const NONE: Self = Self {
         reach: false,
+        nested: false,
         hidden: false,
         merged: false,
         heights: false,

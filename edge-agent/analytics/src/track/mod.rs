@@ -191,6 +191,7 @@ impl Tracker {
             high_confidence: self.params.high_confidence,
             low_confidence: self.params.low_confidence,
             reach: self.mechanisms.reach,
+            nested: self.mechanisms.nested,
         });
     }
 

@@ -206,6 +206,24 @@ fn a_lorry_that_is_boxed_as_truck_and_as_bus_is_one_track() {
 }
 
 #[test]
+fn the_upper_half_of_a_person_is_no_second_one_and_a_person_beside_is() {
+    let half = |at: f32| {
+        let whole = person(0.3 + 0.05 * at, 0.6);
+        BBox::new(whole.left(), whole.top(), whole.right(), whole.center().y).expect("a box")
+    };
+    let scenes = run(&mut tracker(), 10.0, 3.0, |at| {
+        let whole = sure(Class::Person, person(0.3 + 0.05 * at, 0.6));
+        vec![whole, at_confidence(0.7, sure(Class::Person, half(at)))]
+    });
+    assert_eq!(ids(&scenes), [1]);
+    let beside = run(&mut tracker(), 10.0, 3.0, |at| {
+        let both = [person(0.3 + 0.05 * at, 0.6), person(0.32 + 0.05 * at, 0.61)];
+        both.map(|bbox| sure(Class::Person, bbox)).to_vec()
+    });
+    assert_eq!(ids(&beside), [1, 2]);
+}
+
+#[test]
 fn a_person_never_continues_a_vehicle() {
     let scenes = run(&mut tracker(), 10.0, 2.0, |at| {
         let class = if at < 1.0 { Class::Car } else { Class::Person };
