@@ -21,12 +21,14 @@ pub mod ground;
 pub mod id;
 pub mod incident;
 pub mod kind;
+pub mod measure;
 pub mod rules;
 pub mod scene;
 pub mod schedule;
 pub mod stitch;
 pub mod time;
 pub mod track;
+mod traffic;
 pub mod zone;
 
 pub use crate::class::{Class, ClassSet};
