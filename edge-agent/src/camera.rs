@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::publish::wire::{self, EventContext, Measurement, Moment, TimeQuality};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 
@@ -75,6 +76,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// What of the traffic is measured; `None`: nothing.
+    pub measures: Option<MeasureParams>,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -86,6 +89,9 @@ pub struct CameraParams {
 /// A core and what its events need to be told.
 pub struct CameraCore {
     core: Core,
+    measures: Option<Measures>,
+    /// Intervals that are over and were not taken yet.
+    measured: Vec<Interval>,
     params: CameraParams,
     rate: RateMeter,
 }
@@ -94,7 +100,10 @@ impl CameraCore {
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
-        Self { core: Core::new(params.core.clone()), params, rate: RateMeter::default() }
+        let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
+        let measures = params.measures.clone().map(seeded).map(Measures::new);
+        let core = Core::new(params.core.clone());
+        Self { core, measures, measured: Vec::new(), params, rate: RateMeter::default() }
     }
 
     /// Tracks, judges and drafts the events of one frame.
@@ -104,17 +113,30 @@ impl CameraCore {
         let aspect = analysed.picture.aspect();
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections };
         let (scene, events) = self.core.step(look);
+        self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
     }
 
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self, time_quality: TimeQuality) -> Vec<Draft> {
         let events = self.core.finish();
+        self.measured.extend(self.measures.as_mut().and_then(Measures::finish));
         self.drafts(&events, time_quality)
     }
 
+    /// The messages of intervals that are over.
+    pub fn take_measured(&mut self, time_quality: TimeQuality) -> Vec<Measurement> {
+        let moment = self.moment(time_quality);
+        let context = &self.params.context;
+        self.measured.drain(..).map(|interval| wire::measurement(context, moment, &interval)).collect()
+    }
+
+    fn moment(&self, time_quality: TimeQuality) -> Moment {
+        Moment { analysed_fps: self.rate.fps(), time_quality }
+    }
+
     fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
-        let moment = Moment { analysed_fps: self.rate.fps(), time_quality };
+        let moment = self.moment(time_quality);
         events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
     }
 }
@@ -151,7 +173,20 @@ impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
         let mut core = self.fresh_core().await;
-        while let Some(analysed) = self.analysed.recv().await {
+        let mut keeper = MeasureKeeper::default();
+        loop {
+            let analysed = tokio::select! {
+                biased;
+                analysed = self.analysed.recv() => analysed,
+                () = MeasureKeeper::until_overdue(core.interval_ends()) => {
+                    self.pulse.works();
+                    core.close_overdue();
+                    self.keep_measures(&mut core, &mut keeper, false).await;
+                    self.pulse.waits();
+                    continue;
+                }
+            };
+            let Some(analysed) = analysed else { break };
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
@@ -168,6 +203,7 @@ impl CameraTask {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
                     self.counters.done(had_events, arrived_at.elapsed());
+                    self.keep_measures(&mut core, &mut keeper, false).await;
                 }
                 Err(_) => {
                     self.counters.crashed();
@@ -178,6 +214,7 @@ impl CameraTask {
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
+        self.keep_measures(&mut core, &mut keeper, true).await;
     }
 
     /// A core that knows the incidents which the camera's committed events leave open.
@@ -189,6 +226,12 @@ impl CameraTask {
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
+        }
+        if core.measures.is_some() {
+            match self.outbox.running_measure(self.camera.clone()).await {
+                Ok(running) => core.restore_measures(running),
+                Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
+            }
         }
         core
     }
@@ -230,6 +273,10 @@ impl CameraTask {
         tracing::error!(camera = %self.camera, events, %error, "events are lost: they were never written");
     }
 }
+
+mod measured;
+
+use measured::MeasureKeeper;
 
 #[cfg(test)]
 mod tests {

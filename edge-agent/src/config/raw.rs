@@ -12,10 +12,12 @@ use super::value::{DurationText, Numbers, SizeText};
 use crate::detect::ort::Provider;
 
 mod files;
+mod measure;
 mod one_or_many;
 mod rule;
 
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
+pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
 pub(super) use rule::DAY_GROUPS;
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
@@ -330,6 +332,8 @@ pub struct RawCamera {
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
+    /// What of its traffic is measured; by default all its lines and lanes.
+    pub measure: Option<RawMeasure>,
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,
