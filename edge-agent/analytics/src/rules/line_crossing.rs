@@ -94,6 +94,7 @@ impl Rule for LineCrossing {
                     shape: Shape::Pulse,
                     tracks: vec![track.id],
                     direction: Some(direction),
+                    severity: None,
                     measured: vec![("hysteresis_heights", rounded(beyond))],
                 });
             }
