@@ -116,6 +116,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, look: Look) -> D
             line: None,
             thresholds: vec![("angle_deg", 120.0), ("hold_s", 1.5)],
         },
+        severity: look.severity,
         direction: None,
         tracks: vec![track],
         measured: vec![("angle_deg", 171.0), ("held_s", 1.600_4)],

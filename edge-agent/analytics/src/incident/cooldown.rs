@@ -67,7 +67,7 @@ mod tests {
 
     fn finding(track: u64, shape: Shape) -> Finding {
         let subject = Subject::Track(TrackId(track));
-        Finding { subject, shape, tracks: vec![], direction: None, measured: vec![] }
+        Finding { subject, shape, tracks: vec![], direction: None, severity: None, measured: vec![] }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Default for IncidentParams {
 pub struct OpenIncident {
     /// Its id.
     pub incident_id: Uuid,
-    /// The rule that opened it, as its last event had it (should the rule no longer exist, its `end` says this).
+    /// The rule that opened it, with the severity that its last event had (should the rule no longer exist, its `end` says this).
     pub rule: RuleInfo,
     /// Its last revision.
     pub revision: u32,

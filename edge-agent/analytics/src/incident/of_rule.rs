@@ -13,6 +13,7 @@ use crate::class::Class;
 use crate::event::{Event, Phase};
 use crate::finding::{Direction, Finding, Measure, RuleInfo, Shape, Subject};
 use crate::geometry::BBox;
+use crate::kind::Severity;
 use crate::scene::{PathPoint, Scene, Track, TrackId, TrackState};
 use crate::stitch::heights_apart;
 use crate::time::{FrameStamp, MediaTime, WallTime};
@@ -40,30 +41,33 @@ struct Incident {
     told_involved: Vec<TrackId>,
     tracks: Vec<Sighting>,
     measured: Vec<Measure>,
+    /// The most it was found to be, and as last told.
+    severity: Severity,
+    told_severity: Severity,
     direction: Option<Direction>,
     is_pulse: bool,
 }
 
 impl Incident {
-    fn new(id: Uuid, scene: &Scene, finding: &Finding) -> Self {
+    fn new(id: Uuid, scene: &Scene, finding: &Finding, rule: &RuleInfo) -> Self {
         let FrameStamp { pts, captured_at, .. } = scene.stamp;
         let (started_at, is_pulse) = match finding.shape {
             Shape::Level { since } => (captured_at - pts.since(since), false),
             Shape::Pulse => (captured_at, true),
         };
-        let mut incident = Self::unfound(id, started_at, pts);
+        let mut incident = Self::unfound(id, started_at, pts, finding.severity.unwrap_or(rule.severity));
         incident.is_pulse = is_pulse;
-        incident.find(scene, finding);
+        incident.find(scene, finding, rule);
         incident
     }
 
     /// One that an earlier session left open; it has until `end_after` from the first scene to be found.
     fn restored(open: &OpenIncident, first: &FrameStamp) -> Self {
-        let incident = Self::unfound(open.incident_id, open.started_at, first.pts);
+        let incident = Self::unfound(open.incident_id, open.started_at, first.pts, open.rule.severity);
         Self { revision: open.revision, found_at: open.last_event_at, ..incident }
     }
 
-    fn unfound(id: Uuid, started_at: WallTime, found: MediaTime) -> Self {
+    fn unfound(id: Uuid, started_at: WallTime, found: MediaTime, severity: Severity) -> Self {
         Self {
             id,
             revision: 0,
@@ -75,16 +79,19 @@ impl Incident {
             told_involved: Vec::new(),
             tracks: Vec::new(),
             measured: Vec::new(),
+            severity,
+            told_severity: severity,
             direction: None,
             is_pulse: false,
         }
     }
 
-    fn find(&mut self, scene: &Scene, finding: &Finding) {
+    fn find(&mut self, scene: &Scene, finding: &Finding, rule: &RuleInfo) {
         (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
         self.involved.clone_from(&finding.tracks);
         self.tracks = sightings(scene, finding);
         self.measured.clone_from(&finding.measured);
+        self.severity = self.severity.max(finding.severity.unwrap_or(rule.severity));
         self.direction = finding.direction;
     }
 
@@ -93,7 +100,8 @@ impl Incident {
         let Some(told) = self.told else { return true };
         let age = now.since(told);
         let joined = self.involved.iter().any(|track| self.told_involved.binary_search(track).is_err());
-        (joined && age >= JOINED_EVERY) || (!params.update_every.is_zero() && age >= params.update_every)
+        let graver = self.severity > self.told_severity;
+        graver || (joined && age >= JOINED_EVERY) || (!params.update_every.is_zero() && age >= params.update_every)
     }
 
     /// Makes its next event.
@@ -101,6 +109,7 @@ impl Incident {
         self.revision += 1;
         self.told = Some(stamp.pts);
         self.told_involved.clone_from(&self.involved);
+        self.told_severity = self.severity;
         let is_over = phase == Phase::End || self.is_pulse;
         Event {
             id: ids.next(stamp),
@@ -112,6 +121,7 @@ impl Incident {
             // A clock set in between must not end it before it began.
             ended_at: is_over.then(|| self.found_at.max(self.started_at)),
             rule: rule.clone(),
+            severity: self.severity,
             direction: self.direction,
             tracks: self.tracks.iter().map(|track| track.view(stamp.pts)).collect(),
             measured: self.measured.clone(),
@@ -242,7 +252,7 @@ impl OfRule {
         let stamp = &scene.stamp;
         let open = self.open.get_mut(&finding.subject).filter(|_| finding.shape != Shape::Pulse);
         if let Some(incident) = open {
-            incident.find(scene, finding);
+            incident.find(scene, finding, &self.info);
             if !incident.has_news(params, stamp.pts) {
                 return None;
             }
@@ -252,7 +262,7 @@ impl OfRule {
         if self.cooldown.withholds(finding, stamp.pts, self.info.cooldown) {
             return None;
         }
-        let mut incident = Incident::new(ids.next(stamp), scene, finding);
+        let mut incident = Incident::new(ids.next(stamp), scene, finding, &self.info);
         let event = incident.tell(Phase::New, &self.info, self.cooldown.tell(), stamp, ids);
         if !incident.is_pulse {
             self.open.insert(finding.subject, incident);

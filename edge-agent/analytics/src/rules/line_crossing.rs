@@ -31,6 +31,7 @@ impl Rule for LineCrossing {
                     tracks: vec![track.id],
                     direction: Some(crossing.direction),
                     measured: vec![("hysteresis_heights", rounded(crossing.beyond_heights))],
+                    severity: None,
                 });
             }
         }

@@ -272,7 +272,7 @@ impl Scope {
 }
 
 fn level(subject: Subject, since: MediaTime, tracks: Vec<TrackId>, measured: Vec<Measure>) -> Finding {
-    Finding { subject, shape: Shape::Level { since }, tracks, direction: None, measured }
+    Finding { subject, shape: Shape::Level { since }, tracks, direction: None, severity: None, measured }
 }
 
 /// Makes the rule that `spec` describes.
