@@ -1,4 +1,4 @@
-//! The cooldown of one rule: what it withholds, and how much of that was told.
+//! What of one rule is withheld, by its cooldown or because the camera storms, and how much of that was told.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,9 +23,16 @@ struct Withheld {
 }
 
 impl Cooldown {
-    /// Whether `finding`, which would open an incident, is withheld; if not, its incident opens now.
-    pub(super) fn withholds(&mut self, finding: &Finding, now: MediaTime, cooldown: Duration) -> bool {
-        if self.opened.is_none_or(|opened| now.since(opened) >= cooldown) {
+    /// Whether `finding`, which would open an incident, is withheld; if not, its incident opens now. `may_open` is asked when
+    /// the cooldown does not withhold it.
+    pub(super) fn withholds(
+        &mut self,
+        finding: &Finding,
+        now: MediaTime,
+        cooldown: Duration,
+        may_open: impl FnOnce() -> bool,
+    ) -> bool {
+        if self.opened.is_none_or(|opened| now.since(opened) >= cooldown) && may_open() {
             self.withheld.remove(&finding.subject);
             self.opened = Some(now);
             return false;
@@ -74,12 +81,15 @@ mod tests {
     fn what_is_withheld_is_told_once_and_forgotten_when_it_is_over() {
         let mut cooldown = Cooldown::default();
         let level = |track| finding(track, Shape::Level { since: at(0) });
-        assert!(!cooldown.withholds(&level(0), at(0), COOLDOWN));
+        assert!(!cooldown.withholds(&level(0), at(0), COOLDOWN, || true));
         for track in 1..=1000 {
-            assert!(cooldown.withholds(&level(track), at(1), COOLDOWN));
-            assert!(cooldown.withholds(&level(track), at(2), COOLDOWN), "and counts once however long it lasts");
+            assert!(cooldown.withholds(&level(track), at(1), COOLDOWN, || true));
+            assert!(
+                cooldown.withholds(&level(track), at(2), COOLDOWN, || true),
+                "and counts once however long it lasts"
+            );
         }
-        assert!(cooldown.withholds(&finding(0, Shape::Pulse), at(2), COOLDOWN));
+        assert!(cooldown.withholds(&finding(0, Shape::Pulse), at(2), COOLDOWN, || true));
         assert_eq!((cooldown.tell(), cooldown.tell()), (1001, 0));
         cooldown.forget(at(5), END_AFTER);
         assert!(cooldown.withheld.is_empty());
@@ -90,7 +100,7 @@ mod tests {
     fn without_a_cooldown_nothing_is_withheld() {
         let mut cooldown = Cooldown::default();
         for _ in 0..3 {
-            assert!(!cooldown.withholds(&finding(1, Shape::Pulse), at(1), Duration::ZERO));
+            assert!(!cooldown.withholds(&finding(1, Shape::Pulse), at(1), Duration::ZERO, || true));
         }
     }
 }
