@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
-use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident};
+use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, Rule, RuleSpec};
 use crate::scene::Scene;
@@ -89,6 +89,11 @@ impl Core {
     /// The recorded scenes that no chunk held yet.
     pub fn last_chunk(&mut self) -> Option<Chunk> {
         self.recorder.as_mut().and_then(Recorder::finish)
+    }
+
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        self.judge.incidents.take_withheld()
     }
 
     /// Ends what is open: the clip is over.

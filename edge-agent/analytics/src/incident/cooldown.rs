@@ -14,6 +14,8 @@ pub(super) struct Cooldown {
     withheld: BTreeMap<Subject, Withheld>,
     /// Withheld ones that are over and were not told of.
     gone: u32,
+    /// Since when something is withheld because the camera storms, and not told.
+    stormed: Option<MediaTime>,
 }
 
 #[derive(Debug)]
@@ -32,10 +34,13 @@ impl Cooldown {
         cooldown: Duration,
         may_open: impl FnOnce() -> bool,
     ) -> bool {
-        if self.opened.is_none_or(|opened| now.since(opened) >= cooldown) && may_open() {
-            self.withheld.remove(&finding.subject);
-            self.opened = Some(now);
-            return false;
+        if self.opened.is_none_or(|opened| now.since(opened) >= cooldown) {
+            if may_open() {
+                self.withheld.remove(&finding.subject);
+                self.opened = Some(now);
+                return false;
+            }
+            self.stormed.get_or_insert(now);
         }
         match finding.shape {
             Shape::Pulse => self.gone += 1,
@@ -52,8 +57,15 @@ impl Cooldown {
         self.gone += over.map(|(_, withheld)| u32::from(!withheld.told)).sum::<u32>();
     }
 
+    /// How many incidents a storm withheld that no event has told of for `after`; from now on they are told. `None`: none.
+    pub(super) fn overdue(&mut self, now: MediaTime, after: Duration) -> Option<u32> {
+        self.stormed.filter(|since| now.since(*since) >= after)?;
+        Some(self.tell()).filter(|count| *count > 0)
+    }
+
     /// How many incidents were withheld that no event told of; from now on they are told.
     pub(super) fn tell(&mut self) -> u32 {
+        self.stormed = None;
         let untold = self.withheld.values_mut().filter(|withheld| !withheld.told);
         let lasting: u32 = untold.map(|withheld| u32::from(!std::mem::replace(&mut withheld.told, true))).sum();
         lasting + std::mem::take(&mut self.gone)

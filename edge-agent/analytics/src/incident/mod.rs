@@ -38,8 +38,11 @@ mod view;
 
 pub(crate) use self::ids::Ids;
 use self::of_rule::OfRule;
-pub use self::storm::{Allowance, Bundles, StormParams};
+pub use self::storm::{Allowance, Bundles, StormParams, Withheld};
 use self::storm::{Buckets, absorbed_as};
+
+/// What a storm withheld is told by itself when no event of its rule has told it for this long.
+const TELL_WITHHELD_AFTER: Duration = Duration::from_secs(60);
 
 /// How findings become incidents. Every time is media time.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +101,8 @@ pub struct Incidents {
     buckets: Buckets,
     /// In the order of the rules.
     rules: Vec<OfRule>,
+    /// Not taken yet.
+    withheld: Vec<Withheld>,
     /// Left open by an earlier session, until the first scene.
     restored: Vec<OpenIncident>,
     last: Option<FrameStamp>,
@@ -109,7 +114,16 @@ impl Incidents {
     pub fn new(params: IncidentParams, id_seed: u64) -> Self {
         let buckets = Buckets::new(params.storm);
         let (ids, bundles) = (Ids::new(id_seed), Bundles::default());
-        Self { params, ids, bundles, buckets, rules: Vec::new(), restored: Vec::new(), last: None }
+        Self {
+            params,
+            ids,
+            bundles,
+            buckets,
+            rules: Vec::new(),
+            withheld: Vec::new(),
+            restored: Vec::new(),
+            last: None,
+        }
     }
 
     /// The same, with the findings of some rules counted with another rule's open incident.
@@ -152,7 +166,14 @@ impl Incidents {
             }
         }
         events.extend(of_rules.into_iter().flatten());
+        let now = scene.stamp.pts;
+        self.withheld.extend(self.rules.iter_mut().filter_map(|of_rule| of_rule.overdue(now, TELL_WITHHELD_AFTER)));
         events
+    }
+
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        std::mem::take(&mut self.withheld)
     }
 
     fn update_rule(&mut self, index: usize, scene: &Scene, found: &[Found<'_>]) -> Vec<Event> {

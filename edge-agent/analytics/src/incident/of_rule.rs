@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::cooldown::Cooldown;
 use super::ids::Ids;
-use super::storm::Buckets;
+use super::storm::{Buckets, Withheld};
 use super::view::{Sighting, sightings};
 use super::{IncidentParams, OpenIncident};
 use crate::class::Class;
@@ -251,6 +251,12 @@ impl OfRule {
         }
         events.sort_by_key(|(subject, _)| *subject);
         events.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// What a storm withheld and no event has told of for `after`.
+    pub(super) fn overdue(&mut self, now: MediaTime, after: Duration) -> Option<Withheld> {
+        let count = self.cooldown.overdue(now, after)?;
+        Some(Withheld { rule: self.info.clone(), count })
     }
 
     /// Ends all that is open: the rule is not armed.

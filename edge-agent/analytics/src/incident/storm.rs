@@ -3,10 +3,12 @@
 //! A camera that shakes finds a thousand things a minute; an operator reads none of them. Each severity has a bucket of
 //! its own, so that a storm of crossings withholds no stopped vehicle; what is critical is never withheld. A level
 //! finding that is withheld opens its incident when there is room again, if it still lasts; the rest is counted and told
-//! with the rule's next event ([`Event::suppressed`](crate::event::Event::suppressed)).
+//! with the rule's next event ([`Event::suppressed`](crate::event::Event::suppressed)), or by itself when none comes for a minute
+//! ([`Withheld`]).
 
 use std::collections::BTreeMap;
 
+use crate::finding::RuleInfo;
 use crate::id::RuleId;
 use crate::kind::{Kind, Severity};
 use crate::rules::RuleSpec;
@@ -38,6 +40,15 @@ impl Default for StormParams {
             records: Allowance { per_minute: 120.0, burst: 60.0 },
         }
     }
+}
+
+/// Incidents that a storm withheld and that no event of their rule tells of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Withheld {
+    /// The rule.
+    pub rule: RuleInfo,
+    /// How many.
+    pub count: u32,
 }
 
 /// The buckets of one camera.
