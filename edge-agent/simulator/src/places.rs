@@ -1,0 +1,280 @@
+//! The places there are: a straight road with a shoulder and a square, and a junction with a signal.
+//!
+//! Both cameras hang where traffic cameras hang, at 8 to 10 m, and see what a 416-pixel network can see: where zones end, a
+//! motorcycle is some 15 pixels high to the network.
+
+use std::time::Duration;
+
+use analytics::rules::RuleParams;
+use analytics::{Class, ZoneKind};
+
+use crate::camera::Mount;
+use crate::ground::{Area, Pose, Spot, Way};
+use crate::place::{Place, Stage, Walkway, Watch, Watched};
+use crate::road::{Link, LinkId, Signal};
+
+const ASPECT: f64 = 16.0 / 9.0;
+/// Half of two lanes of 3.5 m.
+const HALF: f64 = 3.5;
+const LANES: [f64; 2] = [-1.75, 1.75];
+
+fn area(left: f64, near: f64, right: f64, far: f64) -> Area {
+    Area::rectangle(left, near, right, far)
+}
+
+fn spot(x: f64, y: f64) -> Spot {
+    Spot::new(x, y)
+}
+
+fn link(way: Way, inflow_per_h: f64) -> Link {
+    Link {
+        way,
+        half_width_m: HALF,
+        lanes_m: LANES.to_vec(),
+        shoulder_m: 0.0,
+        pace: 1.0,
+        next: Vec::new(),
+        stop_line: None,
+        inflow_per_h,
+    }
+}
+
+fn watched(id: &'static str, watch: Watch) -> Watched {
+    Watched { id, watch }
+}
+
+fn stopped(id: &'static str, area: Area, kind: ZoneKind, hold: Duration) -> Watched {
+    watched(id, Watch::StoppedVehicle { area, kind, hold })
+}
+
+/// A straight road: two lanes each way, a hard shoulder on the right, pavements, a square on the right, a lawn that is out
+/// of bounds on the left. Traffic jams now and then from downstream.
+#[must_use]
+pub fn road() -> Place {
+    let away = Link { shoulder_m: 2.5, ..link(Way::new(vec![spot(4.0, -40.0), spot(4.0, 110.0)]), 1500.0) };
+    let towards = link(Way::new(vec![spot(-4.0, 120.0), spot(-4.0, -40.0)]), 1500.0);
+    let (near, far) = (19.0, 42.0);
+    let lane_away = area(0.5, near, 7.5, far);
+    let lane_towards = area(-7.5, near, -0.5, far);
+    let shoulder = area(7.5, 22.0, 10.0, far);
+    let square = area(10.0, 26.0, 16.5, 44.0);
+    let lawn = area(-16.0, 26.0, -11.0, 44.0);
+    let zebra = area(-7.5, 44.0, 10.0, 48.0);
+    let on_foot = RuleParams::PEDESTRIAN_HOLD;
+    let pedestrian = |area: &Area| Watch::PedestrianOnCarriageway {
+        area: area.clone(),
+        crossings: vec![zebra.clone()],
+        hold: on_foot,
+    };
+    let at = |x: f64, y: f64| Pose { spot: spot(x, y), ahead: spot(0.96, 0.28) };
+    Place {
+        name: "road",
+        links: vec![away, towards],
+        signal: None,
+        mount: Mount { foot: spot(0.5, 0.0), height_m: 8.0, aim: spot(0.5, 31.0), view_deg: 42.0, aspect: ASPECT },
+        walkways: vec![
+            Walkway { spots: vec![spot(11.6, 10.0), spot(11.6, 60.0)], reach_m: 0.9, per_h: 60.0 },
+            Walkway { spots: vec![spot(-9.0, 10.0), spot(-9.0, 60.0)], reach_m: 0.7, per_h: 60.0 },
+            Walkway {
+                spots: vec![spot(-9.0, 60.0), spot(-9.0, 46.0), spot(11.6, 46.0), spot(11.6, 60.0)],
+                reach_m: 0.8,
+                per_h: 10.0,
+            },
+            Walkway { spots: vec![spot(11.6, 60.0), spot(14.0, 40.0), spot(19.0, 33.0)], reach_m: 1.2, per_h: 25.0 },
+        ],
+        parked: vec![
+            (Class::Motorcycle, at(15.2, 40.0)),
+            (Class::Motorcycle, at(15.2, 41.1)),
+            (Class::Motorcycle, at(15.3, 42.3)),
+        ],
+        stages: vec![
+            Stage::Stop { link: 0, s: (66.0, 78.0), side: LANES[0], seconds: (14.0, 90.0) },
+            Stage::Stop { link: 1, s: (82.0, 97.0), side: LANES[0], seconds: (14.0, 90.0) },
+            Stage::Stop { link: 0, s: (68.0, 79.0), side: -HALF - 1.2, seconds: (34.0, 120.0) },
+            Stage::Against { link: 0 },
+            Stage::Against { link: 1 },
+            Stage::Cross { from: area(-9.5, 24.0, -8.0, 38.0), to: area(10.5, 24.0, 12.5, 38.0) },
+            Stage::Cross { from: area(10.5, 24.0, 12.5, 38.0), to: area(-9.5, 24.0, -8.0, 38.0) },
+            Stage::Intrude { from: area(-9.5, 50.0, -8.2, 60.0), area: area(-14.0, 33.0, -11.8, 42.0) },
+            Stage::Loiter { area: area(10.8, 28.0, 14.5, 41.0), seconds: (66.0, 240.0) },
+            Stage::Gather { area: area(10.8, 28.0, 14.5, 41.0), count: (12, 18), seconds: (16.0, 150.0) },
+            Stage::Jam { link: 0, s: 100.0, seconds: (120.0, 420.0) },
+            Stage::Jam { link: 1, s: 140.0, seconds: (120.0, 420.0) },
+        ],
+        watched: vec![
+            watched("count-away", Watch::LineCrossing { from: spot(0.5, 30.0), to: spot(8.5, 30.0) }),
+            watched("count-towards", Watch::LineCrossing { from: spot(-8.0, 28.0), to: spot(-0.5, 28.0) }),
+            watched("lawn", Watch::Intrusion { area: lawn, hold: RuleParams::INTRUSION_HOLD }),
+            watched("square-dwell", Watch::Loitering { area: square.clone(), dwell: RuleParams::LOITERING_DWELL }),
+            watched(
+                "square-crowd",
+                Watch::Crowding { area: square, count: RuleParams::CROWDING_COUNT, hold: RuleParams::CROWDING_HOLD },
+            ),
+            watched(
+                "wrong-away",
+                Watch::WrongWay { area: lane_away.clone(), heading: (spot(4.0, 20.0), spot(4.0, 40.0)) },
+            ),
+            watched(
+                "wrong-towards",
+                Watch::WrongWay { area: lane_towards.clone(), heading: (spot(-4.0, 40.0), spot(-4.0, 20.0)) },
+            ),
+            stopped("stop-away", lane_away.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
+            stopped("stop-towards", lane_towards.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
+            stopped("stop-shoulder", shoulder, ZoneKind::Shoulder, RuleParams::stopped_hold(ZoneKind::Shoulder)),
+            watched("foot-away", pedestrian(&lane_away)),
+            watched("foot-towards", pedestrian(&lane_towards)),
+        ],
+    }
+}
+
+/// The legs of the junction, clockwise from the far one, as unit vectors that leave its middle.
+const LEGS: [(f64, f64); 4] = [(0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0)];
+/// The junction's middle, and how far from it stop lines are.
+const MIDDLE: Spot = Spot::new(0.0, 20.0);
+const BOX: f64 = 8.0;
+/// Stop lines are behind the crossings.
+const STOP: f64 = 12.5;
+/// How far away vehicles come in.
+const REACH: f64 = 90.0;
+
+/// A place `out` metres out on a leg, and `right` metres to the right of one who leaves the junction.
+fn on_leg(leg: usize, out: f64, right: f64) -> Spot {
+    let (x, y) = LEGS[leg];
+    spot(MIDDLE.x + x * out + y * right, MIDDLE.y + y * out - x * right)
+}
+
+/// Approaches are links 0 to 3, exits 4 to 7 (by leg), then twelve ways through.
+fn junction_links() -> Vec<Link> {
+    let approach = |leg: usize| {
+        let way = Way::new(vec![on_leg(leg, REACH, -HALF), on_leg(leg, BOX, -HALF)]);
+        let inflow = if leg.is_multiple_of(2) { 700.0 } else { 450.0 };
+        // The stop line is where crossings begin; behind it the way goes on into the junction.
+        Link { stop_line: Some((REACH - STOP, leg)), ..link(way, inflow) }
+    };
+    let exit = |leg: usize| link(Way::new(vec![on_leg(leg, BOX, HALF), on_leg(leg, REACH, HALF)]), 0.0);
+    let mut links: Vec<Link> = (0..4).map(approach).chain((0..4).map(exit)).collect();
+    for leg in 0..4 {
+        // To the right, straight on, to the left: legs are clockwise, and one who comes in has the last one on the right.
+        for (turn, weight, pace) in [(3, 0.25, 0.5), (2, 0.55, 0.9), (1, 0.2, 0.6)] {
+            let out = (leg + turn) % 4;
+            let (from, to) = (on_leg(leg, BOX, -HALF), on_leg(out, BOX, HALF));
+            let corner = if turn == 2 { from.towards(to, 0.5) } else { corner(leg, out) };
+            let id = links.len();
+            links.push(Link { pace, next: vec![(4 + out, 1.0)], ..link(Way::turn(from, corner, to), 0.0) });
+            links[leg].next.push((id, weight));
+        }
+    }
+    links
+}
+
+/// Where the middles of an approach and of an exit meet.
+fn corner(leg: usize, out: usize) -> Spot {
+    let (from, to) = (on_leg(leg, BOX, -HALF), on_leg(out, BOX, HALF));
+    if LEGS[leg].0 == 0.0 { spot(from.x, to.y) } else { spot(to.x, from.y) }
+}
+
+/// The approach whose queue the camera sees.
+const SEEN: LinkId = 0;
+
+/// A junction of four legs whose signal opens one after the other; the camera hangs at the near leg and looks over the
+/// junction to the far one: its stop line, queue and exit.
+#[must_use]
+pub fn junction() -> Place {
+    let signal = Signal { phases: 4, green_s: 22.0, amber_s: 3.0, clear_s: 2.0 };
+    let approach = area(-7.0, 33.0, 0.0, 50.0);
+    let exit = area(0.0, 33.0, 7.0, 50.0);
+    let crossing = area(-7.0, 28.5, 7.0, 32.0);
+    let corner = area(8.0, 29.0, 14.0, 42.0);
+    let island = area(-15.0, 34.0, -10.5, 46.0);
+    // Longer than the red: who waits for green is no stopped vehicle.
+    let waits = Duration::from_secs(signal.red_s() as u64 + 17);
+    let hold = RuleParams::PEDESTRIAN_HOLD;
+    let pedestrian =
+        |area: &Area| Watch::PedestrianOnCarriageway { area: area.clone(), crossings: vec![crossing.clone()], hold };
+    Place {
+        name: "junction",
+        links: junction_links(),
+        signal: Some(signal),
+        mount: Mount { foot: spot(-1.0, 0.0), height_m: 10.0, aim: spot(-1.0, 31.0), view_deg: 44.0, aspect: ASPECT },
+        walkways: vec![
+            Walkway { spots: vec![spot(9.8, 70.0), spot(9.8, 30.0), spot(40.0, 30.0)], reach_m: 1.0, per_h: 60.0 },
+            Walkway { spots: vec![spot(-8.8, 70.0), spot(-8.8, 30.0), spot(-40.0, 30.0)], reach_m: 0.8, per_h: 60.0 },
+            Walkway {
+                spots: vec![spot(-8.8, 60.0), spot(-8.8, 30.3), spot(9.8, 30.3), spot(9.8, 60.0)],
+                reach_m: 0.9,
+                per_h: 40.0,
+            },
+        ],
+        parked: Vec::new(),
+        stages: vec![
+            Stage::Stop { link: SEEN, s: (REACH - 29.0, REACH - 18.0), side: LANES[0], seconds: (110.0, 240.0) },
+            Stage::Stop { link: 4, s: (7.0, 19.0), side: LANES[0], seconds: (14.0, 90.0) },
+            Stage::Against { link: SEEN },
+            Stage::Against { link: 4 },
+            Stage::Cross { from: area(-9.5, 35.0, -8.0, 45.0), to: area(8.5, 35.0, 10.5, 45.0) },
+            Stage::Cross { from: area(8.5, 35.0, 10.5, 45.0), to: area(-9.5, 35.0, -8.0, 45.0) },
+            Stage::Intrude { from: area(-9.5, 60.0, -8.2, 70.0), area: area(-14.5, 36.0, -11.3, 44.0) },
+            Stage::Loiter { area: area(8.8, 30.0, 13.0, 41.0), seconds: (66.0, 240.0) },
+            Stage::Gather { area: area(8.8, 30.0, 13.0, 41.0), count: (12, 18), seconds: (16.0, 150.0) },
+            Stage::Jam { link: 4, s: 60.0, seconds: (120.0, 420.0) },
+        ],
+        watched: vec![
+            watched("count-in", Watch::LineCrossing { from: spot(-7.6, 33.5), to: spot(0.0, 33.5) }),
+            watched("count-out", Watch::LineCrossing { from: spot(0.0, 36.0), to: spot(7.6, 36.0) }),
+            watched("island", Watch::Intrusion { area: island, hold: RuleParams::INTRUSION_HOLD }),
+            watched("corner-dwell", Watch::Loitering { area: corner.clone(), dwell: RuleParams::LOITERING_DWELL }),
+            watched(
+                "corner-crowd",
+                Watch::Crowding { area: corner, count: RuleParams::CROWDING_COUNT, hold: RuleParams::CROWDING_HOLD },
+            ),
+            watched(
+                "wrong-in",
+                Watch::WrongWay { area: approach.clone(), heading: (spot(-3.5, 48.0), spot(-3.5, 34.0)) },
+            ),
+            watched("wrong-out", Watch::WrongWay { area: exit.clone(), heading: (spot(3.5, 34.0), spot(3.5, 48.0)) }),
+            stopped("stop-in", approach.clone(), ZoneKind::Lane, waits),
+            stopped("stop-out", exit.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
+            watched("foot-in", pedestrian(&approach)),
+            watched("foot-out", pedestrian(&exit)),
+        ],
+    }
+}
+
+/// Every place.
+#[must_use]
+pub fn all() -> Vec<Place> {
+    vec![road(), junction()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_through_the_junction_joins_what_it_connects() {
+        let links = junction_links();
+        for (id, link) in links.iter().enumerate() {
+            for (then, _) in &link.next {
+                let end = link.way.at(link.way.length(), 0.0);
+                let start = links[*then].way.at(0.0, 0.0);
+                assert!(end.spot.distance(start.spot) < 1e-6, "link {id} to {then}");
+                let turned = end.ahead.x * start.ahead.x + end.ahead.y * start.ahead.y;
+                assert!(turned > 0.9, "link {id} to {then} without a kink: {turned}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_near_turn_is_to_the_right() {
+        let links = junction_links();
+        let (right, _) = links[0].next[0];
+        let (straight, _) = links[0].next[1];
+        // From the far leg one comes towards the camera: right is the picture's left.
+        let end = |id: LinkId| links[id].way.at(links[id].way.length(), 0.0).spot;
+        assert!(end(straight).y < MIDDLE.y - 7.0, "{:?}", end(straight));
+        assert!(end(right).x < MIDDLE.x - 7.0, "{:?}", end(right));
+        let length = |id: LinkId| links[id].way.length();
+        let (left, _) = links[0].next[2];
+        assert!(length(right) < length(left), "a right turn is the shorter one");
+    }
+}
