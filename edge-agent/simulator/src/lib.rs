@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod camera;
+pub mod detector;
 pub mod ground;
 pub mod place;
 pub mod places;
