@@ -1,0 +1,147 @@
+//! The rules that watch a place, as a site file would have them: zones are the ground's areas as the camera sees them, numbers
+//! are the defaults.
+
+use std::time::Duration;
+
+use analytics::rules::{RuleParams, RuleSpec};
+use analytics::{Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, Zone, ZoneId, ZoneKind};
+
+use crate::camera::Camera;
+use crate::ground::{Area, Spot};
+use crate::place::{Place, Watch, Watched};
+
+/// One rule for each thing that is watched for.
+///
+/// # Panics
+/// When an area, line or heading of the place is not in view of its camera: places are checked by tests.
+#[must_use]
+pub fn of(place: &Place) -> Vec<RuleSpec> {
+    let camera = Camera::new(place.mount);
+    place.watched.iter().map(|watched| spec(watched, &camera)).collect()
+}
+
+fn spec(watched: &Watched, camera: &Camera) -> RuleSpec {
+    let zone = |area: &Area, kind| zone(watched.id, kind, area, camera);
+    let persons: ClassSet = [Class::Person].into_iter().collect();
+    let (params, classes) = match &watched.watch {
+        Watch::LineCrossing { from, to } => {
+            let id = LineId::new(watched.id).expect("names of places are ids");
+            let line = Line { id, segment: segment(*from, *to, camera), anchor: Anchor::BottomCenter };
+            (RuleParams::LineCrossing { line, hysteresis: RuleParams::HYSTERESIS }, ClassSet::vehicles())
+        }
+        Watch::Intrusion { area, hold } => {
+            (RuleParams::Intrusion { zone: zone(area, ZoneKind::Restricted), hold: *hold }, persons)
+        }
+        Watch::Loitering { area, dwell } => {
+            (RuleParams::Loitering { zone: zone(area, ZoneKind::Area), dwell: *dwell }, persons)
+        }
+        Watch::Crowding { area, count, hold } => {
+            (RuleParams::Crowding { zone: zone(area, ZoneKind::Area), count: *count, hold: *hold }, persons)
+        }
+        Watch::WrongWay { area, heading } => {
+            let zone = Zone { heading: Some(segment(heading.0, heading.1, camera)), ..zone(area, ZoneKind::Lane) };
+            let params = RuleParams::WrongWay {
+                zone,
+                angle_deg: RuleParams::WRONG_WAY_ANGLE_DEG,
+                distance: RuleParams::WRONG_WAY_DISTANCE,
+                hold: RuleParams::WRONG_WAY_HOLD,
+            };
+            (params, ClassSet::vehicles())
+        }
+        Watch::StoppedVehicle { area, kind, hold } => {
+            let params = RuleParams::StoppedVehicle {
+                zone: zone(area, *kind),
+                speed: RuleParams::STOPPED_SPEED,
+                travel: RuleParams::STOPPED_TRAVEL,
+                hold: *hold,
+            };
+            (params, ClassSet::vehicles())
+        }
+        Watch::PedestrianOnCarriageway { area, crossings, hold } => {
+            let crossings = crossings.iter().map(|area| zone(area, ZoneKind::Crossing)).collect();
+            (RuleParams::PedestrianOnCarriageway { zone: zone(area, ZoneKind::Lane), crossings, hold: *hold }, persons)
+        }
+    };
+    RuleSpec {
+        id: RuleId::new(watched.id).expect("names of places are ids"),
+        severity: params.kind().default_severity(),
+        // Nothing is withheld: every false alarm and every repeat counts.
+        cooldown: Duration::ZERO,
+        classes,
+        include_riders: false,
+        schedule: None,
+        params,
+    }
+}
+
+fn segment(from: Spot, to: Spot, camera: &Camera) -> Segment {
+    let inside = |spot| {
+        let point = camera.point(spot, 0.0).expect("lines are ahead of the camera");
+        Point::new(point.x.clamp(0.0, 1.0), point.y.clamp(0.0, 1.0))
+    };
+    Segment::new(inside(from), inside(to)).expect("lines have a length in view")
+}
+
+fn zone(id: &str, kind: ZoneKind, area: &Area, camera: &Camera) -> Zone {
+    let corners = area.0.iter().map(|spot| camera.point(*spot, 0.0).expect("areas are ahead of the camera")).collect();
+    let polygon = Polygon::new(clipped(corners)).expect("areas are in view");
+    Zone {
+        id: ZoneId::new(id).expect("names of places are ids"),
+        kind,
+        polygon,
+        heading: None,
+        anchor: Anchor::BottomCenter,
+    }
+}
+
+/// The part of a polygon that is in the picture (Sutherland, Hodgman: Reentrant polygon clipping, CACM 1974).
+fn clipped(mut corners: Vec<Point>) -> Vec<Point> {
+    let sides: [fn(Point) -> f32; 4] = [|p| p.x, |p| 1.0 - p.x, |p| p.y, |p| 1.0 - p.y];
+    for inside in sides {
+        let all = std::mem::take(&mut corners);
+        for (index, &to) in all.iter().enumerate() {
+            let from = all[(index + all.len() - 1) % all.len()];
+            let (a, b) = (inside(from), inside(to));
+            if (a < 0.0) != (b < 0.0) {
+                let share = a / (a - b);
+                corners.push(Point::new(from.x + (to.x - from.x) * share, from.y + (to.y - from.y) * share));
+            }
+            if b >= 0.0 {
+                corners.push(to);
+            }
+        }
+    }
+    // What was cut at the edge may be off it by rounding.
+    corners.iter().map(|p| Point::new(p.x.clamp(0.0, 1.0), p.y.clamp(0.0, 1.0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::places;
+
+    #[test]
+    fn every_place_can_be_watched() {
+        for place in places::all() {
+            let rules = of(&place);
+            assert_eq!(rules.len(), place.watched.len());
+            let zones = rules.iter().filter_map(|rule| rule.params.zone());
+            for zone in zones {
+                let corners = zone.polygon.corners();
+                let (mut low, mut high) = (f32::MAX, f32::MIN);
+                for corner in corners {
+                    (low, high) = (low.min(corner.x), high.max(corner.x));
+                }
+                assert!(high - low > 0.04, "{} of {} is wide enough to be drawn: {corners:?}", zone.id, place.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_picture_is_cut_off() {
+        let p = Point::new;
+        let cut = clipped(vec![p(-0.5, 0.2), p(0.5, 0.2), p(0.5, 0.8), p(-0.5, 0.8)]);
+        let polygon = Polygon::new(cut).expect("inside");
+        assert!(polygon.contains(p(0.25, 0.5)) && polygon.contains(p(0.01, 0.5)) && !polygon.contains(p(0.6, 0.5)));
+    }
+}

@@ -1,0 +1,230 @@
+//! What truly happened: each rule's definition, judged on the ground, in metres, of what the world knows.
+//!
+//! Every definition is taken three times. *Nominal* is the catalogue's and says when an incident begins and ends. *Sure* is
+//! stricter by a margin: what holds so must be found. *Possible* is laxer: what holds so may be found, and is then no false
+//! alarm. An incident that was possible but not sure is in doubt ([`Incident::is_sure`]) and counts neither way: a
+//! detector's boxes cannot tell one metre from the other at forty metres. The definitions in full are in
+//! `docs/simulator.md`.
+
+mod judge;
+mod run;
+
+use std::collections::BTreeMap;
+
+use analytics::{Class, Direction, Kind};
+
+use self::judge::{Grade, Present, needs};
+use self::run::Run;
+use crate::camera::Camera;
+use crate::ground::Spot;
+use crate::place::{Watch, Watched};
+use crate::traffic::TICK_S;
+use crate::vehicle::{ActorId, Held};
+use crate::world::World;
+
+/// Something that truly happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// The rule that should find it.
+    pub rule: &'static str,
+    /// The kind.
+    pub kind: Kind,
+    /// When it began, in seconds of the world.
+    pub start_s: f64,
+    /// When it was over.
+    pub end_s: f64,
+    /// It must be found; otherwise it may.
+    pub is_sure: bool,
+    /// Of whom, when it is of one.
+    pub actor: Option<ActorId>,
+    /// Crossings only.
+    pub direction: Option<Direction>,
+}
+
+/// The truth of one world as it goes on.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    camera: Camera,
+    watched: Vec<Watched>,
+    /// By watched thing, by actor (zero for the area as a whole).
+    runs: Vec<BTreeMap<ActorId, Run>>,
+    /// Where vehicles were a step ago, for lines.
+    before: BTreeMap<ActorId, Spot>,
+    present: Vec<Present>,
+    incidents: Vec<Incident>,
+}
+
+/// The kind that a rule of this watch has.
+fn kind(watch: &Watch) -> Kind {
+    match watch {
+        Watch::LineCrossing { .. } => Kind::LineCrossing,
+        Watch::Intrusion { .. } => Kind::Intrusion,
+        Watch::Loitering { .. } => Kind::Loitering,
+        Watch::Crowding { .. } => Kind::Crowding,
+        Watch::WrongWay { .. } => Kind::WrongWay,
+        Watch::StoppedVehicle { .. } => Kind::StoppedVehicle,
+        Watch::PedestrianOnCarriageway { .. } => Kind::PedestrianOnCarriageway,
+    }
+}
+
+impl Truth {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(world: &World) -> Self {
+        let watched = world.place().watched.clone();
+        let runs = vec![BTreeMap::new(); watched.len()];
+        let camera = Camera::new(world.place().mount);
+        Self { camera, watched, runs, before: BTreeMap::new(), present: Vec::new(), incidents: Vec::new() }
+    }
+
+    /// Takes note of one step of the world.
+    pub fn observe(&mut self, world: &World) {
+        let now = world.seconds();
+        self.look(world);
+        for index in 0..self.watched.len() {
+            if let Watch::LineCrossing { from, to } = self.watched[index].watch {
+                self.cross(index, from, to, now);
+            } else {
+                self.judge(index, now);
+            }
+        }
+        self.before.clear();
+        self.before.extend(self.present.iter().filter(|one| one.class.is_vehicle()).map(|one| (one.actor, one.spot)));
+    }
+
+    /// All that happened, by its beginning.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Incident> {
+        for index in 0..self.watched.len() {
+            for (actor, run) in std::mem::take(&mut self.runs[index]) {
+                self.end(index, actor, &run);
+            }
+        }
+        self.incidents.sort_by(|a, b| a.start_s.total_cmp(&b.start_s).then(a.rule.cmp(b.rule)));
+        self.incidents
+    }
+
+    /// Who is in the picture.
+    fn look(&mut self, world: &World) {
+        self.present.clear();
+        let camera = &self.camera;
+        let is_seen = |spot: Spot| {
+            let inside = |at: f32| (0.0..=1.0).contains(&at);
+            camera.point(spot, 0.0).is_some_and(|point| inside(point.x) && inside(point.y))
+        };
+        for vehicle in world.traffic().vehicles() {
+            let (before, pose) = vehicle.poses;
+            if is_seen(pose.spot) {
+                let cause = cause(world, vehicle.held);
+                let velocity =
+                    Spot::new((pose.spot.x - before.spot.x) / TICK_S, (pose.spot.y - before.spot.y) / TICK_S);
+                self.present.push(Present {
+                    actor: vehicle.id,
+                    class: vehicle.class,
+                    spot: pose.spot,
+                    velocity,
+                    length_m: vehicle.length_m,
+                    cause,
+                });
+            }
+        }
+        for walker in world.walkers() {
+            let spot = walker.poses.1.spot;
+            if is_seen(spot) {
+                let (class, velocity) = (Class::Person, Spot::default());
+                self.present.push(Present {
+                    actor: walker.id,
+                    class,
+                    spot,
+                    velocity,
+                    length_m: 0.5,
+                    cause: Held::Free,
+                });
+            }
+        }
+    }
+
+    fn judge(&mut self, index: usize, now: f64) {
+        let watch = &self.watched[index].watch;
+        let runs = &mut self.runs[index];
+        if let Watch::Crowding { area, count, .. } = watch {
+            let grade = judge::crowd(&self.present, area, *count);
+            if grade > Grade::No {
+                runs.entry(0).or_insert_with(|| Run::new(now)).note(now, grade, Spot::default());
+            }
+        } else {
+            let queue = judge::queue(&self.present, watch);
+            for one in &self.present {
+                let grade = judge::of(one, watch, queue);
+                if grade > Grade::No {
+                    runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot);
+                }
+            }
+        }
+        let bridge = needs(watch).bridge_s;
+        let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > bridge).collect();
+        for (actor, run) in over {
+            self.end(index, actor, &run);
+        }
+    }
+
+    fn end(&mut self, index: usize, actor: ActorId, run: &Run) {
+        let Watched { id, watch } = &self.watched[index];
+        let needs = needs(watch);
+        if run.last - run.first >= needs.possible_s {
+            self.incidents.push(Incident {
+                rule: id,
+                kind: kind(watch),
+                start_s: run.nominal.unwrap_or(run.first),
+                end_s: run.last,
+                is_sure: run.sure_s >= needs.sure_s && run.sure_way_m() >= needs.sure_m,
+                actor: (actor > 0).then_some(actor),
+                direction: None,
+            });
+        }
+    }
+
+    /// Vehicles whose middle passed the line in this step; a crossing lasts from the front to the rear.
+    fn cross(&mut self, index: usize, from: Spot, to: Spot, now: f64) {
+        let line = Spot::new(to.x - from.x, to.y - from.y);
+        let length = line.x.hypot(line.y);
+        let offset = |spot: Spot| (line.x * (spot.y - from.y) - line.y * (spot.x - from.x)) / length;
+        for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
+            let Some(before) = self.before.get(&one.actor) else { continue };
+            let (was, is) = (offset(*before), offset(one.spot));
+            let along = (line.x * (one.spot.x - from.x) + line.y * (one.spot.y - from.y)) / (length * length);
+            if (was > 0.0) == (is > 0.0) || !(-0.05..=1.05).contains(&along) {
+                continue;
+            }
+            let speed = (one.velocity.x.hypot(one.velocity.y)).max(0.3);
+            let half_s = one.length_m / 2.0 / speed;
+            let direction = if is < 0.0 { Direction::LeftToRight } else { Direction::RightToLeft };
+            self.incidents.push(Incident {
+                rule: self.watched[index].id,
+                kind: Kind::LineCrossing,
+                start_s: now - half_s,
+                end_s: now + half_s,
+                is_sure: (0.03..=0.97).contains(&along),
+                actor: Some(one.actor),
+                direction: Some(direction),
+            });
+        }
+    }
+}
+
+/// Why a vehicle does not move. One behind others waits for what the first of them waits for when that is a lamp or a jam;
+/// else it is held by them, however the first came to stand.
+fn cause(world: &World, held: Held) -> Held {
+    let mut first = held;
+    for _ in 0..40 {
+        let Held::By(other) = first else { break };
+        match world.traffic().vehicle(other) {
+            Some(vehicle) => first = vehicle.held,
+            None => break,
+        }
+    }
+    if first == Held::Lamp { first } else { held }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! A stretch of time in which something held of someone.
+
+use super::judge::Grade;
+use crate::ground::Spot;
+use crate::traffic::TICK_S;
+
+/// From when until when something was possible, and for how much of it sure.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    /// First possible.
+    pub(super) first: f64,
+    /// First by the nominal definition.
+    pub(super) nominal: Option<f64>,
+    /// Last possible.
+    pub(super) last: f64,
+    /// How long it was sure.
+    pub(super) sure_s: f64,
+    /// Where it was first and last sure.
+    sure: Option<(Spot, Spot)>,
+}
+
+impl Run {
+    pub(super) fn new(now: f64) -> Self {
+        Self { first: now, nominal: None, last: now, sure_s: 0.0, sure: None }
+    }
+
+    pub(super) fn note(&mut self, now: f64, grade: Grade, spot: Spot) {
+        self.last = now;
+        if grade >= Grade::Nominal {
+            self.nominal.get_or_insert(now);
+        }
+        if grade == Grade::Sure {
+            self.sure_s += TICK_S;
+            self.sure = Some((self.sure.map_or(spot, |(first, _)| first), spot));
+        }
+    }
+
+    /// How far it went while it was sure, in metres.
+    pub(super) fn sure_way_m(&self) -> f64 {
+        self.sure.map_or(0.0, |(first, last)| first.distance(last))
+    }
+}
