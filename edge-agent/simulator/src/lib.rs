@@ -15,6 +15,7 @@ pub mod camera;
 pub mod detector;
 pub mod feed;
 pub mod ground;
+pub mod mot;
 pub mod place;
 pub mod places;
 pub mod random;

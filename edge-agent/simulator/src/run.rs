@@ -1,10 +1,13 @@
 //! Camera-hours through the core, scored against the truth.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
+use analytics::rules::RuleSpec;
 use analytics::track::TrackerParams;
 use analytics::{Core, Event, Phase, WallTime};
-use evaluation::incidents::{Detail, FoundIncident, Observed, Report, ScoreParams, TruthIncident, Verdict, score};
+use evaluation::incidents::{Detail, FoundIncident, Observed, Report, Row, ScoreParams, TruthIncident, Verdict, score};
 
 use crate::detector::{Condition, DetectorParams};
 use crate::feed::{Feed, FeedParams};
@@ -49,6 +52,8 @@ pub struct Hour {
     pub events: Vec<Event>,
     /// When it began, by the events' clock.
     pub began_at: WallTime,
+    /// The rules that watched.
+    pub rules: Vec<RuleSpec>,
     /// What truly happened.
     pub truth: Vec<Incident>,
     /// Frames, and boxes reported in them.
@@ -73,9 +78,10 @@ pub fn feed(params: &HourParams) -> Feed {
 #[must_use]
 pub fn hour(params: &HourParams) -> Hour {
     let mut feed = feed(params);
+    let rules = rules::of(&params.place);
     let mut core = Core::new(CoreParams {
         tracker: TrackerParams::default(),
-        rules: rules::of(&params.place),
+        rules: rules.clone(),
         incidents: IncidentParams::default(),
         id_seed: params.seed,
     });
@@ -89,7 +95,7 @@ pub fn hour(params: &HourParams) -> Hour {
     }
     events.extend(core.finish());
     let name = format!("{}-{:x}", params.place.name, params.seed);
-    Hour { name, seconds: params.seconds, events, began_at, truth: feed.finish(), frames, boxes }
+    Hour { name, seconds: params.seconds, events, began_at, rules, truth: feed.finish(), frames, boxes }
 }
 
 /// The incidents that the events tell of, in seconds of the hour.
@@ -130,7 +136,9 @@ fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
     }
 }
 
-/// What became of what one hour's core said, against its truth.
+/// What became of what the cores said, against the truth.
+///
+/// False alarms are per camera-day of the cameras that have the rule.
 #[derive(Debug, Clone, Default)]
 pub struct Scored {
     /// The sure incidents.
@@ -139,8 +147,10 @@ pub struct Scored {
     pub found: Vec<FoundIncident>,
     /// How many found incidents were in doubt: neither right nor wrong.
     pub in_doubt: u64,
-    /// Hours of a camera.
+    /// Hours of a camera, all together.
     pub hours: f64,
+    /// Hours by rule and by kind (on the wire).
+    hours_of: BTreeMap<String, f64>,
 }
 
 impl Scored {
@@ -148,8 +158,8 @@ impl Scored {
     pub fn add(&mut self, hour: &Hour) {
         let found = found(hour);
         let all: Vec<TruthIncident> = hour.truth.iter().map(|incident| truth_of(hour, incident)).collect();
-        let observed = Observed::CameraHours(hour.seconds / 3600.0);
-        let report = score(&all, &[], &found, &observed, ScoreParams::default());
+        let hours = hour.seconds / 3600.0;
+        let report = score(&all, &[], &found, &Observed::CameraHours(hours), ScoreParams::default());
         for (found, verdict) in found.into_iter().zip(&report.verdicts) {
             match verdict {
                 Verdict::Detected(j) | Verdict::Duplicate(j) if !hour.truth[*j].is_sure => self.in_doubt += 1,
@@ -158,12 +168,51 @@ impl Scored {
         }
         let sure = all.into_iter().zip(&hour.truth).filter(|(_, incident)| incident.is_sure);
         self.truth.extend(sure.map(|(truth, _)| truth));
-        self.hours += hour.seconds / 3600.0;
+        self.hours += hours;
+        let mut kinds = BTreeSet::new();
+        for rule in &hour.rules {
+            *self.hours_of.entry(rule.id.to_string()).or_default() += hours;
+            kinds.insert(rule.params.kind().wire_label());
+        }
+        for kind in kinds {
+            *self.hours_of.entry(kind.to_owned()).or_default() += hours;
+        }
     }
 
-    /// The figures by rule.
+    /// The figures of all together, and every verdict.
     #[must_use]
     pub fn report(&self) -> Report {
         score(&self.truth, &[], &self.found, &Observed::CameraHours(self.hours), ScoreParams::default())
+    }
+
+    /// The figures by rule, by kind and name. A rule that nothing was true or found of has no row.
+    #[must_use]
+    pub fn by_rule(&self) -> Vec<Row> {
+        self.rows(|truth| truth.detail.rule.clone().unwrap_or_default(), |found| found.rule.clone())
+    }
+
+    /// The figures by kind.
+    #[must_use]
+    pub fn by_kind(&self) -> Vec<Row> {
+        let rows = self.rows(|truth| truth.kind.clone(), |found| found.kind.clone());
+        rows.into_iter().map(|row| Row { rule: None, ..row }).collect()
+    }
+
+    fn rows(
+        &self,
+        of_truth: impl Fn(&TruthIncident) -> String,
+        of_found: impl Fn(&FoundIncident) -> String,
+    ) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (name, hours) in &self.hours_of {
+            let truth: Vec<_> = self.truth.iter().filter(|truth| of_truth(truth) == *name).cloned().collect();
+            let found: Vec<_> = self.found.iter().filter(|found| of_found(found) == *name).cloned().collect();
+            let kind = truth.first().map(|truth| truth.kind.clone());
+            let Some(kind) = kind.or_else(|| found.first().map(|found| found.kind.clone())) else { continue };
+            let report = score(&truth, &[], &found, &Observed::CameraHours(*hours), ScoreParams::default());
+            rows.push(Row { kind: Some(kind), rule: Some(name.clone()), ..report.total });
+        }
+        rows.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.rule.cmp(&b.rule)));
+        rows
     }
 }

@@ -23,7 +23,7 @@ pub struct Deed {
 pub fn deeds(place: &Place, seconds: f64, mean_gap_s: f64, chance: &mut Chance) -> Vec<Deed> {
     let weights: Vec<f64> = place.stages.iter().map(Stage::weight).collect();
     let mut all = Vec::new();
-    if !mean_gap_s.is_finite() {
+    if !mean_gap_s.is_finite() || weights.is_empty() {
         return all;
     }
     // First the road fills up.

@@ -59,7 +59,7 @@ pub(super) fn needs(watch: &Watch) -> Needs {
         Watch::Crowding { hold, .. } => held(*hold, 1.0),
         Watch::StoppedVehicle { hold, .. } => held(*hold, 1.0),
         Watch::WrongWay { .. } => {
-            Needs { possible_s: AGAINST.1 / 2.0, sure_s: AGAINST.1 + LONGER_S, sure_m: AGAINST.0 + 2.0, bridge_s: 0.5 }
+            Needs { possible_s: AGAINST.1 / 2.0, sure_s: AGAINST.1 + LONGER_S, sure_m: AGAINST.0 + 1.0, bridge_s: 0.5 }
         }
     }
 }

@@ -42,7 +42,8 @@ fn what_is_staged_is_true_and_nothing_else() {
         (Kind::PedestrianOnCarriageway, |stage| matches!(stage, Stage::Cross { .. })),
         (Kind::Intrusion, |stage| matches!(stage, Stage::Intrude { .. })),
     ] {
-        let incidents = truths(lonely(places::road(), is_wanted), 1800.0);
+        let place = if wanted == Kind::Intrusion { places::square() } else { places::road() };
+        let incidents = truths(lonely(place, is_wanted), 1800.0);
         let sure = kinds(&incidents);
         assert!(sure.contains(&wanted), "{wanted}: {incidents:#?}");
         let other = sure.iter().find(|kind| **kind != wanted && **kind != Kind::LineCrossing);
@@ -52,7 +53,7 @@ fn what_is_staged_is_true_and_nothing_else() {
 
 #[test]
 fn a_gathering_is_a_crowd_of_people_who_loiter() {
-    let incidents = truths(lonely(places::road(), |stage| matches!(stage, Stage::Gather { .. })), 2400.0);
+    let incidents = truths(lonely(places::square(), |stage| matches!(stage, Stage::Gather { .. })), 2400.0);
     assert!(kinds(&incidents).contains(&Kind::Crowding), "{incidents:#?}");
 }
 
