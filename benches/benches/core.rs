@@ -10,9 +10,9 @@ use std::time::Duration;
 use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::track::TrackerParams;
-use analytics::{CameraId, Core, Detection, LocalTime};
+use analytics::{CameraId, Core, Detection};
 use benches::rules::all_seven;
-use benches::traffic::{self, ASPECT};
+use benches::traffic;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const FRAMES: usize = 300;
@@ -22,6 +22,7 @@ fn core() -> Core {
         tracker: TrackerParams::default(),
         rules: all_seven(),
         incidents: IncidentParams::default(),
+        ground: None,
         id_seed: 7,
     })
 }
@@ -29,8 +30,7 @@ fn core() -> Core {
 fn assert_every_rule_speaks(camera: &CameraId, detections: &[Vec<Detection>]) {
     let mut core = core();
     let steps = detections.iter().enumerate();
-    let events =
-        steps.flat_map(|(frame, seen)| core.step(traffic::stamp(camera, frame), LocalTime::MONDAY, ASPECT, seen).1);
+    let events = steps.flat_map(|(frame, seen)| core.step(traffic::look(camera, frame, seen)).1);
     let spoke: BTreeSet<&str> = events.map(|event| event.rule.kind.wire_label()).collect();
     assert_eq!(spoke.len(), 7, "only these rules found something: {spoke:?}");
 }
@@ -48,7 +48,7 @@ fn step(c: &mut Criterion) {
                 core,
                 |core| {
                     for (frame, seen) in detections.iter().enumerate() {
-                        black_box(core.step(traffic::stamp(&camera, frame), LocalTime::MONDAY, ASPECT, seen));
+                        black_box(core.step(traffic::look(&camera, frame, seen)));
                     }
                 },
                 BatchSize::LargeInput,

@@ -9,9 +9,9 @@ use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
 use analytics::track::TrackerParams;
-use analytics::{CameraId, Core, LocalTime};
+use analytics::{CameraId, Core};
 use benches::rules::{all_seven, many};
-use benches::traffic::{self, ASPECT};
+use benches::traffic;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const OBJECTS: usize = 50;
@@ -19,7 +19,7 @@ const FRAMES: usize = 300;
 
 fn core(rules: Vec<RuleSpec>) -> Core {
     let (tracker, incidents) = (TrackerParams::default(), IncidentParams::default());
-    Core::new(CoreParams { tracker, rules, incidents, id_seed: 7 })
+    Core::new(CoreParams { tracker, rules, incidents, ground: None, id_seed: 7 })
 }
 
 fn judge(c: &mut Criterion) {
@@ -36,7 +36,7 @@ fn judge(c: &mut Criterion) {
                 || core(rules.clone()),
                 |core| {
                     for (frame, seen) in detections.iter().enumerate() {
-                        black_box(core.step(traffic::stamp(&camera, frame), LocalTime::MONDAY, ASPECT, seen));
+                        black_box(core.step(traffic::look(&camera, frame, seen)));
                     }
                 },
                 BatchSize::LargeInput,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use analytics::{BBox, CameraId, Class, Confidence, Detection, FrameStamp, MediaTime, WallTime};
+use analytics::{BBox, CameraId, Class, Confidence, Detection, FrameStamp, LocalTime, Look, MediaTime, WallTime};
 
 use crate::numbers::Numbers;
 
@@ -101,6 +101,12 @@ pub fn detections(objects: usize, frames: usize) -> Vec<Vec<Detection>> {
             seen
         })
         .collect()
+}
+
+/// What was seen in frame `frame`.
+#[must_use]
+pub fn look<'a>(camera: &CameraId, frame: usize, detections: &'a [Detection]) -> Look<'a> {
+    Look { stamp: stamp(camera, frame), local: LocalTime::MONDAY, aspect: ASPECT, detections }
 }
 
 /// The stamp of frame `frame`.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
-use analytics::{CameraId, Core, Detection, Event, FrameStamp, MediaTime, Scene};
+use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +101,9 @@ impl CameraCore {
     pub fn step(&mut self, analysed: Analysed, time_quality: TimeQuality) -> (Scene, Vec<Draft>) {
         self.rate.tick(analysed.stamp.pts);
         let local = self.params.calendar.local(analysed.stamp.captured_at);
-        let (scene, events) = self.core.step(analysed.stamp, local, analysed.picture.aspect(), &analysed.detections);
+        let aspect = analysed.picture.aspect();
+        let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections };
+        let (scene, events) = self.core.step(look);
         (scene, self.drafts(&events, time_quality))
     }
 

@@ -155,7 +155,13 @@ pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
         confirm_after: of_camera.confirm_after.unwrap_or(built_in.confirm_after),
         lost_for: of_camera.lost_for.unwrap_or(built_in.lost_for),
     };
-    CoreParams { tracker, rules: camera.rules.clone(), incidents: IncidentParams::default(), id_seed }
+    CoreParams {
+        tracker,
+        rules: camera.rules.clone(),
+        incidents: IncidentParams::default(),
+        ground: camera.places.ground.clone(),
+        id_seed,
+    }
 }
 
 /// The model as messages name it.

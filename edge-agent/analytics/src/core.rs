@@ -1,8 +1,12 @@
 //! One camera's core: tracker, stitcher, rules and incidents in a row.
 
+use std::time::Duration;
+
 use crate::detection::Detection;
 use crate::event::Event;
+use crate::ground::Ground;
 use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
+use crate::record::{Chunk, Recorder};
 use crate::rules::{self, Rule, RuleSpec};
 use crate::scene::Scene;
 use crate::schedule::{LocalTime, Schedule};
@@ -19,14 +23,31 @@ pub struct CoreParams {
     pub rules: Vec<RuleSpec>,
     /// How findings become incidents.
     pub incidents: IncidentParams,
+    /// Where what it sees lies on the ground; calibrated cameras only.
+    pub ground: Option<Ground>,
     /// Seed of event and incident ids: random per session in `run`, fixed in `replay`.
     pub id_seed: u64,
+}
+
+/// What one analysed frame brings to a core.
+#[derive(Debug, Clone)]
+pub struct Look<'a> {
+    /// Which frame.
+    pub stamp: FrameStamp,
+    /// What the site's clock showed when it was captured.
+    pub local: LocalTime,
+    /// The picture's width over its height.
+    pub aspect: f32,
+    /// What was seen in it.
+    pub detections: &'a [Detection],
 }
 
 /// One camera's core. Lives as long as the camera's session; owned by one task.
 pub struct Core {
     tracker: Tracker,
     judge: Judge,
+    recorder: Option<Recorder>,
+    full_chunk: Option<Chunk>,
 }
 
 impl Core {
@@ -35,7 +56,9 @@ impl Core {
     pub fn new(params: CoreParams) -> Self {
         Self {
             tracker: Tracker::new(params.tracker),
-            judge: Judge::new(params.rules, params.incidents, params.id_seed),
+            judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
+            recorder: None,
+            full_chunk: None,
         }
     }
 
@@ -44,19 +67,28 @@ impl Core {
         self.judge.restore(open);
     }
 
-    /// Takes the detections of one frame; frames come in ascending `pts`. `local` is what the site's clock showed when it
-    /// was captured, `aspect` the picture's width over its height. Returns the scene as rules saw it ([`Stitcher`]) and
-    /// what happened in it.
-    pub fn step(
-        &mut self,
-        stamp: FrameStamp,
-        local: LocalTime,
-        aspect: f32,
-        detections: &[Detection],
-    ) -> (Scene, Vec<Event>) {
-        let mut scene = self.tracker.update(stamp, aspect, detections);
-        let events = self.judge.step(&mut scene, local);
+    /// Takes one frame; frames come in ascending `pts`. Returns the scene as rules saw it ([`Stitcher`]) and what happened
+    /// in it.
+    pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
+        let mut scene = self.tracker.update(look.stamp, look.aspect, look.detections);
+        self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
+        let events = self.judge.step(&mut scene, look.local);
         (scene, events)
+    }
+
+    /// From now on its scenes are recorded, in chunks of about `every`.
+    pub fn record(&mut self, every: Duration) {
+        self.recorder = Some(Recorder::new(every));
+    }
+
+    /// The recorded scenes that the last step completed a chunk of.
+    pub fn full_chunk(&mut self) -> Option<Chunk> {
+        self.full_chunk.take()
+    }
+
+    /// The recorded scenes that no chunk held yet.
+    pub fn last_chunk(&mut self) -> Option<Chunk> {
+        self.recorder.as_mut().and_then(Recorder::finish)
     }
 
     /// Ends what is open: the clip is over.
@@ -67,6 +99,7 @@ impl Core {
 
 /// All of the core that follows the tracker: scenes in, events out.
 pub struct Judge {
+    ground: Option<Ground>,
     stitcher: Stitcher,
     watches: Vec<Watch>,
     incidents: Incidents,
@@ -106,6 +139,7 @@ impl Judge {
     #[must_use]
     pub fn new(rules: Vec<RuleSpec>, incidents: IncidentParams, id_seed: u64) -> Self {
         Self {
+            ground: None,
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
             watches: rules.into_iter().map(Watch::new).collect(),
@@ -118,10 +152,22 @@ impl Judge {
         self.incidents.restore(open);
     }
 
-    /// Renumbers the scene so that an object keeps its number, and judges it. Scenes come in ascending `pts`; `local` is
+    /// The same for a calibrated camera.
+    #[must_use]
+    pub fn on_ground(mut self, ground: Option<Ground>) -> Self {
+        self.ground = ground;
+        self
+    }
+
+    /// Renumbers the scene so that an object keeps its number, places it on the ground, and judges it. Scenes come in ascending `pts`; `local` is
     /// what the site's clock showed.
     pub fn step(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
         self.stitcher.stitch(scene);
+        if let Some(ground) = &self.ground {
+            for track in &mut scene.tracks {
+                track.ground = ground.at(track.bbox.bottom_center());
+            }
+        }
         let incidents = &self.incidents;
         let look = |watch| Watch::look(watch, scene, local, incidents);
         let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();

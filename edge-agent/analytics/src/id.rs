@@ -60,6 +60,8 @@ id! {
     ZoneId;
     /// One line of a camera.
     LineId;
+    /// One traffic signal (a head, or all heads of one phase) as a camera's rules refer to it.
+    SignalId;
 }
 
 #[cfg(test)]

@@ -11,15 +11,18 @@
 //! - Per-track state dies with its track.
 #![forbid(unsafe_code)]
 
+pub mod calibration;
 pub mod class;
 pub mod core;
 pub mod detection;
 pub mod event;
 pub mod finding;
 pub mod geometry;
+pub mod ground;
 pub mod id;
 pub mod incident;
 pub mod kind;
+pub mod record;
 pub mod rules;
 pub mod scene;
 pub mod schedule;
@@ -29,14 +32,15 @@ pub mod track;
 pub mod zone;
 
 pub use crate::class::{Class, ClassSet};
-pub use crate::core::Core;
+pub use crate::core::{Core, Look};
 pub use crate::detection::{Confidence, Detection};
 pub use crate::event::{Event, Phase};
 pub use crate::finding::{Direction, Finding, Measure, Subject};
 pub use crate::geometry::{BBox, Point, Polygon, Segment};
-pub use crate::id::{BoxId, CameraId, LineId, RuleId, SiteId, ZoneId};
+pub use crate::ground::{Ground, GroundPoint, Length, Speed, Unit};
+pub use crate::id::{BoxId, CameraId, LineId, RuleId, SignalId, SiteId, ZoneId};
 pub use crate::kind::{Kind, Severity, Text};
-pub use crate::scene::{Scene, Track, TrackId, TrackState};
+pub use crate::scene::{Scene, Signal, SignalState, Track, TrackId, TrackState};
 pub use crate::schedule::{LocalTime, Schedule};
 pub use crate::time::{FrameStamp, MediaTime, WallTime};
 pub use crate::zone::{Anchor, Line, Zone, ZoneKind};

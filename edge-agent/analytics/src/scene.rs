@@ -5,6 +5,8 @@ use std::fmt;
 use crate::class::Class;
 use crate::detection::Confidence;
 use crate::geometry::{BBox, Point};
+use crate::ground::GroundPoint;
+use crate::id::SignalId;
 use crate::time::{FrameStamp, MediaTime};
 
 /// Number of a track, from a counter per camera that starts at 1 and never repeats within a session.
@@ -58,6 +60,32 @@ pub struct Track {
     pub rider_of: Option<TrackId>,
     /// Where it stood, oldest first, thinned; bounded.
     pub path: Vec<PathPoint>,
+    /// Where its bottom centre is on the ground; calibrated cameras only.
+    pub ground: Option<GroundPoint>,
+}
+
+/// What a traffic signal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SignalState {
+    /// Go.
+    Green,
+    /// About to change.
+    Amber,
+    /// Stop.
+    Red,
+    /// Not known: dark, flashing, hidden, or its source is silent.
+    Unknown,
+}
+
+/// A traffic signal as it was at a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// Its name in the site file.
+    pub id: SignalId,
+    /// What it shows.
+    pub state: SignalState,
+    /// Since when it has shown that.
+    pub since: MediaTime,
 }
 
 /// Everything rules may know about one analysed frame.
@@ -71,9 +99,23 @@ pub struct Scene {
     pub tracks: Vec<Track>,
     /// Tracks that ended since the last scene; they are not in `tracks` and never come back.
     pub ended: Vec<TrackId>,
+    /// The traffic signals of the camera, by id.
+    pub signals: Vec<Signal>,
 }
 
 impl Scene {
+    /// The tracks of one frame, by ascending id, and nothing else.
+    #[must_use]
+    pub const fn new(stamp: FrameStamp, aspect: f32, tracks: Vec<Track>, ended: Vec<TrackId>) -> Self {
+        Self { stamp, aspect, tracks, ended, signals: Vec::new() }
+    }
+
+    /// What the signal with this id shows.
+    #[must_use]
+    pub fn signal(&self, id: &SignalId) -> Option<&Signal> {
+        self.signals.iter().find(|signal| signal.id == *id)
+    }
+
     /// The track with this id.
     #[must_use]
     pub fn track(&self, id: TrackId) -> Option<&Track> {

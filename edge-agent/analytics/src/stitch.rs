@@ -231,6 +231,7 @@ mod tests {
             first_seen: at(first),
             last_seen: at(last),
             rider_of: None,
+            ground: None,
             path: Vec::new(),
         }
     }
@@ -242,7 +243,7 @@ mod tests {
             pts: MediaTime::from_nanos(millis * 1_000_000),
             captured_at: WallTime::UNIX_EPOCH,
         };
-        Scene { stamp, aspect: 1.0, tracks, ended: ended.iter().copied().map(TrackId).collect() }
+        Scene::new(stamp, 1.0, tracks, ended.iter().copied().map(TrackId).collect())
     }
 
     fn numbers(stitcher: &mut Stitcher, mut scene: Scene) -> (Vec<u64>, Vec<u64>) {

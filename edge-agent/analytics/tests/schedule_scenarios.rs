@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::schedule::{Holidays, Hours, Schedule, Weekdays, Window};
-use analytics::{Class, Event, LocalTime, Phase, Point, Scene, Segment, ZoneKind};
+use analytics::{Class, Event, Length, LocalTime, Phase, Point, Scene, Segment, Speed, ZoneKind};
 use scenario::{Actor, RATES, left_open, line, measured, one_incident, phases, rule, scenes, seconds, zone};
 
 /// Armed from one minute of media time to another; media time begins at midnight.
@@ -98,8 +98,8 @@ fn one_who_stays_from_one_window_into_the_next_is_two_incidents() {
 fn a_vehicle_that_stopped_before_the_hours_is_found_when_it_has_stood_within_them() {
     let stopped = RuleParams::StoppedVehicle {
         zone: zone(ZoneKind::Lane, 0.1, 0.1, 0.9, 0.9),
-        speed: 0.1,
-        travel: 2.0,
+        speed: Speed::heights_per_s(0.1),
+        travel: Length::heights(2.0),
         hold: Duration::from_secs(10),
     };
     let lorry = Actor::new(1, Class::Truck).at(0.0, 0.1, 0.5).at(5.0, 0.5, 0.5).at(100.0, 0.5, 0.5);
@@ -112,8 +112,12 @@ fn a_vehicle_that_stopped_before_the_hours_is_found_when_it_has_stood_within_the
 
 #[test]
 fn way_made_before_the_hours_is_no_part_of_a_wrong_way_drive() {
-    let wrong_way =
-        RuleParams::WrongWay { zone: lane(), angle_deg: 120.0, distance: 3.0, hold: Duration::from_millis(1500) };
+    let wrong_way = RuleParams::WrongWay {
+        zone: lane(),
+        angle_deg: 120.0,
+        distance: Length::heights(3.0),
+        hold: Duration::from_millis(1500),
+    };
     // 0.1 picture heights are one box height: five before 60 s, two after.
     let late = Actor::new(1, Class::Car).at(55.0, 0.5, 0.15).at(60.0, 0.5, 0.65).at(62.0, 0.5, 0.85);
     let through = Actor::new(2, Class::Car).at(58.0, 0.5, 0.15).at(65.0, 0.5, 0.85);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analytics::geometry::InvalidShape;
-use analytics::{Anchor, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
+use analytics::{Anchor, Ground, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
 
 use super::document::bare_or_quoted;
 use super::explain::counted;
@@ -18,6 +18,10 @@ pub struct Places {
     pub zones: Vec<Zone>,
     /// By id.
     pub lines: Vec<Line>,
+    /// Where they lie on the ground; calibrated cameras only.
+    pub ground: Option<Ground>,
+    /// See [`Calibration::residual`](analytics::calibration::Calibration::residual).
+    pub residual: Option<f64>,
 }
 
 fn point(Numbers([x, y]): &Numbers<2>) -> Point {
@@ -40,6 +44,8 @@ impl Resolver<'_> {
                 .iter()
                 .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
+            ground: None,
+            residual: None,
         }
     }
 
@@ -81,7 +87,7 @@ impl Resolver<'_> {
         Some(Line { id: id?, segment: segment?, anchor: anchor? })
     }
 
-    fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
+    pub(super) fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
         let [from, to] = points else {
             self.error(key, format!("has {}", counted(points.len(), "point")), "write two points, from and to");
             return None;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use analytics::rules::{RuleParams, RuleSpec};
-use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, Zone, ZoneKind};
+use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, Unit, Zone, ZoneKind};
 
 use super::place::Places;
 use super::raw::{RawCamera, RawPipeline, RawRule, RawRuleNumbers};
@@ -49,6 +49,7 @@ impl Resolver<'_> {
         self.check_numbers(key, kind, &own);
         let none = RawRuleNumbers::default();
         let numbers = own.or(pipeline.and_then(|pipeline| pipeline.rule.get(kind.file_label())).unwrap_or(&none));
+        self.check_units(key, &numbers, camera);
         let params = self.params(key, kind, camera, raw, &numbers, places);
         Some(RuleSpec {
             id: id?,
@@ -77,6 +78,7 @@ impl Resolver<'_> {
         places: &Places,
     ) -> Option<RuleParams> {
         let hold = |default: Duration| duration(numbers.hold, default);
+        let calibrated = places.ground.is_some();
         match kind {
             Kind::LineCrossing => {
                 let line = self.rule_line(key, camera, raw, places)?;
@@ -105,7 +107,10 @@ impl Resolver<'_> {
                     self.error(&format!("{key}.zone"), what, "give the zone heading = [[from], [to]], the allowed way");
                 }
                 let angle_deg = numbers.angle_deg.unwrap_or(RuleParams::WRONG_WAY_ANGLE_DEG);
-                let distance = numbers.distance.map_or(RuleParams::WRONG_WAY_DISTANCE, |h| h.0);
+                let distance = numbers.distance.map_or(
+                    if calibrated { RuleParams::WRONG_WAY_DISTANCE_ON_GROUND } else { RuleParams::WRONG_WAY_DISTANCE },
+                    |text| text.0,
+                );
                 Some(RuleParams::WrongWay { zone, angle_deg, distance, hold: hold(RuleParams::WRONG_WAY_HOLD) })
             }
             Kind::StoppedVehicle => {
@@ -116,8 +121,14 @@ impl Resolver<'_> {
                     self.error(&format!("{key}.zone"), what, "name a lane or shoulder");
                 }
                 Some(RuleParams::StoppedVehicle {
-                    speed: numbers.speed.map_or(RuleParams::STOPPED_SPEED, |speed| speed.0),
-                    travel: numbers.travel.map_or(RuleParams::STOPPED_TRAVEL, |h| h.0),
+                    speed: numbers.speed.map_or(
+                        if calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED },
+                        |text| text.0,
+                    ),
+                    travel: numbers.travel.map_or(
+                        if calibrated { RuleParams::STOPPED_TRAVEL_ON_GROUND } else { RuleParams::STOPPED_TRAVEL },
+                        |text| text.0,
+                    ),
                     hold: hold(RuleParams::stopped_hold(zone.kind)),
                     zone,
                 })
@@ -159,12 +170,28 @@ impl Resolver<'_> {
         if let Some(angle) = numbers.angle_deg.filter(|angle| !(91.0..=180.0).contains(angle)) {
             self.error(&format!("{key}.angle_deg"), format!("is {angle}"), "write 91 to 180 degrees");
         }
-        if numbers.speed.is_some_and(|speed| speed.0 == 0.0) {
+        if numbers.speed.is_some_and(|speed| speed.0.value == 0.0) {
             self.error(
                 &format!("{key}.speed"),
                 "is 0: nothing is slower",
                 "write the least speed, such as \"0.1 h/s\"",
             );
+        }
+    }
+
+    /// Metres need a calibration.
+    fn check_units(&mut self, key: &str, numbers: &RawRuleNumbers, camera: &RawCamera) {
+        if camera.calibration.is_some() {
+            return;
+        }
+        let units = [
+            ("distance", numbers.distance.map(|text| text.0.unit), "box heights, such as \"3 h\""),
+            ("travel", numbers.travel.map(|text| text.0.unit), "box heights, such as \"2 h\""),
+            ("speed", numbers.speed.map(|text| text.0.unit), "box heights a second, such as \"0.1 h/s\""),
+        ];
+        for (name, _, example) in units.into_iter().filter(|(_, unit, _)| *unit == Some(Unit::Metres)) {
+            let cure = format!("calibrate the camera, or write it in {example}");
+            self.error(&format!("{key}.{name}"), "is metric, and this camera is not calibrated", cure);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use analytics::{Length, Speed, Unit};
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -62,9 +63,16 @@ text_value! {
 }
 
 text_value! {
-    /// A speed in heights of the object's own box per second: `"0.1 h/s"`.
-    HeightsPerSecond(f64), parse_heights_per_second, r"^[0-9]+(\.[0-9]+)? ?h/s$",
-    "is not a speed → write it in box heights a second and in quotes, such as \"0.1 h/s\""
+    /// A distance: in heights of the object's own box, `"3 h"`, or on the ground of a calibrated camera, `"8 m"`.
+    LengthText(Length), parse_length, r"^[0-9]+(\.[0-9]+)? ?(h|m)$",
+    "is not a distance → write it in quotes, in box heights or metres, such as \"3 h\" or \"8 m\""
+}
+
+text_value! {
+    /// A speed: in heights of the object's own box per second, `"0.1 h/s"`, or on the ground of a calibrated camera,
+    /// `"3 km/h"`.
+    SpeedText(Speed), parse_speed, r"^[0-9]+(\.[0-9]+)? ?(h/s|km/h|m/s)$",
+    "is not a speed → write it in quotes, in box heights a second or km/h, such as \"0.1 h/s\" or \"3 km/h\""
 }
 
 /// Exactly `N` numbers: a point, a region. (A list deserialized as an array would forgive what is beyond its end.)
@@ -171,26 +179,31 @@ fn parse_size(text: &str) -> Result<u64, String> {
     })
 }
 
-const CALIBRATE: &str =
-    "this camera is not calibrated: metric values need a calibration, which this version does not have";
-
 fn parse_heights(text: &str) -> Result<f64, String> {
     match split_number(text) {
         Some((number, "h")) => Ok(number),
-        Some((_, "m" | "cm" | "km")) => {
-            Err(format!("\"{text}\" is a metric distance and {CALIBRATE} → write it in box heights, such as \"3 h\""))
-        }
-        _ => Err(format!("\"{text}\" is not a distance → write it in box heights, such as \"3 h\"")),
+        _ => Err(format!("\"{text}\" is not a distance in box heights → write it such as \"3 h\"")),
     }
 }
 
-fn parse_heights_per_second(text: &str) -> Result<f64, String> {
+fn parse_length(text: &str) -> Result<Length, String> {
     match split_number(text) {
-        Some((number, "h/s")) => Ok(number),
-        Some((_, "km/h" | "m/s")) => Err(format!(
-            "\"{text}\" is a metric speed and {CALIBRATE} → write it in box heights a second, such as \"0.1 h/s\""
+        Some((number, "h")) => Ok(Length::heights(number)),
+        Some((number, "m")) => Ok(Length::metres(number)),
+        _ => {
+            Err(format!("\"{text}\" is not a distance → write it in box heights or metres, such as \"3 h\" or \"8 m\""))
+        }
+    }
+}
+
+fn parse_speed(text: &str) -> Result<Speed, String> {
+    match split_number(text) {
+        Some((number, "h/s")) => Ok(Speed::heights_per_s(number)),
+        Some((number, "km/h")) => Ok(Speed::km_per_h(number)),
+        Some((number, "m/s")) => Ok(Speed { value: number, unit: Unit::Metres }),
+        _ => Err(format!(
+            "\"{text}\" is not a speed → write it in box heights a second or km/h, such as \"0.1 h/s\" or \"3 km/h\""
         )),
-        _ => Err(format!("\"{text}\" is not a speed → write it in box heights a second, such as \"0.1 h/s\"")),
     }
 }
 
@@ -216,10 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_value_says_how_to_write_it() {
-        assert_eq!(parse_heights("3 h"), Ok(3.0));
-        assert!(parse_heights("8 m").expect_err("metric").contains("not calibrated"));
-        assert_eq!(parse_heights_per_second("0.1 h/s"), Ok(0.1));
-        assert!(parse_heights_per_second("3 km/h").expect_err("metric").contains("box heights a second"));
+    fn lengths_and_speeds_carry_their_unit() {
+        assert_eq!(parse_length("3 h"), Ok(Length::heights(3.0)));
+        assert_eq!(parse_length("8m"), Ok(Length::metres(8.0)));
+        assert_eq!(parse_speed("0.1 h/s"), Ok(Speed::heights_per_s(0.1)));
+        assert_eq!(parse_speed("36 km/h"), Ok(Speed { value: 10.0, unit: Unit::Metres }));
+        for bad in ["3", "8 km", "h", "-1 m"] {
+            assert!(parse_length(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["3", "3 h", "3 mph"] {
+            assert!(parse_speed(bad).is_err(), "{bad:?}");
+        }
+        assert!(parse_heights("8 m").is_err());
     }
 }

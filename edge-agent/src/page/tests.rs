@@ -141,10 +141,11 @@ fn shot(seq: u64) -> Shot {
         first_seen: MediaTime::ZERO,
         last_seen: MediaTime::ZERO,
         rider_of: None,
+        ground: None,
         path: Vec::new(),
     };
     let picture = Picture::new(layout, Box::new(vec![128; 4608])).expect("fits");
-    let scene = Scene { stamp: stamp(seq), aspect: 4.0 / 3.0, tracks: vec![track], ended: Vec::new() };
+    let scene = Scene::new(stamp(seq), 4.0 / 3.0, vec![track], Vec::new());
     Shot { picture: Arc::new(picture), scene }
 }
 

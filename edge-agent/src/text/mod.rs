@@ -138,7 +138,7 @@ struct Phrase {
     limit_is_upper: bool,
 }
 
-const PHRASES: [Phrase; 7] = [
+const PHRASES: [Phrase; 10] = [
     Phrase {
         measured: "dwell_s",
         threshold: "dwell_s",
@@ -173,6 +173,27 @@ const PHRASES: [Phrase; 7] = [
         before: text("đi được", "moved"),
         unit: text(" lần chiều cao vật", " object heights"),
         limit_is_upper: false,
+    },
+    Phrase {
+        measured: "distance_m",
+        threshold: "distance_m",
+        before: text("đi được", "moved"),
+        unit: text(" m", " m"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "travel_m",
+        threshold: "travel_m",
+        before: text("trước đó đã đi", "had moved"),
+        unit: text(" m", " m"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "speed_kmh",
+        threshold: "speed_kmh",
+        before: text("tốc độ", "speed"),
+        unit: text(" km/h", " km/h"),
+        limit_is_upper: true,
     },
     Phrase {
         measured: "speed_heights_per_s",

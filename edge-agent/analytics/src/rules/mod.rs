@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::class::ClassSet;
 use crate::finding::{Finding, Measure, RuleInfo, Shape, Subject};
+use crate::ground::{Length, Speed};
 use crate::id::RuleId;
 use crate::kind::{Kind, Severity};
 use crate::scene::{Scene, Track, TrackId};
@@ -34,6 +35,7 @@ mod stopped_vehicle;
 mod wrong_way;
 
 use self::hold::Runs;
+use self::motion::rounded;
 
 /// The subjects about which a rule's incident is open, as of the scene before.
 pub type Open = BTreeSet<Subject>;
@@ -77,8 +79,8 @@ pub struct RuleSpec {
     pub params: RuleParams,
 }
 
-/// The kind of a rule, its place and its numbers. Distances are box heights (`h`), speeds box heights per second:
-/// uncalibrated units.
+/// The kind of a rule, its place and its numbers. Distances and speeds say their unit: box heights, or metres on the ground
+/// of a calibrated camera.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleParams {
     /// Counts directed crossings: once per track and direction, until it has really come back.
@@ -118,8 +120,8 @@ pub enum RuleParams {
         zone: Zone,
         /// At least this far from the heading, in degrees.
         angle_deg: f64,
-        /// Over at least this distance, in box heights.
-        distance: f64,
+        /// Over at least this distance.
+        distance: Length,
         /// For at least this long.
         hold: Duration,
     },
@@ -127,10 +129,10 @@ pub enum RuleParams {
     StoppedVehicle {
         /// The zone.
         zone: Zone,
-        /// Slower than this is standing, in box heights per second.
-        speed: f64,
-        /// It must have travelled this far before, in box heights.
-        travel: f64,
+        /// Slower than this is standing.
+        speed: Speed,
+        /// It must have travelled this far before.
+        travel: Length,
         /// For how long it must stand.
         hold: Duration,
     },
@@ -195,11 +197,15 @@ impl RuleParams {
                 vec![("count", f64::from(*count)), ("hold_s", hold.as_secs_f64())]
             }
             Self::WrongWay { angle_deg, distance, hold, .. } => {
-                vec![("angle_deg", *angle_deg), ("distance_heights", *distance), ("hold_s", hold.as_secs_f64())]
+                vec![
+                    ("angle_deg", *angle_deg),
+                    (distance.unit.name("distance_heights", "distance_m"), distance.value),
+                    ("hold_s", hold.as_secs_f64()),
+                ]
             }
             Self::StoppedVehicle { speed, travel, hold, .. } => vec![
-                ("speed_heights_per_s", *speed),
-                ("travel_heights", *travel),
+                (speed.unit.name("speed_heights_per_s", "speed_kmh"), rounded(speed.shown())),
+                (travel.unit.name("travel_heights", "travel_m"), travel.value),
                 ("hold_s", hold.as_secs_f64()),
                 ("queue_vehicles", stopped_vehicle::QUEUE as f64),
             ],
@@ -207,7 +213,7 @@ impl RuleParams {
     }
 }
 
-/// Defaults, in the catalogue's numbers for uncalibrated cameras.
+/// Defaults; where two are given, the second is for calibrated cameras.
 impl RuleParams {
     /// Line crossing: `hysteresis`. A filtered box jitters by a few hundredths of its height.
     pub const HYSTERESIS: f64 = 0.1;
@@ -222,14 +228,20 @@ impl RuleParams {
     /// Wrong way: `angle_deg`. Raising it spares turning and lane changes; it costs drives across the lane.
     pub const WRONG_WAY_ANGLE_DEG: f64 = 120.0;
     /// Wrong way: `distance`. Raising it spares reversing and boxes that jump; it costs short drives and time.
-    pub const WRONG_WAY_DISTANCE: f64 = 3.0;
+    pub const WRONG_WAY_DISTANCE: Length = Length::heights(3.0);
+    /// The same on the ground.
+    pub const WRONG_WAY_DISTANCE_ON_GROUND: Length = Length::metres(8.0);
     /// Wrong way: `hold`; less than one second is as one second. Raising it spares tracks that swap; it costs time.
     pub const WRONG_WAY_HOLD: Duration = Duration::from_millis(1500);
     /// Stopped vehicle: `speed`. Raising it finds what creeps; it costs a hold that restarts less when traffic crawls.
-    pub const STOPPED_SPEED: f64 = 0.1;
+    pub const STOPPED_SPEED: Speed = Speed::heights_per_s(0.1);
+    /// The same on the ground.
+    pub const STOPPED_SPEED_ON_GROUND: Speed = Speed::km_per_h(3.0);
     /// Stopped vehicle: `travel`. Raising it spares parked vehicles whose boxes jump; it costs vehicles that come into
     /// view only just before they stop.
-    pub const STOPPED_TRAVEL: f64 = 2.0;
+    pub const STOPPED_TRAVEL: Length = Length::heights(2.0);
+    /// The same on the ground.
+    pub const STOPPED_TRAVEL_ON_GROUND: Length = Length::metres(5.0);
 
     /// Stopped vehicle: `hold` by the kind of zone: 30 s on the shoulder, 10 s elsewhere. Raising it spares stops at signals
     /// (there it must be longer than the red) and for passengers; it costs that much time to the alert.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::geometry::{Point, Segment};
+use crate::ground::{GroundPoint, Unit};
 use crate::scene::Track;
 use crate::time::MediaTime;
 use crate::zone::Anchor;
@@ -21,17 +22,34 @@ pub(super) struct Place {
     pub(super) point: Point,
     /// Of the box, in picture heights.
     pub(super) height: f32,
+    /// On the ground, where that is known.
+    pub(super) ground: Option<GroundPoint>,
 }
 
 impl Place {
     /// Where `track` is now.
     pub(super) fn of(track: &Track, anchor: Anchor, now: MediaTime) -> Self {
-        Self { at: now, point: anchor.of(track.bbox), height: track.bbox.height() }
+        Self { at: now, point: anchor.of(track.bbox), height: track.bbox.height(), ground: track.ground }
     }
 
     /// Distance to `other`, in box heights.
     pub(super) fn heights_to(self, other: Self, aspect: f32) -> f64 {
         f64::from(self.point.distance(other.point, aspect)) / f64::from((self.height + other.height) / 2.0)
+    }
+
+    /// Distance to `other` in `unit`; `None` in metres where the ground is not known.
+    pub(super) fn distance_to(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
+        match unit {
+            Unit::BoxHeights => Some(self.heights_to(other, aspect)),
+            Unit::Metres => Some(self.ground?.distance_m(other.ground?)),
+        }
+    }
+
+    /// Mean speed from here to the later `other`, in `unit` per second; zero when no time passed.
+    pub(super) fn speed_in(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
+        let seconds = other.at.since(self.at).as_secs_f64();
+        let distance = self.distance_to(other, aspect, unit)?;
+        Some(if seconds > 0.0 { distance / seconds } else { 0.0 })
     }
 
     /// Mean speed from here to the later `other`, in box heights per second; zero when no time passed.
@@ -93,7 +111,7 @@ mod tests {
     use super::*;
 
     fn place(millis: u64, x: f32, y: f32) -> Place {
-        Place { at: MediaTime::from_nanos(millis * 1_000_000), point: Point::new(x, y), height: 0.1 }
+        Place { at: MediaTime::from_nanos(millis * 1_000_000), point: Point::new(x, y), height: 0.1, ground: None }
     }
 
     #[test]

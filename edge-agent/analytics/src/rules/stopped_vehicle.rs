@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::finding::{Finding, RuleInfo, Subject};
+use crate::ground::{Length, Speed, Unit};
 use crate::rules::motion::{Place, Trail, rounded};
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, TrackId};
@@ -27,7 +28,7 @@ pub(super) const QUEUE: usize = 3;
 /// signal's red.
 const PARKED_AFTER: Duration = Duration::from_secs(300);
 
-/// Finds every vehicle in the zone that was seen to travel `travel` box heights and has stood for `hold`, alone.
+/// Finds every vehicle in the zone that was seen to travel `travel` and has stood for `hold`, alone.
 ///
 /// A vehicle stands from when its displacement over [`WINDOW`] was slower than `speed`, until it is [`LEAVE`] away and
 /// faster. Being lost ends nothing: what comes back at the same place has stood all the while. What stood in a queue
@@ -39,8 +40,8 @@ pub(super) struct StoppedVehicle {
     pub(super) info: RuleInfo,
     pub(super) scope: Scope,
     pub(super) zone: Zone,
-    pub(super) speed: f64,
-    pub(super) travel: f64,
+    pub(super) speed: Speed,
+    pub(super) travel: Length,
     pub(super) hold: Duration,
     pub(super) tracks: BTreeMap<TrackId, Vehicle>,
     /// When there last was a queue.
@@ -53,7 +54,7 @@ pub(super) struct StoppedVehicle {
 pub(super) struct Vehicle {
     /// Where it was first seen.
     origin: Place,
-    /// The furthest it was from there, in box heights.
+    /// The furthest it was from there, in the unit of the rule's `travel`.
     travelled: f64,
     trail: Trail,
     stand: Option<Stand>,
@@ -73,25 +74,27 @@ impl Vehicle {
     }
 
     /// Displacement over the window per second; `None` before it was seen that long.
-    fn speed(&self, place: Place, aspect: f32) -> Option<f64> {
-        self.trail.window_ago(place.at).map(|before| before.speed_to(place, aspect))
+    fn speed(&self, place: Place, aspect: f32, unit: Unit) -> Option<f64> {
+        self.trail.window_ago(place.at).and_then(|before| before.speed_in(place, aspect, unit))
     }
 
     /// Takes one more sighting. `presumed`: it stands unless it is seen to move.
-    fn advance(&mut self, place: Place, aspect: f32, slow: f64, presumed: bool) {
+    fn advance(&mut self, place: Place, aspect: f32, limits: (Speed, Length), presumed: bool) {
+        let (slow, travel) = limits;
         self.trail.push(place);
-        let speed = self.speed(place, aspect);
-        let is_slow = speed.map_or(presumed, |speed| speed < slow);
+        let speed = self.speed(place, aspect, slow.unit);
+        let is_slow = speed.map_or(presumed, |speed| speed < slow.value);
         let Some(stand) = &mut self.stand else {
             // Not while it stands: a box that jumps has not travelled.
-            self.travelled = self.travelled.max(self.origin.heights_to(place, aspect));
+            let way = self.origin.distance_to(place, aspect, travel.unit);
+            self.travelled = self.travelled.max(way.unwrap_or(0.0));
             if is_slow {
                 let since = self.trail.window_ago(place.at).map_or(place.at, |before| before.at);
                 self.stand = Some(Stand { place, since, last: place.at });
             }
             return;
         };
-        if stand.place.heights_to(place, aspect) <= LEAVE || speed.is_some_and(|speed| speed < slow) {
+        if stand.place.heights_to(place, aspect) <= LEAVE || speed.is_some_and(|speed| speed < slow.value) {
             stand.last = place.at;
         } else if place.at.since(stand.last) > BRIDGE {
             self.stand = None;
@@ -99,8 +102,8 @@ impl Vehicle {
     }
 
     /// Whether it stands in the zone as one does who waits in a queue.
-    fn queues(&self, zone: &Zone, now: MediaTime, travel: f64) -> bool {
-        let waits = |stand: Stand| self.travelled >= travel || now.since(stand.since) < PARKED_AFTER;
+    fn queues(&self, zone: &Zone, now: MediaTime, travel: Length) -> bool {
+        let waits = |stand: Stand| self.travelled >= travel.value || now.since(stand.since) < PARKED_AFTER;
         self.stand.is_some_and(|stand| zone.polygon.contains(stand.place.point) && waits(stand))
     }
 }
@@ -111,7 +114,7 @@ impl StoppedVehicle {
         for track in scene.seen().filter(|track| track.class.is_vehicle() && scope.covers(track)) {
             let place = Place::of(track, anchor, scene.stamp.pts);
             let vehicle = self.tracks.entry(track.id).or_insert_with(|| Vehicle::new(place));
-            vehicle.advance(place, scene.aspect, self.speed, open.contains(&Subject::Track(track.id)));
+            vehicle.advance(place, scene.aspect, (self.speed, self.travel), open.contains(&Subject::Track(track.id)));
         }
     }
 
@@ -150,12 +153,17 @@ impl Rule for StoppedVehicle {
             let since = stand.since.max(self.armed);
             let alone = now.since(since.max(self.queued));
             let subject = Subject::Track(track.id);
-            let found = queue < QUEUE && vehicle.travelled >= self.travel && alone >= self.hold;
+            let found = queue < QUEUE && vehicle.travelled >= self.travel.value && alone >= self.hold;
             if found || open.contains(&subject) {
                 let place = Place::of(track, self.zone.anchor, now);
+                let (speed, travel) = (self.speed.unit, self.travel.unit);
+                let now_at = vehicle.speed(place, scene.aspect, speed).unwrap_or(0.0);
                 let measured = vec![
-                    ("speed_heights_per_s", rounded(vehicle.speed(place, scene.aspect).unwrap_or(0.0))),
-                    ("travel_heights", rounded(vehicle.travelled)),
+                    (
+                        speed.name("speed_heights_per_s", "speed_kmh"),
+                        rounded(Speed { value: now_at, unit: speed }.shown()),
+                    ),
+                    (travel.name("travel_heights", "travel_m"), rounded(vehicle.travelled)),
                     ("held_s", rounded(now.since(since).as_secs_f64())),
                     ("queue_vehicles", queue as f64),
                 ];

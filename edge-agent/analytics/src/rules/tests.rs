@@ -27,8 +27,13 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
         RuleParams::Intrusion { zone: zone.clone(), hold },
         RuleParams::Loitering { zone: zone.clone(), dwell: hold },
         RuleParams::Crowding { zone: zone.clone(), count: 2, hold },
-        RuleParams::WrongWay { zone: zone.clone(), angle_deg: 120.0, distance: 3.0, hold },
-        RuleParams::StoppedVehicle { zone: zone.clone(), speed: 0.1, travel: 2.0, hold },
+        RuleParams::WrongWay { zone: zone.clone(), angle_deg: 120.0, distance: Length::heights(3.0), hold },
+        RuleParams::StoppedVehicle {
+            zone: zone.clone(),
+            speed: Speed::heights_per_s(0.1),
+            travel: Length::heights(2.0),
+            hold,
+        },
         RuleParams::PedestrianOnCarriageway { zone, crossings: vec![], hold },
     ];
     assert_eq!(params.iter().map(RuleParams::kind).collect::<Vec<_>>(), Kind::ALL, "every kind");
@@ -55,6 +60,7 @@ fn track(id: u64, now: MediaTime) -> Track {
         first_seen: now,
         last_seen: now,
         rider_of: None,
+        ground: None,
         path: Vec::new(),
     }
 }
@@ -62,12 +68,8 @@ fn track(id: u64, now: MediaTime) -> Track {
 fn scene(seq: u64, tracks: std::ops::Range<u64>, ended: std::ops::Range<u64>) -> Scene {
     let pts = MediaTime::from_nanos(seq * 200_000_000);
     let camera = CameraId::new("cam").expect("id");
-    Scene {
-        stamp: FrameStamp { camera, seq, pts, captured_at: WallTime::UNIX_EPOCH },
-        aspect: 1.5,
-        tracks: tracks.map(|id| track(id, pts)).collect(),
-        ended: ended.map(TrackId).collect(),
-    }
+    let stamp = FrameStamp { camera, seq, pts, captured_at: WallTime::UNIX_EPOCH };
+    Scene::new(stamp, 1.5, tracks.map(|id| track(id, pts)).collect(), ended.map(TrackId).collect())
 }
 
 #[test]

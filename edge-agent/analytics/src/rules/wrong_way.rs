@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::geometry::Segment;
+use crate::ground::Length;
 use crate::rules::motion::{Place, Trail, rounded};
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, TrackId};
@@ -30,7 +31,7 @@ pub(super) struct WrongWay {
     pub(super) scope: Scope,
     pub(super) zone: Zone,
     pub(super) angle_deg: f64,
-    pub(super) distance: f64,
+    pub(super) distance: Length,
     pub(super) hold: Duration,
     pub(super) tracks: BTreeMap<TrackId, Drive>,
 }
@@ -95,14 +96,15 @@ impl Rule for WrongWay {
             let place = Place::of(track, self.zone.anchor, now);
             let Some(start) = self.begun(track.id, place, heading, aspect) else { continue };
             let angle = start.angle_to(place, heading, aspect);
-            let distance = start.heights_to(place, aspect);
+            let unit = self.distance.unit;
+            let Some(distance) = start.distance_to(place, aspect, unit) else { continue };
             let held = now.since(start.at);
             let subject = Subject::Track(track.id);
-            let found = angle >= self.angle_deg && distance >= self.distance && held >= self.hold;
+            let found = angle >= self.angle_deg && distance >= self.distance.value && held >= self.hold;
             if found || open.contains(&subject) {
                 let measured = vec![
                     ("angle_deg", rounded(angle)),
-                    ("distance_heights", rounded(distance)),
+                    (unit.name("distance_heights", "distance_m"), rounded(distance)),
                     ("held_s", rounded(held.as_secs_f64())),
                 ];
                 findings.push(level(subject, start.at, vec![track.id], measured));

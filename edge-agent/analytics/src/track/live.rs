@@ -124,6 +124,7 @@ impl LiveTrack {
             last_seen: self.last_seen,
             rider_of: self.riding.ridden().filter(|_| self.class == Class::Person),
             path: self.path.points().to_vec(),
+            ground: None,
         })
     }
 }

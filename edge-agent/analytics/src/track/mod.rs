@@ -14,7 +14,7 @@ mod assignment;
 mod association;
 mod live;
 mod motion;
-mod path;
+pub(crate) mod path;
 mod rider;
 #[cfg(test)]
 mod tests;
@@ -100,7 +100,7 @@ impl Tracker {
         ended.sort_unstable();
         let mut tracks: Vec<_> = self.tracks.iter().filter_map(|track| track.shown(self.now, aspect)).collect();
         tracks.sort_unstable_by_key(|track| track.id);
-        Scene { stamp, aspect, tracks, ended }
+        Scene::new(stamp, aspect, tracks, ended)
     }
 
     /// Drops tracks that were not seen for too long; `expected` then goes with the rest.

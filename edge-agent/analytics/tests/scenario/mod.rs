@@ -148,6 +148,7 @@ fn scene(actors: &[Actor], frame: u64, fps: u64, lost_for: Duration, tracks: &mu
             first_seen: pts,
             last_seen: pts,
             rider_of: actor.rides.map(TrackId),
+            ground: None,
             path: Vec::new(),
         });
         (track.bbox, track.velocity) = (bbox, actor.velocity(seconds));
@@ -160,12 +161,8 @@ fn scene(actors: &[Actor], frame: u64, fps: u64, lost_for: Duration, tracks: &mu
         tracks.values().filter(|t| pts.since(t.last_seen) > lost_for).map(|track| track.id.0).collect();
     tracks.retain(|id, _| !ended.contains(id));
     let shown = tracks.values().filter(|track| pts.since(track.first_seen) >= CONFIRM_AFTER);
-    Scene {
-        stamp: stamp(pts, frame + 1),
-        aspect: ASPECT,
-        tracks: shown.map(|track| expected(track.clone(), pts)).collect(),
-        ended: ended.into_iter().map(TrackId).collect(),
-    }
+    let tracks = shown.map(|track| expected(track.clone(), pts)).collect();
+    Scene::new(stamp(pts, frame + 1), ASPECT, tracks, ended.into_iter().map(TrackId).collect())
 }
 
 fn expected(mut track: Track, now: MediaTime) -> Track {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::one_or_many::OneOrMany;
 use super::{classes_schema, id_schema, kind_schema, labels, severity_schema};
-use crate::config::value::{DurationText, Heights, HeightsPerSecond};
+use crate::config::value::{DurationText, Heights, LengthText, SpeedText};
 
 /// Names in files for days that go together.
 pub(in crate::config) const DAY_GROUPS: [&str; 3] = ["weekdays", "weekend", "every-day"];
@@ -137,15 +137,15 @@ rule_types! {
     /// How far from the heading, in degrees: wrong-way.
     #[schemars(range(min = 91, max = 180), extend("default" = 120))]
     angle_deg: f64,
-    /// How far it must go, in box heights: wrong-way.
+    /// How far it must go: wrong-way; on a calibrated camera in metres too, default there `8 m`.
     #[schemars(example = &"3 h", extend("default" = "3 h"))]
-    distance: Heights,
-    /// Slower than this is standing, in box heights a second: stopped-vehicle.
+    distance: LengthText,
+    /// Slower than this is standing: stopped-vehicle; on a calibrated camera in km/h too, default there `3 km/h`.
     #[schemars(example = &"0.1 h/s", extend("default" = "0.1 h/s"))]
-    speed: HeightsPerSecond,
-    /// How far it must have gone before, in box heights: stopped-vehicle.
+    speed: SpeedText,
+    /// How far it must have gone before: stopped-vehicle; on a calibrated camera in metres too, default there `5 m`.
     #[schemars(example = &"2 h", extend("default" = "2 h"))]
-    travel: Heights,
+    travel: LengthText,
     /// How far beyond the line it must be seen, in box heights: line-crossing.
     #[schemars(example = &"0.1 h", extend("default" = "0.1 h"))]
     hysteresis: Heights,
