@@ -70,6 +70,9 @@ struct Hours {
     /// Mean seconds between two things out of the ordinary; 0 for none.
     #[arg(long, default_value_t = 600.0)]
     deed_every: f64,
+    /// Without a calibration: rules measure in box heights.
+    #[arg(long)]
+    uncalibrated: bool,
     /// List what was missed and what was a false alarm.
     #[arg(long)]
     list: bool,
@@ -110,6 +113,7 @@ fn jobs(params: &Hours, condition: Condition) -> Vec<HourParams> {
         seconds: 3600.0,
         fps: params.fps,
         condition,
+        is_calibrated: !params.uncalibrated,
         deed_every_s: if params.deed_every > 0.0 { params.deed_every } else { f64::INFINITY },
     };
     places::all().iter().flat_map(|place| (0..params.hours).map(move |index| of(place, index))).collect()
@@ -226,6 +230,7 @@ fn write_mot(params: &Mot) -> anyhow::Result<()> {
         seconds: params.seconds,
         fps: params.fps,
         condition: Condition::Day,
+        is_calibrated: true,
         deed_every_s: f64::INFINITY,
     });
     let mot = mot::written(&mut feed, |_| true);

@@ -98,6 +98,19 @@ impl Camera {
         })
     }
 
+    /// The place on the ground that is at a point of the picture; `None` at and above the horizon.
+    #[must_use]
+    pub fn ground(&self, point: Point) -> Option<Spot> {
+        let across = (f64::from(point.x) - 0.5) * self.mount.aspect / self.focal;
+        let below = (f64::from(point.y) - 0.5) / self.focal;
+        let ray: [f64; 3] =
+            std::array::from_fn(|axis| self.forward[axis] + across * self.right[axis] + below * self.down[axis]);
+        (ray[2] < -1e-9).then(|| {
+            let far = self.mount.height_m / -ray[2];
+            Spot::new(self.mount.foot.x + far * ray[0], self.mount.foot.y + far * ray[1])
+        })
+    }
+
     /// The box around the projected corners; `None` when it is not wholly in front of the camera, or not in the picture.
     #[must_use]
     pub fn view(&self, solid: &Solid) -> Option<View> {
@@ -144,6 +157,16 @@ mod tests {
     fn what_it_aims_at_is_in_the_middle() {
         let middle = camera().point(Spot::new(0.0, 30.0), 0.0).expect("ahead");
         assert!((middle.x - 0.5).abs() < 1e-6 && (middle.y - 0.5).abs() < 1e-6, "{middle:?}");
+    }
+
+    #[test]
+    fn a_place_is_found_again_from_its_point() {
+        for spot in [Spot::new(-4.0, 18.0), Spot::new(5.0, 44.0)] {
+            let point = camera().point(spot, 0.0).expect("ahead");
+            let found = camera().ground(point).expect("below the horizon");
+            assert!(found.distance(spot) < 0.05, "{found:?}");
+        }
+        assert_eq!(camera().ground(Point::new(0.5, -1.0)), None, "the sky");
     }
 
     #[test]

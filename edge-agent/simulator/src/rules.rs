@@ -1,26 +1,50 @@
 //! The rules that watch a place, as a site file would have them: zones are the ground's areas as the camera sees them, numbers
-//! are the defaults.
+//! are the defaults, of a calibrated camera or of one that is not.
 
 use std::time::Duration;
 
+use analytics::calibration::{Landmark, from_points};
+use analytics::ground::Ground;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, Zone, ZoneId, ZoneKind};
 
 use crate::camera::Camera;
 use crate::ground::{Area, Spot};
 use crate::place::{Place, Watch, Watched};
+use crate::random::Chance;
 
-/// One rule for each thing that is watched for.
+/// Where in the picture an installer finds something whose place is known.
+const LANDMARKS: [(f32, f32); 8] =
+    [(0.12, 0.9), (0.5, 0.93), (0.88, 0.88), (0.1, 0.5), (0.6, 0.55), (0.9, 0.5), (0.3, 0.2), (0.75, 0.22)];
+/// How far off they are read, in picture heights (standard deviation): three pixels of 1080.
+const READ_OFF: f64 = 0.003;
+
+/// The calibration that an installer makes of the place's camera, with the errors of one who reads points off a picture.
+///
+/// # Panics
+/// When a landmark is in the sky: places are checked by tests.
+#[must_use]
+pub fn calibrated(place: &Place, mut chance: Chance) -> Ground {
+    let camera = Camera::new(place.mount);
+    let landmarks = LANDMARKS.map(|(x, y)| {
+        let spot = camera.ground(Point::new(x, y)).expect("cameras look at the ground");
+        let mut read = |at: f32, unit: f64| at + (READ_OFF * chance.normal() * unit) as f32;
+        Landmark { picture: Point::new(read(x, 1.0 / camera.aspect()), read(y, 1.0)), ground_m: [spot.x, spot.y] }
+    });
+    from_points(&landmarks, camera.aspect()).expect("eight points determine the ground").ground
+}
+
+/// One rule for each thing that is watched for; distances and speeds on the ground, if the camera `is_calibrated`.
 ///
 /// # Panics
 /// When an area, line or heading of the place is not in view of its camera: places are checked by tests.
 #[must_use]
-pub fn of(place: &Place) -> Vec<RuleSpec> {
+pub fn of(place: &Place, is_calibrated: bool) -> Vec<RuleSpec> {
     let camera = Camera::new(place.mount);
-    place.watched.iter().map(|watched| spec(watched, &camera)).collect()
+    place.watched.iter().map(|watched| spec(watched, &camera, is_calibrated)).collect()
 }
 
-fn spec(watched: &Watched, camera: &Camera) -> RuleSpec {
+fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> RuleSpec {
     let zone = |area: &Area, kind| zone(watched.id, kind, area, camera);
     let persons: ClassSet = [Class::Person].into_iter().collect();
     let (params, classes) = match &watched.watch {
@@ -43,18 +67,22 @@ fn spec(watched: &Watched, camera: &Camera) -> RuleSpec {
             let params = RuleParams::WrongWay {
                 zone,
                 angle_deg: RuleParams::WRONG_WAY_ANGLE_DEG,
-                distance: RuleParams::WRONG_WAY_DISTANCE,
+                distance: if is_calibrated {
+                    RuleParams::WRONG_WAY_DISTANCE_ON_GROUND
+                } else {
+                    RuleParams::WRONG_WAY_DISTANCE
+                },
                 hold: RuleParams::WRONG_WAY_HOLD,
             };
             (params, ClassSet::vehicles())
         }
         Watch::StoppedVehicle { area, kind, hold } => {
-            let params = RuleParams::StoppedVehicle {
-                zone: zone(area, *kind),
-                speed: RuleParams::STOPPED_SPEED,
-                travel: RuleParams::STOPPED_TRAVEL,
-                hold: *hold,
+            let (speed, travel) = if is_calibrated {
+                (RuleParams::STOPPED_SPEED_ON_GROUND, RuleParams::STOPPED_TRAVEL_ON_GROUND)
+            } else {
+                (RuleParams::STOPPED_SPEED, RuleParams::STOPPED_TRAVEL)
             };
+            let params = RuleParams::StoppedVehicle { zone: zone(area, *kind), speed, travel, hold: *hold };
             (params, ClassSet::vehicles())
         }
         Watch::PedestrianOnCarriageway { area, crossings, hold } => {
@@ -123,7 +151,7 @@ mod tests {
     #[test]
     fn every_place_can_be_watched() {
         for place in places::all() {
-            let rules = of(&place);
+            let rules = of(&place, true);
             assert_eq!(rules.len(), place.watched.len());
             let zones = rules.iter().filter_map(|rule| rule.params.zone());
             for zone in zones {
@@ -133,6 +161,21 @@ mod tests {
                     (low, high) = (low.min(corner.x), high.max(corner.x));
                 }
                 assert!(high - low > 0.04, "{} of {} is wide enough to be drawn: {corners:?}", zone.id, place.name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_installer_can_calibrate_every_place() {
+        for place in places::all() {
+            for seed in 0..20 {
+                let ground = calibrated(&place, Chance::new(seed));
+                let camera = Camera::new(place.mount);
+                for point in [Point::new(0.5, 0.5), Point::new(0.3, 0.8), Point::new(0.7, 0.7)] {
+                    let (found, spot) = (ground.at(point).expect("good enough"), camera.ground(point).expect("ground"));
+                    let off = Spot::new(found.x_m, found.y_m).distance(spot);
+                    assert!(off < 2.0, "{}: {off} m off at {point:?}", place.name);
+                }
             }
         }
     }

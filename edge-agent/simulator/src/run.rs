@@ -6,12 +6,13 @@ use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
 use analytics::track::TrackerParams;
-use analytics::{Core, Event, Phase, WallTime};
+use analytics::{Core, Event, Look, Phase, WallTime};
 use evaluation::incidents::{Detail, FoundIncident, Observed, Report, Row, ScoreParams, TruthIncident, Verdict, score};
 
 use crate::detector::{Condition, DetectorParams};
-use crate::feed::{Feed, FeedParams};
+use crate::feed::{Feed, FeedParams, Frame};
 use crate::place::Place;
+use crate::random::Chance;
 use crate::rules;
 use crate::truth::Incident;
 use crate::world::WorldParams;
@@ -37,6 +38,8 @@ pub struct HourParams {
     pub fps: u32,
     /// By day or under an assumed condition.
     pub condition: Condition,
+    /// Whether the camera is calibrated; then rules measure in metres.
+    pub is_calibrated: bool,
     /// Mean seconds between two things out of the ordinary; infinite for none.
     pub deed_every_s: f64,
 }
@@ -78,11 +81,13 @@ pub fn feed(params: &HourParams) -> Feed {
 #[must_use]
 pub fn hour(params: &HourParams) -> Hour {
     let mut feed = feed(params);
-    let rules = rules::of(&params.place);
+    let rules = rules::of(&params.place, params.is_calibrated);
+    let survey = || rules::calibrated(&params.place, Chance::new(params.seed).part("survey"));
     let mut core = Core::new(CoreParams {
         tracker: TrackerParams::default(),
         rules: rules.clone(),
         incidents: IncidentParams::default(),
+        ground: params.is_calibrated.then(survey),
         id_seed: params.seed,
     });
     let (mut events, mut frames, mut boxes) = (Vec::new(), 0, 0);
@@ -90,7 +95,8 @@ pub fn hour(params: &HourParams) -> Hour {
     while let Some(frame) = feed.step() {
         frames += 1;
         boxes += frame.detections.len() as u64;
-        let (_, new) = core.step(frame.stamp, frame.local, frame.aspect, frame.detections);
+        let Frame { stamp, local, aspect, detections, .. } = frame;
+        let (_, new) = core.step(Look { stamp, local, aspect, detections });
         events.extend(new);
     }
     events.extend(core.finish());

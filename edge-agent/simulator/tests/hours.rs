@@ -17,6 +17,7 @@ fn params(place: &Place, index: u64, seconds: f64, fps: u32) -> HourParams {
         seconds,
         fps,
         condition: Condition::Day,
+        is_calibrated: true,
         deed_every_s: 300.0,
     }
 }
