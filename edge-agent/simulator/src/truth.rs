@@ -48,8 +48,8 @@ pub struct Truth {
     watched: Vec<Watched>,
     /// By watched thing, by actor (zero for the area as a whole).
     runs: Vec<BTreeMap<ActorId, Run>>,
-    /// Where vehicles were a step ago, for lines.
-    before: BTreeMap<ActorId, Spot>,
+    /// Where vehicles in the picture were a step ago, and when they came into it.
+    before: BTreeMap<ActorId, (Spot, Spot)>,
     present: Vec<Present>,
     incidents: Vec<Incident>,
 }
@@ -88,8 +88,11 @@ impl Truth {
                 self.judge(index, now);
             }
         }
-        self.before.clear();
-        self.before.extend(self.present.iter().filter(|one| one.class.is_vehicle()).map(|one| (one.actor, one.spot)));
+        let came = std::mem::take(&mut self.before);
+        for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
+            let first = came.get(&one.actor).map_or(one.spot, |(_, first)| *first);
+            self.before.insert(one.actor, (one.spot, first));
+        }
     }
 
     /// All that happened, by its beginning.
@@ -122,7 +125,9 @@ impl Truth {
                     actor: vehicle.id,
                     class: vehicle.class,
                     spot: pose.spot,
+                    ahead: pose.ahead,
                     velocity,
+                    came_m: self.before.get(&vehicle.id).map_or(0.0, |(_, first)| first.distance(pose.spot)),
                     length_m: vehicle.length_m,
                     cause,
                 });
@@ -131,12 +136,13 @@ impl Truth {
         for walker in world.walkers() {
             let spot = walker.poses.1.spot;
             if is_seen(spot) {
-                let (class, velocity) = (Class::Person, Spot::default());
                 self.present.push(Present {
                     actor: walker.id,
-                    class,
+                    class: Class::Person,
                     spot,
-                    velocity,
+                    ahead: walker.poses.1.ahead,
+                    velocity: Spot::default(),
+                    came_m: 0.0,
                     length_m: 0.5,
                     cause: Held::Free,
                 });
@@ -147,21 +153,21 @@ impl Truth {
     fn judge(&mut self, index: usize, now: f64) {
         let watch = &self.watched[index].watch;
         let runs = &mut self.runs[index];
+        let bridge = needs(watch).bridge_s;
         if let Watch::Crowding { area, count, .. } = watch {
             let grade = judge::crowd(&self.present, area, *count);
             if grade > Grade::No {
-                runs.entry(0).or_insert_with(|| Run::new(now)).note(now, grade, Spot::default());
+                runs.entry(0).or_insert_with(|| Run::new(now)).note(now, grade, Spot::default(), bridge);
             }
         } else {
             let queue = judge::queue(&self.present, watch);
             for one in &self.present {
                 let grade = judge::of(one, watch, queue);
                 if grade > Grade::No {
-                    runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot);
+                    runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, bridge);
                 }
             }
         }
-        let bridge = needs(watch).bridge_s;
         let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > bridge).collect();
         for (actor, run) in over {
             self.end(index, actor, &run);
@@ -190,7 +196,7 @@ impl Truth {
         let length = line.x.hypot(line.y);
         let offset = |spot: Spot| (line.x * (spot.y - from.y) - line.y * (spot.x - from.x)) / length;
         for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
-            let Some(before) = self.before.get(&one.actor) else { continue };
+            let Some((before, _)) = self.before.get(&one.actor) else { continue };
             let (was, is) = (offset(*before), offset(one.spot));
             let along = (line.x * (one.spot.x - from.x) + line.y * (one.spot.y - from.y)) / (length * length);
             if (was > 0.0) == (is > 0.0) || !(-0.05..=1.05).contains(&along) {

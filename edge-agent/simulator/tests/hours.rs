@@ -90,7 +90,7 @@ fn what_never_happens_is_found_no_more_often_than_it_was() {
         (Kind::Loitering, 60.0),
         (Kind::Crowding, 10.0),
         (Kind::StoppedVehicle, 20.0),
-        (Kind::WrongWay, 10.0),
+        (Kind::WrongWay, 100.0),
         (Kind::PedestrianOnCarriageway, 6000.0),
     ] {
         let rows = SCORED.by_kind();

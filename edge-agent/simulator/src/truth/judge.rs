@@ -21,8 +21,12 @@ pub(super) struct Present {
     pub(super) actor: ActorId,
     pub(super) class: Class,
     pub(super) spot: Spot,
+    /// Unit vector ahead.
+    pub(super) ahead: Spot,
     /// m/s.
     pub(super) velocity: Spot,
+    /// How far it came since it was first in the picture, in metres.
+    pub(super) came_m: f64,
     pub(super) length_m: f64,
     /// What, in the end, holds it.
     pub(super) cause: Held,
@@ -78,9 +82,20 @@ fn inside(area: &Area, spot: Spot, margin: f64) -> Grade {
     }
 }
 
-/// Margins in metres: of people, of vehicles (whose box stands on the ground before their middle).
+/// Margins in metres: of people, and of vehicles, which are surely in an area only from front to rear (a box stands on the
+/// ground at whichever is nearer to the camera).
 const FOOT: f64 = 0.4;
 const WHEELS: f64 = 1.0;
+/// One that was seen to come less far than this was not surely seen moving.
+const SEEN_COMING: f64 = 8.0;
+
+fn on_wheels(area: &Area, one: &Present) -> Grade {
+    let half = one.length_m / 2.0;
+    let end = |along: f64| Spot::new(one.spot.x + along * one.ahead.x, one.spot.y + along * one.ahead.y);
+    let is_wholly = area.depth(end(half)) >= 0.3 && area.depth(end(-half)) >= 0.3;
+    let middle = inside(area, one.spot, WHEELS);
+    if is_wholly { middle } else { middle.min(Grade::Nominal) }
+}
 
 /// How surely `one` does what is watched for; `queue`: how many stand in the area for a lamp or a jam.
 pub(super) fn of(one: &Present, watch: &Watch, queue: usize) -> Grade {
@@ -103,7 +118,7 @@ pub(super) fn of(one: &Present, watch: &Watch, queue: usize) -> Grade {
             crossings.iter().map(beside).fold(in_road, Grade::min)
         }
         Watch::WrongWay { area, heading } if !on_foot => inside(area, one.spot, 0.3).min(against(one, *heading)),
-        Watch::StoppedVehicle { area, .. } if !on_foot => inside(area, one.spot, WHEELS).min(stands(one, queue)),
+        Watch::StoppedVehicle { area, .. } if !on_foot => on_wheels(area, one).min(stands(one, queue)),
         _ => Grade::No,
     }
 }
@@ -132,7 +147,7 @@ fn stands(one: &Present, queue: usize) -> Grade {
         _ if speed >= 2.0 * STANDS => Grade::No,
         Held::Lamp => Grade::No,
         Held::Itself if speed >= STANDS => Grade::Possible,
-        Held::Itself if queue >= QUEUE => Grade::Nominal,
+        Held::Itself if queue >= QUEUE || one.came_m < SEEN_COMING => Grade::Nominal,
         Held::Itself => Grade::Sure,
         Held::Walker | Held::By(_) | Held::Free => Grade::Possible,
     }
