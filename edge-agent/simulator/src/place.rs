@@ -69,6 +69,92 @@ pub enum Watch {
         /// For how long.
         hold: Duration,
     },
+    /// A vehicle that stands where it may not, for longer than it takes to let someone out.
+    IllegalParking {
+        /// Where.
+        area: Area,
+        /// For how long.
+        hold: Duration,
+    },
+    /// A lane that is full and hardly moves.
+    Congestion {
+        /// The lane.
+        area: Area,
+        /// Two places in it, at its beginning and at its end.
+        heading: (Spot, Spot),
+        /// At least this share of its length is covered by vehicles.
+        occupancy: f64,
+        /// And their mean speed is below this, m/s.
+        speed_mps: f64,
+        /// For how long.
+        hold: Duration,
+        /// It is over when the lane has flowed for this long.
+        clear: Duration,
+    },
+    /// A standing queue that reaches back over a mark.
+    QueueSpillback {
+        /// The lane, up to its stop line.
+        area: Area,
+        /// Two places in it, at its beginning and at its end.
+        heading: (Spot, Spot),
+        /// How far from the lane's beginning the mark is, in metres.
+        mark_m: f64,
+        /// Vehicles no further apart than this, from middle to middle, are one queue.
+        gap_m: f64,
+        /// For how long.
+        hold: Duration,
+    },
+    /// A vehicle that passes a stop line at red.
+    RedLight {
+        /// The link whose stop line it is.
+        link: LinkId,
+    },
+    /// A vehicle that is faster than it may be.
+    OverSpeed {
+        /// Where.
+        area: Area,
+        /// m/s; with the tolerance.
+        limit_mps: f64,
+    },
+    /// A vehicle that nothing holds and that is far slower than the others.
+    SlowVehicle {
+        /// Where.
+        area: Area,
+        /// Slower than this share of what is usual there.
+        share: f64,
+    },
+    /// A vehicle of a class that may not be there.
+    ForbiddenClass {
+        /// Where.
+        area: Area,
+        /// Which.
+        class: Class,
+        /// For how long.
+        hold: Duration,
+    },
+}
+
+impl Watch {
+    /// The kind of its incidents, by its word on the wire.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::LineCrossing { .. } => "line_crossing",
+            Self::Intrusion { .. } => "intrusion",
+            Self::Loitering { .. } => "loitering",
+            Self::Crowding { .. } => "crowding",
+            Self::WrongWay { .. } => "wrong_way",
+            Self::StoppedVehicle { .. } => "stopped_vehicle",
+            Self::PedestrianOnCarriageway { .. } => "pedestrian_on_carriageway",
+            Self::IllegalParking { .. } => "illegal_parking",
+            Self::Congestion { .. } => "congestion",
+            Self::QueueSpillback { .. } => "queue_spillback",
+            Self::RedLight { .. } => "red_light",
+            Self::OverSpeed { .. } => "over_speed",
+            Self::SlowVehicle { .. } => "slow_vehicle",
+            Self::ForbiddenClass { .. } => "forbidden_class",
+        }
+    }
 }
 
 /// A watched thing with its rule's name.
@@ -107,6 +193,18 @@ pub enum Stage {
     },
     /// A vehicle goes against the traffic.
     Against {
+        /// On this link.
+        link: LinkId,
+    },
+    /// A vehicle is driven at a pace of its own.
+    Pace {
+        /// On this link.
+        link: LinkId,
+        /// Its speed on a free road, m/s, from and to.
+        free_mps: (f64, f64),
+    },
+    /// A vehicle takes no notice of the lamp.
+    RunRed {
         /// On this link.
         link: LinkId,
     },
@@ -159,6 +257,8 @@ impl Stage {
             Self::Jam { .. } => 0.3,
             Self::Loiter { .. } | Self::Gather { .. } | Self::Intrude { .. } => 1.0,
             Self::Stop { .. } | Self::Against { .. } | Self::Cross { .. } => 0.8,
+            // Many of these come to nothing: it is green, or others are in the way.
+            Self::Pace { .. } | Self::RunRed { .. } => 1.2,
         }
     }
 }

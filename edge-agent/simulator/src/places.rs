@@ -47,6 +47,19 @@ fn stopped(id: &'static str, area: Area, kind: ZoneKind, hold: Duration) -> Watc
     watched(id, Watch::StoppedVehicle { area, kind, hold })
 }
 
+/// The catalogue's numbers for kinds that have no rule here yet.
+const PARKING_HOLD: Duration = Duration::from_secs(120);
+const JAM_HOLD: Duration = Duration::from_secs(60);
+const CLASS_HOLD: Duration = Duration::from_secs(3);
+/// 50 km/h and a fifth more, m/s.
+const LIMIT: f64 = 50.0 / 3.6 * 1.2;
+const SLOW: f64 = 0.4;
+
+fn congestion(area: &Area, heading: (Spot, Spot), hold: Duration) -> Watch {
+    let clear = Duration::from_secs(120);
+    Watch::Congestion { area: area.clone(), heading, occupancy: 0.35, speed_mps: 20.0 / 3.6, hold, clear }
+}
+
 /// A straight road: two lanes each way, a hard shoulder on the right, pavements, a crossing without a signal. Traffic jams now
 /// and then from downstream.
 #[must_use]
@@ -83,6 +96,9 @@ pub fn road() -> Place {
             Stage::Against { link: 1 },
             Stage::Cross { from: area(-9.5, 24.0, -8.0, 36.0), to: area(10.5, 24.0, 12.5, 36.0) },
             Stage::Cross { from: area(10.5, 24.0, 12.5, 36.0), to: area(-9.5, 24.0, -8.0, 36.0) },
+            Stage::Stop { link: 0, s: (66.0, 74.0), side: -HALF - 1.2, seconds: (130.0, 300.0) },
+            Stage::Pace { link: 0, free_mps: (1.8, 2.4) },
+            Stage::Pace { link: 0, free_mps: (20.0, 24.0) },
             Stage::Jam { link: 0, s: 100.0, seconds: (120.0, 420.0) },
             Stage::Jam { link: 1, s: 140.0, seconds: (120.0, 420.0) },
         ],
@@ -99,7 +115,17 @@ pub fn road() -> Place {
             ),
             stopped("stop-away", lane_away.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
             stopped("stop-towards", lane_towards.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
-            stopped("stop-shoulder", shoulder, ZoneKind::Shoulder, RuleParams::stopped_hold(ZoneKind::Shoulder)),
+            stopped(
+                "stop-shoulder",
+                shoulder.clone(),
+                ZoneKind::Shoulder,
+                RuleParams::stopped_hold(ZoneKind::Shoulder),
+            ),
+            watched("park-shoulder", Watch::IllegalParking { area: shoulder, hold: PARKING_HOLD }),
+            watched("jam-away", congestion(&lane_away, (spot(4.0, near), spot(4.0, far)), JAM_HOLD)),
+            watched("jam-towards", congestion(&lane_towards, (spot(-4.0, far), spot(-4.0, near)), JAM_HOLD)),
+            watched("fast-away", Watch::OverSpeed { area: lane_away.clone(), limit_mps: LIMIT }),
+            watched("slow-away", Watch::SlowVehicle { area: lane_away.clone(), share: SLOW }),
             watched("foot-away", pedestrian(&lane_away)),
             watched("foot-towards", pedestrian(&lane_towards)),
         ],
@@ -209,6 +235,15 @@ pub fn junction() -> Place {
         crossings: vec![crossing.clone()],
         hold: RuleParams::PEDESTRIAN_HOLD,
     };
+    let lorries = Watch::ForbiddenClass { area: approach.clone(), class: Class::Truck, hold: CLASS_HOLD };
+    // The mark is ten metres before the stop line: five or six rows of motorcycles, two cars.
+    let spillback = Watch::QueueSpillback {
+        area: approach.clone(),
+        heading: (spot(-3.5, 46.0), spot(-3.5, 33.0)),
+        mark_m: 4.0,
+        gap_m: 8.0,
+        hold: Duration::from_secs(30),
+    };
     let pavement = |x: f64, corner: f64| vec![spot(x, 70.0), spot(x, 30.0), spot(corner, 30.0)];
     let over = vec![spot(-8.8, 60.0), spot(-8.8, 30.3), spot(9.8, 30.3), spot(9.8, 60.0)];
     Place {
@@ -229,6 +264,7 @@ pub fn junction() -> Place {
             Stage::Against { link: 4 },
             Stage::Cross { from: area(-9.5, 35.0, -8.0, 42.0), to: area(8.5, 35.0, 10.5, 42.0) },
             Stage::Cross { from: area(8.5, 35.0, 10.5, 42.0), to: area(-9.5, 35.0, -8.0, 42.0) },
+            Stage::RunRed { link: SEEN },
             Stage::Jam { link: 4, s: 60.0, seconds: (120.0, 420.0) },
         ],
         watched: vec![
@@ -241,6 +277,10 @@ pub fn junction() -> Place {
             watched("wrong-out", Watch::WrongWay { area: exit.clone(), heading: (spot(3.5, 33.0), spot(3.5, 46.0)) }),
             stopped("stop-in", approach.clone(), ZoneKind::Lane, waits),
             stopped("stop-out", exit.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
+            watched("red-in", Watch::RedLight { link: SEEN }),
+            watched("lorry-in", lorries),
+            watched("spill-in", spillback),
+            watched("jam-out", congestion(&exit, (spot(3.5, 33.0), spot(3.5, 46.0)), JAM_HOLD)),
             watched("foot-in", pedestrian(&approach)),
             watched("foot-out", pedestrian(&exit)),
         ],

@@ -72,6 +72,15 @@ impl Signal {
         }
     }
 
+    /// For how many seconds `phase` has been red at `seconds`; `None` when it is not.
+    #[must_use]
+    pub fn red_since_s(&self, phase: usize, seconds: f64) -> Option<f64> {
+        let turn = self.green_s + self.amber_s + self.clear_s;
+        let into = (seconds - phase as f64 * turn).rem_euclid(self.cycle_s());
+        let red = into - self.green_s - self.amber_s;
+        (red >= 0.0).then_some(red)
+    }
+
     /// Seconds of red of one phase, at a stretch.
     #[must_use]
     pub fn red_s(&self) -> f64 {

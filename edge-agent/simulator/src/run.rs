@@ -131,7 +131,7 @@ pub fn found(hour: &Hour) -> Vec<FoundIncident> {
 fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
     TruthIncident {
         camera: hour.name.clone(),
-        kind: incident.kind.wire_label().to_owned(),
+        kind: incident.kind.to_owned(),
         detail: Detail {
             rule: Some(incident.rule.to_owned()),
             direction: incident.direction.map(|direction| direction.label().to_owned()),

@@ -86,6 +86,19 @@ impl Actors<'_> {
                 let id = self.id();
                 self.traffic.send(*link, id, make, Some(Order::Against { speed }));
             }
+            Stage::Pace { link, free_mps } => {
+                let class = [Class::Motorcycle, Class::Car][self.chance.pick(&[0.6, 0.4])];
+                let mut make = Make::of(class, self.chance);
+                make.driver.free_mps = within_range(*free_mps, self.chance);
+                let id = self.id();
+                self.traffic.send(*link, id, make, None);
+            }
+            Stage::RunRed { link } => {
+                let class = [Class::Motorcycle, Class::Car][self.chance.pick(&[0.8, 0.2])];
+                let make = Make::of(class, self.chance);
+                let id = self.id();
+                self.traffic.send(*link, id, make, Some(Order::RunRed));
+            }
             Stage::Cross { from, to } => self.cross(from, to),
             Stage::Intrude { from, area } => {
                 let (start, goal) = (within(from, self.chance), within(area, self.chance));

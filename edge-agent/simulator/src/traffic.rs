@@ -289,10 +289,11 @@ impl Traffic {
         if let Some(ahead) = self.ahead(i, me.aims_at, on_road) {
             consider(ahead.gap, ahead.speed, ahead.held);
         }
-        if let (Some((line, _)), Some(lamp)) = (link.stop_line, self.lamp(me.link, now)) {
+        let heeds = me.order != Some(Order::RunRed);
+        if let (Some((line, _)), Some(lamp), true) = (link.stop_line, self.lamp(me.link, now), heeds) {
             let gap = line - front;
             let can_stop = me.speed * me.speed / (2.0 * AMBER_BRAKES) < gap;
-            if gap > -0.5 && (lamp == Lamp::Red && can_stop || lamp == Lamp::Amber && can_stop) {
+            if gap > -0.5 && lamp != Lamp::Green && can_stop {
                 consider(gap + me.driver.gap_m * 0.5, 0.0, Held::Lamp);
             }
         }

@@ -7,17 +7,19 @@
 //! `docs/simulator.md`.
 
 mod judge;
+mod lane;
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use analytics::{Class, Direction, Kind};
+use analytics::{Class, Direction};
 
 use self::judge::{Grade, Present, needs};
 use self::run::Run;
 use crate::camera::Camera;
 use crate::ground::Spot;
 use crate::place::{Watch, Watched};
+use crate::road::LinkId;
 use crate::traffic::TICK_S;
 use crate::vehicle::{ActorId, Held};
 use crate::world::World;
@@ -27,8 +29,8 @@ use crate::world::World;
 pub struct Incident {
     /// The rule that should find it.
     pub rule: &'static str,
-    /// The kind.
-    pub kind: Kind,
+    /// The kind, by its word on the wire.
+    pub kind: &'static str,
     /// When it began, in seconds of the world.
     pub start_s: f64,
     /// When it was over.
@@ -50,21 +52,12 @@ pub struct Truth {
     runs: Vec<BTreeMap<ActorId, Run>>,
     /// Where vehicles in the picture were a step ago, and when they came into it.
     before: BTreeMap<ActorId, (Spot, Spot)>,
+    /// By watched thing, how fast vehicles usually are there.
+    usual_mps: Vec<f64>,
+    /// Which vehicles' fronts are over the watched stop line of a link.
+    over_line: BTreeSet<ActorId>,
     present: Vec<Present>,
     incidents: Vec<Incident>,
-}
-
-/// The kind that a rule of this watch has.
-fn kind(watch: &Watch) -> Kind {
-    match watch {
-        Watch::LineCrossing { .. } => Kind::LineCrossing,
-        Watch::Intrusion { .. } => Kind::Intrusion,
-        Watch::Loitering { .. } => Kind::Loitering,
-        Watch::Crowding { .. } => Kind::Crowding,
-        Watch::WrongWay { .. } => Kind::WrongWay,
-        Watch::StoppedVehicle { .. } => Kind::StoppedVehicle,
-        Watch::PedestrianOnCarriageway { .. } => Kind::PedestrianOnCarriageway,
-    }
 }
 
 impl Truth {
@@ -74,7 +67,17 @@ impl Truth {
         let watched = world.place().watched.clone();
         let runs = vec![BTreeMap::new(); watched.len()];
         let camera = Camera::new(world.place().mount);
-        Self { camera, watched, runs, before: BTreeMap::new(), present: Vec::new(), incidents: Vec::new() }
+        let usual_mps = vec![0.0; watched.len()];
+        Self {
+            camera,
+            watched,
+            runs,
+            before: BTreeMap::new(),
+            usual_mps,
+            over_line: BTreeSet::new(),
+            present: Vec::new(),
+            incidents: Vec::new(),
+        }
     }
 
     /// Takes note of one step of the world.
@@ -82,10 +85,10 @@ impl Truth {
         let now = world.seconds();
         self.look(world);
         for index in 0..self.watched.len() {
-            if let Watch::LineCrossing { from, to } = self.watched[index].watch {
-                self.cross(index, from, to, now);
-            } else {
-                self.judge(index, now);
+            match self.watched[index].watch {
+                Watch::LineCrossing { from, to } => self.cross(index, from, to, now),
+                Watch::RedLight { link } => self.run_red(index, link, world),
+                _ => self.judge(index, now),
             }
         }
         let came = std::mem::take(&mut self.before);
@@ -153,22 +156,33 @@ impl Truth {
     fn judge(&mut self, index: usize, now: f64) {
         let watch = &self.watched[index].watch;
         let runs = &mut self.runs[index];
-        let bridge = needs(watch).bridge_s;
-        if let Watch::Crowding { area, count, .. } = watch {
-            let grade = judge::crowd(&self.present, area, *count);
-            if grade > Grade::No {
-                runs.entry(0).or_insert_with(|| Run::new(now)).note(now, grade, Spot::default(), bridge);
+        let needs = needs(watch);
+        let present = &self.present;
+        let of_all = match watch {
+            Watch::Crowding { area, count, .. } => Some(judge::crowd(present, area, *count)),
+            Watch::Congestion { area, heading, occupancy, speed_mps, .. } => {
+                Some(lane::congested(present, area, *heading, (*occupancy, *speed_mps)))
             }
-        } else {
-            let queue = judge::queue(&self.present, watch);
-            for one in &self.present {
-                let grade = judge::of(one, watch, queue);
-                if grade > Grade::No {
-                    runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, bridge);
+            Watch::QueueSpillback { area, heading, mark_m, gap_m, .. } => {
+                Some(lane::spilled(present, area, *heading, *mark_m, *gap_m))
+            }
+            _ => None,
+        };
+        match of_all {
+            Some(Grade::No) => {}
+            Some(grade) => runs.entry(0).or_insert_with(|| Run::new(now)).note(now, grade, Spot::default(), needs),
+            None => {
+                let queue = judge::queue(present, watch);
+                let usual = usual(&mut self.usual_mps[index], present, watch);
+                for one in present {
+                    let grade = judge::of(one, watch, queue, usual);
+                    if grade > Grade::No {
+                        runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, needs);
+                    }
                 }
             }
         }
-        let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > bridge).collect();
+        let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > needs.over_s).collect();
         for (actor, run) in over {
             self.end(index, actor, &run);
         }
@@ -177,17 +191,42 @@ impl Truth {
     fn end(&mut self, index: usize, actor: ActorId, run: &Run) {
         let Watched { id, watch } = &self.watched[index];
         let needs = needs(watch);
-        if run.last - run.first >= needs.possible_s {
+        if run.is_possible(needs) {
             self.incidents.push(Incident {
                 rule: id,
-                kind: kind(watch),
-                start_s: run.nominal.unwrap_or(run.first),
+                kind: watch.kind(),
+                start_s: run.start_s(),
                 end_s: run.last,
-                is_sure: run.sure_s >= needs.sure_s && run.sure_way_m() >= needs.sure_m,
+                is_sure: run.is_sure(needs),
                 actor: (actor > 0).then_some(actor),
                 direction: None,
             });
         }
+    }
+
+    /// Vehicles whose front passed the stop line of `link` in this step, while its lamp was red; surely, when it had been
+    /// for more than a second.
+    fn run_red(&mut self, index: usize, link: LinkId, world: &World) {
+        let place = world.place();
+        let (Some((line, phase)), Some(signal)) = (place.links[link].stop_line, place.signal) else { return };
+        let now = world.seconds();
+        let on = world.traffic().vehicles().iter().filter(|vehicle| vehicle.link == link);
+        let over: BTreeSet<ActorId> =
+            on.filter(|vehicle| vehicle.s + vehicle.length_m / 2.0 > line).map(|vehicle| vehicle.id).collect();
+        if let Some(red_s) = signal.red_since_s(phase, now) {
+            for actor in over.difference(&self.over_line) {
+                self.incidents.push(Incident {
+                    rule: self.watched[index].id,
+                    kind: self.watched[index].watch.kind(),
+                    start_s: now,
+                    end_s: now + 1.0,
+                    is_sure: red_s > 1.0,
+                    actor: Some(*actor),
+                    direction: None,
+                });
+            }
+        }
+        self.over_line = over;
     }
 
     /// Vehicles whose middle passed the line in this step; a crossing lasts from the front to the rear.
@@ -207,7 +246,7 @@ impl Truth {
             let direction = if is < 0.0 { Direction::LeftToRight } else { Direction::RightToLeft };
             self.incidents.push(Incident {
                 rule: self.watched[index].id,
-                kind: Kind::LineCrossing,
+                kind: self.watched[index].watch.kind(),
                 start_s: now - half_s,
                 end_s: now + half_s,
                 is_sure: (0.03..=0.97).contains(&along),
@@ -216,6 +255,17 @@ impl Truth {
             });
         }
     }
+}
+
+/// How fast vehicles usually are where slow ones are watched for: a mean over the last minutes in which there were any.
+fn usual(mps: &mut f64, present: &[Present], watch: &Watch) -> f64 {
+    const MINUTES: f64 = 120.0 / TICK_S;
+    let Watch::SlowVehicle { area, .. } = watch else { return 0.0 };
+    let on = present.iter().filter(|one| one.class.is_vehicle() && area.depth(one.spot) >= 0.0);
+    for one in on {
+        *mps += (one.speed() - *mps) / MINUTES;
+    }
+    *mps
 }
 
 /// Why a vehicle does not move. One behind others waits for what the first of them waits for when that is a lamp or a jam;

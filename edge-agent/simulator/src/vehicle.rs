@@ -65,6 +65,8 @@ pub enum Order {
         /// m/s.
         speed: f64,
     },
+    /// Through red.
+    RunRed,
 }
 
 /// Why a vehicle does not go faster.
