@@ -1,4 +1,4 @@
-//! How good: incidents against ground truth, each figure with its denominator.
+//! How good: tracks, detections and incidents against ground truth, each figure with its denominator.
 //!
 //! # Invariants
 //! - No clock, environment, file, thread or randomness: the same input gives the same numbers.
@@ -7,5 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod assignment;
+pub mod boxes;
+pub mod detections;
 pub mod incidents;
 pub mod interval;
+pub mod tracks;
