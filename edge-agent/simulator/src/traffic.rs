@@ -438,3 +438,6 @@ fn pose(link: &Link, vehicle: &Vehicle) -> Pose {
         _ => pose,
     }
 }
+
+#[cfg(test)]
+mod tests;
