@@ -19,7 +19,7 @@ use simulator::detector::Condition;
 use simulator::mot;
 use simulator::place::Place;
 use simulator::places;
-use simulator::run::{self, Hour, HourParams, Scored, seeds};
+use simulator::run::{self, HourParams, Scored, seeds};
 
 #[derive(Debug, Parser)]
 #[command(about = "Runs all rules over simulated camera-hours and scores them")]
@@ -123,22 +123,24 @@ fn jobs(params: &Hours, condition: Condition) -> Vec<HourParams> {
 fn scored(jobs: &[HourParams]) -> Scored {
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut done: Vec<(usize, Hour)> = Vec::new();
+        let mut done: Vec<(usize, Scored)> = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(index) else { return done };
-            done.push((index, run::hour(job)));
+            let mut scored = Scored::default();
+            scored.add(&run::hour(job));
+            done.push((index, scored));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut all: Vec<(usize, Hour)> = std::thread::scope(|scope| {
+    let mut all: Vec<(usize, Scored)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("an hour does not panic")).collect()
     });
     all.sort_by_key(|(index, _)| *index);
     let mut scored = Scored::default();
-    for (_, hour) in &all {
-        scored.add(hour);
+    for (_, hour) in all {
+        scored.join(hour);
     }
     scored
 }

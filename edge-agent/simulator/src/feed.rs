@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use analytics::{CameraId, Detection, FrameStamp, LocalTime, MediaTime, WallTime};
+use analytics::{CameraId, Detection, FrameStamp, LocalTime, MediaTime, Signal, SignalState, WallTime};
 
 use crate::camera::Camera;
 use crate::detector::{Detector, DetectorParams, Sight, sights};
 use crate::place::Place;
 use crate::random::Chance;
+use crate::road::Lamp;
+use crate::rules::signal_id;
 use crate::traffic::TICK_S;
 use crate::truth::{Incident, Truth};
 use crate::world::{Body, World, WorldParams};
@@ -59,6 +61,8 @@ pub struct Frame<'a> {
     pub detections: &'a [Detection],
     /// What there is to see, the nearest first: the true boxes.
     pub sights: &'a [Sight],
+    /// What the signals show, as one that tells its phases would say.
+    pub signals: Vec<Signal>,
 }
 
 impl Feed {
@@ -112,6 +116,7 @@ impl Feed {
         let aspect = self.camera.aspect();
         self.detector.look(&self.sights, aspect, 1.0 / f64::from(self.fps), &mut self.detections);
         let pts = MediaTime::from_nanos(self.frames * 1_000_000_000 / u64::from(self.fps));
+        let signals = self.signals(seconds);
         self.frames += 1;
         let captured_at = MIDNIGHT + Duration::from_secs_f64(self.minute * 60.0) + Duration::from_nanos(pts.as_nanos());
         Some(Frame {
@@ -120,7 +125,22 @@ impl Feed {
             aspect: aspect as f32,
             detections: &self.detections,
             sights: &self.sights,
+            signals,
         })
+    }
+
+    fn signals(&self, seconds: f64) -> Vec<Signal> {
+        let Some(signal) = self.world.place().signal else { return Vec::new() };
+        let of = |phase| {
+            let state = match signal.lamp(phase, seconds) {
+                Lamp::Green => SignalState::Green,
+                Lamp::Amber => SignalState::Amber,
+                Lamp::Red => SignalState::Red,
+            };
+            let since_s = (seconds - signal.shown_for_s(phase, seconds)).max(0.0);
+            Signal { id: signal_id(phase), state, since: MediaTime::from_nanos((since_s * 1e9).round() as u64) }
+        };
+        (0..signal.phases).map(of).collect()
     }
 
     /// The wall time of the feed's first frame.

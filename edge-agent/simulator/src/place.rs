@@ -57,7 +57,9 @@ pub enum Watch {
         area: Area,
         /// Lane or shoulder.
         kind: ZoneKind,
-        /// For how long.
+        /// The phase of the signal for which it waits there, if any.
+        phase: Option<usize>,
+        /// For how long; before a signal longer than its red.
         hold: Duration,
     },
     /// Someone on foot in the road.

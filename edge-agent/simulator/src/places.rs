@@ -44,16 +44,16 @@ fn watched(id: &'static str, watch: Watch) -> Watched {
 }
 
 fn stopped(id: &'static str, area: Area, kind: ZoneKind, hold: Duration) -> Watched {
-    watched(id, Watch::StoppedVehicle { area, kind, hold })
+    watched(id, Watch::StoppedVehicle { area, kind, phase: None, hold })
 }
 
 /// The catalogue's numbers for kinds that have no rule here yet.
 const PARKING_HOLD: Duration = Duration::from_secs(120);
-const JAM_HOLD: Duration = Duration::from_secs(60);
 const CLASS_HOLD: Duration = Duration::from_secs(3);
-/// 50 km/h and a fifth more, m/s.
-const LIMIT: f64 = 50.0 / 3.6 * 1.2;
 const SLOW: f64 = 0.4;
+const JAM_HOLD: Duration = Duration::from_secs(60);
+/// What may be driven, m/s; a fifth more is told.
+const LIMIT: f64 = 50.0 / 3.6;
 
 fn congestion(area: &Area, heading: (Spot, Spot), hold: Duration) -> Watch {
     let clear = Duration::from_secs(120);
@@ -124,7 +124,7 @@ pub fn road() -> Place {
             watched("park-shoulder", Watch::IllegalParking { area: shoulder, hold: PARKING_HOLD }),
             watched("jam-away", congestion(&lane_away, (spot(4.0, near), spot(4.0, far)), JAM_HOLD)),
             watched("jam-towards", congestion(&lane_towards, (spot(-4.0, far), spot(-4.0, near)), JAM_HOLD)),
-            watched("fast-away", Watch::OverSpeed { area: lane_away.clone(), limit_mps: LIMIT }),
+            watched("fast-away", Watch::OverSpeed { area: lane_away.clone(), limit_mps: LIMIT * 1.2 }),
             watched("slow-away", Watch::SlowVehicle { area: lane_away.clone(), share: SLOW }),
             watched("foot-away", pedestrian(&lane_away)),
             watched("foot-towards", pedestrian(&lane_towards)),
@@ -230,6 +230,8 @@ pub fn junction() -> Place {
     let crossing = area(-7.0, 28.5, 7.0, 32.0);
     // Longer than the red: who waits for green is no stopped vehicle.
     let waits = Duration::from_secs(signal.red_s() as u64 + 17);
+    let (kind, phase) = (ZoneKind::Lane, Some(SEEN));
+    let broken_down = Watch::StoppedVehicle { area: approach.clone(), kind, phase, hold: waits };
     let pedestrian = |area: &Area| Watch::PedestrianOnCarriageway {
         area: area.clone(),
         crossings: vec![crossing.clone()],
@@ -275,7 +277,7 @@ pub fn junction() -> Place {
                 Watch::WrongWay { area: approach.clone(), heading: (spot(-3.5, 46.0), spot(-3.5, 33.0)) },
             ),
             watched("wrong-out", Watch::WrongWay { area: exit.clone(), heading: (spot(3.5, 33.0), spot(3.5, 46.0)) }),
-            stopped("stop-in", approach.clone(), ZoneKind::Lane, waits),
+            watched("stop-in", broken_down),
             stopped("stop-out", exit.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
             watched("red-in", Watch::RedLight { link: SEEN }),
             watched("lorry-in", lorries),

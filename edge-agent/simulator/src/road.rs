@@ -72,13 +72,16 @@ impl Signal {
         }
     }
 
-    /// For how many seconds `phase` has been red at `seconds`; `None` when it is not.
+    /// For how many seconds the lamp of `phase` has shown what it shows at `seconds`.
     #[must_use]
-    pub fn red_since_s(&self, phase: usize, seconds: f64) -> Option<f64> {
+    pub fn shown_for_s(&self, phase: usize, seconds: f64) -> f64 {
         let turn = self.green_s + self.amber_s + self.clear_s;
         let into = (seconds - phase as f64 * turn).rem_euclid(self.cycle_s());
-        let red = into - self.green_s - self.amber_s;
-        (red >= 0.0).then_some(red)
+        match self.lamp(phase, seconds) {
+            Lamp::Green => into,
+            Lamp::Amber => into - self.green_s,
+            Lamp::Red => into - self.green_s - self.amber_s,
+        }
     }
 
     /// Seconds of red of one phase, at a stretch.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use analytics::calibration::{Landmark, from_points};
 use analytics::ground::Ground;
 use analytics::rules::{RuleParams, RuleSpec};
-use analytics::{Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, Zone, ZoneId, ZoneKind};
+use analytics::{
+    Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, SignalId, Zone, ZoneId, ZoneKind,
+};
 
 use crate::camera::Camera;
 use crate::ground::{Area, Spot};
@@ -44,6 +46,15 @@ pub fn of(place: &Place, is_calibrated: bool) -> Vec<RuleSpec> {
     place.watched.iter().filter_map(|watched| spec(watched, &camera, is_calibrated)).collect()
 }
 
+/// The name of the signal whose phase this is.
+///
+/// # Panics
+/// Never: it is an id.
+#[must_use]
+pub fn signal_id(phase: usize) -> SignalId {
+    SignalId::new(&format!("phase-{phase}")).expect("letters, a dash and digits")
+}
+
 /// `None` where there is no rule for what is watched for: the truth is known all the same.
 fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleSpec> {
     let zone = |area: &Area, kind| zone(watched.id, kind, area, camera);
@@ -77,7 +88,7 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
             };
             (params, ClassSet::vehicles())
         }
-        Watch::StoppedVehicle { area, kind, hold } => {
+        Watch::StoppedVehicle { area, kind, hold, .. } => {
             let (speed, travel) = if is_calibrated {
                 (RuleParams::STOPPED_SPEED_ON_GROUND, RuleParams::STOPPED_TRAVEL_ON_GROUND)
             } else {

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use analytics::core::CoreParams;
+use analytics::core::Judge;
 use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
-use analytics::track::TrackerParams;
-use analytics::{Core, Event, Look, Phase, WallTime};
+use analytics::track::{Tracker, TrackerParams};
+use analytics::{Event, Phase, WallTime};
 use evaluation::incidents::{Detail, FoundIncident, Observed, Report, Row, ScoreParams, TruthIncident, Verdict, score};
 
 use crate::detector::{Condition, DetectorParams};
-use crate::feed::{Feed, FeedParams, Frame};
+use crate::feed::{Feed, FeedParams};
 use crate::place::Place;
 use crate::random::Chance;
 use crate::rules;
@@ -77,29 +77,26 @@ pub fn feed(params: &HourParams) -> Feed {
     })
 }
 
-/// Runs one camera-hour through a fresh core with all the place's rules.
+/// Runs one camera-hour through a fresh tracker and judge (what a core is made of; told besides what the signals show)
+/// with all the place's rules.
 #[must_use]
 pub fn hour(params: &HourParams) -> Hour {
     let mut feed = feed(params);
     let rules = rules::of(&params.place, params.is_calibrated);
     let survey = || rules::calibrated(&params.place, Chance::new(params.seed).part("survey"));
-    let mut core = Core::new(CoreParams {
-        tracker: TrackerParams::default(),
-        rules: rules.clone(),
-        incidents: IncidentParams::default(),
-        ground: params.is_calibrated.then(survey),
-        id_seed: params.seed,
-    });
+    let mut tracker = Tracker::new(TrackerParams::default());
+    let mut judge =
+        Judge::new(rules.clone(), IncidentParams::default(), params.seed).on_ground(params.is_calibrated.then(survey));
     let (mut events, mut frames, mut boxes) = (Vec::new(), 0, 0);
     let began_at = feed.begins_at();
     while let Some(frame) = feed.step() {
         frames += 1;
         boxes += frame.detections.len() as u64;
-        let Frame { stamp, local, aspect, detections, .. } = frame;
-        let (_, new) = core.step(Look { stamp, local, aspect, detections });
-        events.extend(new);
+        let mut scene = tracker.update(frame.stamp, frame.aspect, frame.detections);
+        scene.signals = frame.signals;
+        events.extend(judge.step(&mut scene, frame.local));
     }
-    events.extend(core.finish());
+    events.extend(judge.finish());
     let name = format!("{}-{:x}", params.place.name, params.seed);
     Hour { name, seconds: params.seconds, events, began_at, rules, truth: feed.finish(), frames, boxes }
 }
@@ -182,6 +179,17 @@ impl Scored {
         }
         for kind in kinds {
             *self.hours_of.entry(kind.to_owned()).or_default() += hours;
+        }
+    }
+
+    /// Takes in what other hours gave.
+    pub fn join(&mut self, other: Self) {
+        self.truth.extend(other.truth);
+        self.found.extend(other.found);
+        self.in_doubt += other.in_doubt;
+        self.hours += other.hours;
+        for (name, hours) in other.hours_of {
+            *self.hours_of.entry(name).or_default() += hours;
         }
     }
 

@@ -19,7 +19,7 @@ use self::run::Run;
 use crate::camera::Camera;
 use crate::ground::Spot;
 use crate::place::{Watch, Watched};
-use crate::road::LinkId;
+use crate::road::{Lamp, LinkId};
 use crate::traffic::TICK_S;
 use crate::vehicle::{ActorId, Held};
 use crate::world::World;
@@ -213,7 +213,8 @@ impl Truth {
         let on = world.traffic().vehicles().iter().filter(|vehicle| vehicle.link == link);
         let over: BTreeSet<ActorId> =
             on.filter(|vehicle| vehicle.s + vehicle.length_m / 2.0 > line).map(|vehicle| vehicle.id).collect();
-        if let Some(red_s) = signal.red_since_s(phase, now) {
+        if signal.lamp(phase, now) == Lamp::Red {
+            let red_s = signal.shown_for_s(phase, now);
             for actor in over.difference(&self.over_line) {
                 self.incidents.push(Incident {
                     rule: self.watched[index].id,
