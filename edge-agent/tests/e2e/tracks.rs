@@ -65,6 +65,14 @@ async fn what_a_run_kept_is_judged_again_and_compared_with_other_thresholds() {
 }
 
 #[test]
+fn a_guess_without_recorded_tracks_says_where_they_would_be() {
+    let site = one_camera();
+    let path = site.write();
+    let said = finished(["site", "guess", path.to_str().expect("UTF-8"), "a"]).failed(1);
+    assert!(said.contains("there are no recorded tracks at") && said.contains("tracks.sqlite"), "{said}");
+}
+
+#[test]
 fn without_recorded_tracks_it_says_where_they_would_be() {
     let site = one_camera();
     let path = site.write();
