@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::record::Chunk;
 use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ use crate::publish::Topics;
 use crate::publish::wire::{EventContext, Moment, TimeQuality};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
+use crate::tracks::{CHUNK, TrackSink};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
@@ -46,21 +48,21 @@ pub struct Analysed {
 
 /// Frames a second over the last seconds of media time.
 #[derive(Debug, Default)]
-struct RateMeter {
+pub(crate) struct RateMeter {
     recent: VecDeque<MediaTime>,
 }
 
 impl RateMeter {
     const WINDOW: Duration = Duration::from_secs(10);
 
-    fn tick(&mut self, at: MediaTime) {
+    pub(crate) fn tick(&mut self, at: MediaTime) {
         self.recent.push_back(at);
         while self.recent.front().is_some_and(|first| at.since(*first) > Self::WINDOW) {
             self.recent.pop_front();
         }
     }
 
-    fn fps(&self) -> f64 {
+    pub(crate) fn fps(&self) -> f64 {
         match (self.recent.front(), self.recent.back()) {
             (Some(first), Some(last)) if last > first => {
                 (self.recent.len() - 1) as f64 / last.since(*first).as_secs_f64()
@@ -91,6 +93,16 @@ pub struct CameraCore {
 }
 
 impl CameraCore {
+    /// The tracks of some minute, when the last step completed one.
+    pub fn full_chunk(&mut self) -> Option<Chunk> {
+        self.core.full_chunk()
+    }
+
+    /// The tracks since the last chunk.
+    pub fn last_chunk(&mut self) -> Option<Chunk> {
+        self.core.last_chunk()
+    }
+
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
@@ -133,6 +145,8 @@ pub struct CameraTask {
     pub outbox: Outbox,
     /// How incidents are photographed; `None`: they are not.
     pub snapshots: Option<CameraSnapshots>,
+    /// Where its tracks go; `None`: they are not kept.
+    pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
@@ -150,7 +164,7 @@ pub struct CameraTask {
 impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
-        let mut core = self.fresh_core().await;
+        let (mut core, mut session) = self.fresh_core().await;
         while let Some(analysed) = self.analysed.recv().await {
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
@@ -159,6 +173,7 @@ impl CameraTask {
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, mut drafts)) => {
+                    self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
                     let snapshots = self.snapshots.as_ref();
@@ -172,25 +187,36 @@ impl CameraTask {
                 Err(_) => {
                     self.counters.crashed();
                     tracing::error!(camera = %self.camera, "judging this frame panicked; the camera starts afresh");
-                    core = self.fresh_core().await;
+                    (core, session) = self.fresh_core().await;
                 }
             }
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
+        self.keep(session, core.last_chunk());
     }
 
-    /// A core that knows the incidents which the camera's committed events leave open.
-    async fn fresh_core(&self) -> CameraCore {
+    fn keep(&self, session: i64, chunk: Option<Chunk>) {
+        if let (Some(tracks), Some(chunk)) = (&self.tracks, chunk) {
+            tracks.send(&self.camera, session, chunk);
+        }
+    }
+
+    /// A core that knows the incidents which the camera's committed events leave open, and the number of its session.
+    async fn fresh_core(&self) -> (CameraCore, i64) {
         let mut params = self.params.clone();
         // Ids of two cores of one camera must not meet.
         params.core.id_seed = rand::random();
+        let session = params.core.id_seed.cast_signed();
         let mut core = CameraCore::new(params);
+        if self.tracks.is_some() {
+            core.core.record(CHUNK);
+        }
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
         }
-        core
+        (core, session)
     }
 
     /// Commits, however long the disk takes to recover; gives up (false) only when the program ends.

@@ -26,4 +26,5 @@ pub mod source;
 pub mod status;
 pub mod telemetry;
 pub mod text;
+pub mod tracks;
 pub mod watch;

@@ -195,13 +195,18 @@ pub fn event_context(
     model: &Model,
     provider: Provider,
 ) -> Result<EventContext, SetupError> {
+    event_context_of(site, camera, model_ref(model, provider))
+}
+
+/// The same for a network that was opened elsewhere.
+pub fn event_context_of(site: &Site, camera: &Camera, model: ModelRef) -> Result<EventContext, SetupError> {
     Ok(EventContext {
         source: topics(site)?.source(),
         camera: CameraLabel::new(&camera.id, local_text(&camera.name)),
         position: site.position.and_then(|position| Position::new(position.lon, position.lat)),
         config: site.digest.clone(),
         hw_profile: site.hw_profile.name.clone(),
-        model: model_ref(model, provider),
+        model,
     })
 }
 
