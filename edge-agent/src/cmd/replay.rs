@@ -81,7 +81,7 @@ fn parse_time(text: &str) -> Result<WallTime, String> {
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let site = config::load_site(&args.site, home)?;
     if let Some(file) = &args.recorded.tracks_db {
-        return recorded::run(file, &args.recorded, &site, args.events.as_deref(), home);
+        return recorded::run(file.as_deref(), &args.recorded, &site, args.events.as_deref(), home);
     }
     let clips = args.clips.iter().map(|clip| with_camera(clip, &site)).collect::<anyhow::Result<Vec<_>>>()?;
     if args.tracks.is_some() && clips.iter().any(|(camera, _)| *camera != clips[0].0) {
