@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::incident::Withheld;
+use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
 use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Scene};
 use tokio::sync::mpsc;
@@ -25,7 +27,9 @@ use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::publish::wire::{
+    self, EventContext, Measurement, Moment, System, SystemKind, TimeQuality, UtcMillis, WithheldData,
+};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 use crate::tracks::{CHUNK, TrackSink};
@@ -77,6 +81,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// What of the traffic is measured; `None`: nothing.
+    pub measures: Option<MeasureParams>,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -88,6 +94,9 @@ pub struct CameraParams {
 /// A core and what its events need to be told.
 pub struct CameraCore {
     core: Core,
+    measures: Option<Measures>,
+    /// Intervals that are over and were not taken yet.
+    measured: Vec<Interval>,
     params: CameraParams,
     rate: RateMeter,
 }
@@ -106,7 +115,10 @@ impl CameraCore {
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
-        Self { core: Core::new(params.core.clone()), params, rate: RateMeter::default() }
+        let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
+        let measures = params.measures.clone().map(seeded).map(Measures::new);
+        let core = Core::new(params.core.clone());
+        Self { core, measures, measured: Vec::new(), params, rate: RateMeter::default() }
     }
 
     /// Tracks, judges and drafts the events of one frame.
@@ -116,17 +128,46 @@ impl CameraCore {
         let aspect = analysed.picture.aspect();
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections };
         let (scene, events) = self.core.step(look);
+        self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
     }
 
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self, time_quality: TimeQuality) -> Vec<Draft> {
         let events = self.core.finish();
+        self.measured.extend(self.measures.as_mut().and_then(Measures::finish));
         self.drafts(&events, time_quality)
     }
 
+    /// What storms withheld and no event tells of.
+    pub fn take_withheld(&mut self) -> Vec<System> {
+        let topics = &self.params.topics;
+        let announcement = |withheld: Withheld| {
+            let (kind, now) = (SystemKind::IncidentsWithheld, UtcMillis::now());
+            let mut event = wire::system(kind, &topics.source(), topics.box_id().as_str(), now);
+            event.data.withheld = Some(WithheldData {
+                camera: self.params.context.camera.id.clone(),
+                rule: withheld.rule.id.to_string(),
+                count: withheld.count,
+            });
+            event
+        };
+        self.core.take_withheld().into_iter().map(announcement).collect()
+    }
+
+    /// The messages of intervals that are over.
+    pub fn take_measured(&mut self, time_quality: TimeQuality) -> Vec<Measurement> {
+        let moment = self.moment(time_quality);
+        let context = &self.params.context;
+        self.measured.drain(..).map(|interval| wire::measurement(context, moment, &interval)).collect()
+    }
+
+    fn moment(&self, time_quality: TimeQuality) -> Moment {
+        Moment { analysed_fps: self.rate.fps(), time_quality }
+    }
+
     fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
-        let moment = Moment { analysed_fps: self.rate.fps(), time_quality };
+        let moment = self.moment(time_quality);
         events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
     }
 }
@@ -165,7 +206,20 @@ impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
         let (mut core, mut session) = self.fresh_core().await;
-        while let Some(analysed) = self.analysed.recv().await {
+        let mut keeper = MeasureKeeper::default();
+        loop {
+            let analysed = tokio::select! {
+                biased;
+                analysed = self.analysed.recv() => analysed,
+                () = MeasureKeeper::until_overdue(core.interval_ends()) => {
+                    self.pulse.works();
+                    core.close_overdue();
+                    self.keep_measures(&mut core, &mut keeper, false).await;
+                    self.pulse.waits();
+                    continue;
+                }
+            };
+            let Some(analysed) = analysed else { break };
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
@@ -183,6 +237,8 @@ impl CameraTask {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
                     self.counters.done(had_events, arrived_at.elapsed());
+                    self.keep_measures(&mut core, &mut keeper, false).await;
+                    self.announce(core.take_withheld()).await;
                 }
                 Err(_) => {
                     self.counters.crashed();
@@ -193,6 +249,7 @@ impl CameraTask {
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
+        self.keep_measures(&mut core, &mut keeper, true).await;
         self.keep(session, core.last_chunk());
     }
 
@@ -215,6 +272,12 @@ impl CameraTask {
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
+        }
+        if core.measures.is_some() {
+            match self.outbox.running_measure(self.camera.clone()).await {
+                Ok(running) => core.restore_measures(running),
+                Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
+            }
         }
         (core, session)
     }
@@ -252,10 +315,23 @@ impl CameraTask {
         }
     }
 
+    /// Stores what is said of the camera beside its incidents. One that cannot be written is in the log.
+    async fn announce(&self, events: Vec<System>) {
+        for event in events {
+            if let Err(error) = self.outbox.announce(Arc::new(event)).await {
+                tracing::error!(camera = %self.camera, %error, "what was withheld is not told");
+            }
+        }
+    }
+
     fn lost(&self, events: usize, error: &OutboxError) {
         tracing::error!(camera = %self.camera, events, %error, "events are lost: they were never written");
     }
 }
+
+mod measured;
+
+use measured::MeasureKeeper;
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,7 @@ pub mod ground;
 pub mod id;
 pub mod incident;
 pub mod kind;
+pub mod measure;
 pub mod record;
 pub mod rules;
 pub mod scene;
@@ -29,6 +30,7 @@ pub mod schedule;
 pub mod stitch;
 pub mod time;
 pub mod track;
+mod traffic;
 pub mod zone;
 
 pub use crate::class::{Class, ClassSet};

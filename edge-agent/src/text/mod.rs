@@ -1,5 +1,6 @@
 //! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
 
+pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod state;
 
@@ -138,7 +139,35 @@ struct Phrase {
     limit_is_upper: bool,
 }
 
-const PHRASES: [Phrase; 10] = [
+const PHRASES: [Phrase; 14] = [
+    Phrase {
+        measured: "occupancy_percent",
+        threshold: "occupancy_percent",
+        before: text("mặt đường bị chiếm", "road occupied"),
+        unit: text(" %", " %"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "chain_vehicles",
+        threshold: "chain_vehicles",
+        before: text("số xe đứng chờ", "vehicles queueing"),
+        unit: text("", ""),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "flow_percent",
+        threshold: "flow_percent",
+        before: text("lưu lượng còn", "flow down to"),
+        unit: text(" %", " %"),
+        limit_is_upper: true,
+    },
+    Phrase {
+        measured: "baseline_per_min",
+        threshold: "baseline_per_min",
+        before: text("trước đó mỗi phút", "before, a minute"),
+        unit: text(" xe", " veh"),
+        limit_is_upper: false,
+    },
     Phrase {
         measured: "dwell_s",
         threshold: "dwell_s",
@@ -219,7 +248,8 @@ fn before_duration(kind: &str) -> Option<Text> {
         Kind::Intrusion => Some(text("ở trong vùng", "inside for")),
         Kind::PedestrianOnCarriageway => Some(text("ở dưới lòng đường", "on the road for")),
         Kind::WrongWay => Some(text("đi ngược", "against the way for")),
-        Kind::LineCrossing | Kind::Crowding => None,
+        Kind::QueueSpillback => Some(text("tràn quá vạch", "over the mark for")),
+        Kind::LineCrossing | Kind::Crowding | Kind::Congestion | Kind::FlowDrop => None,
     }
 }
 
