@@ -4,6 +4,7 @@ use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
 use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
+use crate::parked::{Parked, Registry};
 use crate::rules::{self, Rule, RuleSpec};
 use crate::scene::Scene;
 use crate::schedule::{LocalTime, Schedule};
@@ -60,6 +61,16 @@ impl Core {
         self.judge.restore(open);
     }
 
+    /// Takes up what an earlier session knew to stand; before the first step.
+    pub fn restore_parked(&mut self, things: Vec<Parked>) {
+        self.judge.restore_parked(things);
+    }
+
+    /// What stands, when that changed since the last call: for the next session.
+    pub fn parked_changes(&mut self) -> Option<Vec<Parked>> {
+        self.judge.parked_changes()
+    }
+
     /// Takes one frame; frames come in ascending `pts`. Returns the scene as rules saw it ([`Stitcher`]) and what happened
     /// in it.
     pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
@@ -78,6 +89,7 @@ impl Core {
 pub struct Judge {
     ground: Option<Ground>,
     stitcher: Stitcher,
+    registry: Registry,
     watches: Vec<Watch>,
     incidents: Incidents,
 }
@@ -119,6 +131,7 @@ impl Judge {
             ground: None,
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
+            registry: Registry::default(),
             watches: rules.into_iter().map(Watch::new).collect(),
             incidents: Incidents::new(incidents, id_seed),
         }
@@ -127,6 +140,16 @@ impl Judge {
     /// Takes up incidents that an earlier session left open; before the first step.
     pub fn restore(&mut self, open: Vec<OpenIncident>) {
         self.incidents.restore(open);
+    }
+
+    /// Takes up what an earlier session knew to stand; before the first step.
+    pub fn restore_parked(&mut self, things: Vec<Parked>) {
+        self.registry.restore(things);
+    }
+
+    /// What stands, when that changed since the last call: for the next session.
+    pub fn parked_changes(&mut self) -> Option<Vec<Parked>> {
+        self.registry.changes()
     }
 
     /// The same for a calibrated camera.
@@ -145,6 +168,7 @@ impl Judge {
                 track.ground = ground.at(track.bbox.bottom_center());
             }
         }
+        self.registry.observe(scene);
         let incidents = &self.incidents;
         let look = |watch| Watch::look(watch, scene, local, incidents);
         let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();

@@ -17,7 +17,7 @@ mod rule;
 
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
 pub use one_or_many::OneOrMany;
-pub(super) use rule::DAY_GROUPS;
+pub(super) use rule::{AT_START, DAY_GROUPS};
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
 
 fn labels(labels: impl Iterator<Item = &'static str>) -> Schema {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use analytics::rules::{RuleParams, RuleSpec};
-use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, Unit, Zone, ZoneKind};
+use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, SignalId, Unit, Zone, ZoneKind};
 
 use super::place::Places;
-use super::raw::{RawCamera, RawPipeline, RawRule, RawRuleNumbers};
+use super::raw::{AT_START, RawCamera, RawPipeline, RawRule, RawRuleNumbers};
 use super::resolve::Resolver;
 use super::schedule::schedule;
 use super::value::DurationText;
@@ -115,7 +115,7 @@ impl Resolver<'_> {
             }
             Kind::StoppedVehicle => {
                 let zone = self.rule_zone(key, camera, raw, places)?;
-                if matches!(zone.kind, ZoneKind::Stop | ZoneKind::Parking) {
+                if is_bay(&zone) {
                     let what =
                         format!("the zone \"{}\" is a {} zone, where standing is normal", zone.id, zone.kind.label());
                     self.error(&format!("{key}.zone"), what, "name a lane or shoulder");
@@ -130,6 +130,9 @@ impl Resolver<'_> {
                         |text| text.0,
                     ),
                     hold: hold(RuleParams::stopped_hold(zone.kind)),
+                    bays: places.zones.iter().filter(|zone| is_bay(zone)).cloned().collect(),
+                    signal: self.rule_signal(key, raw, places),
+                    at_start: (numbers.at_start.as_deref() != Some("off")).then_some(RuleParams::STOPPED_AT_START),
                     zone,
                 })
             }
@@ -143,8 +146,12 @@ impl Resolver<'_> {
 
     /// Keys that mean nothing for this kind are errors: what has no effect would be believed in.
     fn check_place(&mut self, key: &str, kind: Kind, raw: &RawRule) {
-        let given =
-            [("zone", raw.zone.is_some()), ("line", raw.line.is_some()), ("crossings", raw.crossings.is_some())];
+        let given = [
+            ("zone", raw.zone.is_some()),
+            ("line", raw.line.is_some()),
+            ("crossings", raw.crossings.is_some()),
+            ("signal", raw.signal.is_some()),
+        ];
         for (name, _) in given.into_iter().filter(|(_, given)| *given) {
             self.check_applicable(key, kind, name);
         }
@@ -160,6 +167,9 @@ impl Resolver<'_> {
         }
         if let Some(labels) = &numbers.classes {
             self.check_classes(&format!("{key}.classes"), labels);
+        }
+        if let Some(word) = numbers.at_start.as_ref().filter(|word| !AT_START.contains(&word.as_str())) {
+            self.unknown(&format!("{key}.at_start"), word, "choice", &AT_START);
         }
         if let Some(schedule) = &numbers.schedule {
             self.check_schedule(&format!("{key}.schedule"), schedule);
@@ -204,7 +214,7 @@ impl Resolver<'_> {
             "dwell" => &[Loitering],
             "count" => &[Crowding],
             "angle_deg" | "distance" => &[WrongWay],
-            "speed" | "travel" => &[StoppedVehicle],
+            "speed" | "travel" | "at_start" | "signal" => &[StoppedVehicle],
             "crossings" => &[PedestrianOnCarriageway],
             _ => &Kind::ALL,
         };
@@ -250,6 +260,22 @@ impl Resolver<'_> {
         line
     }
 
+    fn rule_signal(&mut self, key: &str, raw: &RawRule, places: &Places) -> Option<SignalId> {
+        let id = raw.signal.as_ref()?;
+        let signal = places.signals.iter().find(|signal| signal.as_str() == id).cloned();
+        if signal.is_none() {
+            let (key, what) = (format!("{key}.signal"), "signal on this camera with the id");
+            if places.signals.is_empty() {
+                let cure = format!("describe it in [camera.signal.{id}], or leave the key out");
+                self.error(&key, format!("there is no {what} \"{id}\""), cure);
+            } else {
+                let known: Vec<&str> = places.signals.iter().map(SignalId::as_str).collect();
+                self.unknown(&key, id, what, &known);
+            }
+        }
+        signal
+    }
+
     fn crossings(&mut self, key: &str, camera: &RawCamera, raw: &RawRule, places: &Places) -> Vec<Zone> {
         match &raw.crossings {
             None => places.zones.iter().filter(|zone| zone.kind == ZoneKind::Crossing).cloned().collect(),
@@ -258,6 +284,11 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// Where standing is normal.
+fn is_bay(zone: &Zone) -> bool {
+    matches!(zone.kind, ZoneKind::Stop | ZoneKind::Parking)
 }
 
 fn duration(text: Option<DurationText>, default: Duration) -> Duration {

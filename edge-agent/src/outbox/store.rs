@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use analytics::finding::RuleInfo;
 use analytics::incident::OpenIncident;
-use analytics::{BBox, CameraId, Class, Kind, LineId, RuleId, WallTime, ZoneId};
+use analytics::{BBox, CameraId, Class, Kind, LineId, Parked, RuleId, WallTime, ZoneId};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::OutboxLimits;
 use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
 use super::overflow::{Runs, make_room};
+use super::parked;
 use super::thumbnail::{self, Thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
@@ -65,6 +66,8 @@ pub(super) struct Writes {
     /// Thumbnails that were acknowledged, or given up.
     pub(super) thumbnails_done: Vec<u64>,
     pub(super) session: bool,
+    /// What stands before cameras.
+    pub(super) parked: Vec<(CameraId, Vec<Parked>)>,
 }
 
 /// The numbers that one transaction gave.
@@ -125,6 +128,9 @@ impl Store {
             let settled = incident::settle(&transaction, &mut state, &self.topics, settlement, recorded_at)?;
             given.settlements.push(settled);
         }
+        for (camera, things) in &writes.parked {
+            parked::save(&transaction, camera, things)?;
+        }
         make_room(&transaction, &mut state, self.limits, &self.topics, &self.handed_out)?;
         state.session += u64::from(writes.session);
         transaction
@@ -183,6 +189,11 @@ impl Store {
     /// The thumbnail to send next.
     pub(super) fn next_thumbnail(&self) -> rusqlite::Result<Option<Thumbnail>> {
         thumbnail::next(&self.db, self.state.outbox_id)
+    }
+
+    /// What was last known to stand before a camera.
+    pub(super) fn parked(&self, camera: &CameraId) -> rusqlite::Result<Vec<Parked>> {
+        parked::load(&self.db, camera)
     }
 
     /// The open incidents of a camera, oldest first.

@@ -223,6 +223,12 @@ fn before_duration(kind: &str) -> Option<Text> {
     }
 }
 
+/// What a rule says yes or no to, when the answer is worth a word.
+fn remark(measured: &Measures) -> Option<Text> {
+    let unseen = measured.find("seen_stopping") == Some(0.0);
+    unseen.then_some(text("không thấy lúc dừng", "not seen stopping"))
+}
+
 /// Why, in words: what was measured and the limit it passed. Measures without words here are left out.
 pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: Lang) -> String {
     let mut words = String::new();
@@ -242,6 +248,10 @@ pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: 
             let unit = if unit.chars().count() <= 2 { unit } else { "" };
             let _ = write!(words, ", {} {sign}{}{unit}", lang.of(LIMIT), lang.number(threshold));
         }
+    }
+    if let Some(remark) = remark(measured) {
+        let separator = if words.is_empty() { "" } else { "; " };
+        let _ = write!(words, "{separator}{}", lang.of(remark));
     }
     words
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::class::ClassSet;
 use crate::finding::{Finding, Measure, RuleInfo, Shape, Subject};
 use crate::ground::{Length, Speed};
-use crate::id::RuleId;
+use crate::id::{RuleId, SignalId};
 use crate::kind::{Kind, Severity};
 use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::Schedule;
@@ -31,6 +31,7 @@ mod line_crossing;
 mod loitering;
 mod motion;
 mod pedestrian_on_carriageway;
+pub(crate) mod standing;
 mod stopped_vehicle;
 mod wrong_way;
 
@@ -129,12 +130,19 @@ pub enum RuleParams {
     StoppedVehicle {
         /// The zone.
         zone: Zone,
+        /// Stops and parking bays: standing there is normal.
+        bays: Vec<Zone>,
+        /// The signal of the zone's traffic: what stands while it is not green waits.
+        signal: Option<SignalId>,
         /// Slower than this is standing.
         speed: Speed,
         /// It must have travelled this far before.
         travel: Length,
         /// For how long it must stand.
         hold: Duration,
+        /// For how long one must stand that was not seen stopping: a lesser case, told as information. `None`: it is not
+        /// told.
+        at_start: Option<Duration>,
     },
     /// A person on foot on a carriageway, outside the crossings.
     PedestrianOnCarriageway {
@@ -203,12 +211,16 @@ impl RuleParams {
                     ("hold_s", hold.as_secs_f64()),
                 ]
             }
-            Self::StoppedVehicle { speed, travel, hold, .. } => vec![
+            Self::StoppedVehicle { speed, travel, hold, at_start, .. } => [
                 (speed.unit.name("speed_heights_per_s", "speed_kmh"), rounded(speed.shown())),
                 (travel.unit.name("travel_heights", "travel_m"), travel.value),
                 ("hold_s", hold.as_secs_f64()),
                 ("queue_vehicles", stopped_vehicle::QUEUE as f64),
-            ],
+                ("seen_stopping", 1.0),
+            ]
+            .into_iter()
+            .chain(at_start.map(|hold| ("at_start_hold_s", hold.as_secs_f64())))
+            .collect(),
         }
     }
 }
@@ -252,6 +264,10 @@ impl RuleParams {
             _ => Duration::from_secs(10),
         }
     }
+
+    /// Stopped vehicle: `at_start`. Raising it spares those who only wait when the box starts; it costs that much time to
+    /// the word about those who do not.
+    pub const STOPPED_AT_START: Duration = Duration::from_secs(60);
 
     /// Pedestrian on the carriageway: `hold`. Raising it spares those who step off the kerb; it costs time.
     pub const PEDESTRIAN_HOLD: Duration = Duration::from_secs(2);
@@ -305,17 +321,22 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
         RuleParams::WrongWay { zone, angle_deg, distance, hold } => {
             Box::new(wrong_way::WrongWay { info, scope, zone, angle_deg, distance, hold, tracks: BTreeMap::new() })
         }
-        RuleParams::StoppedVehicle { zone, speed, travel, hold } => Box::new(stopped_vehicle::StoppedVehicle {
-            info,
-            scope,
-            zone,
-            speed,
-            travel,
-            hold,
-            tracks: BTreeMap::new(),
-            queued: MediaTime::ZERO,
-            armed: MediaTime::ZERO,
-        }),
+        RuleParams::StoppedVehicle { zone, bays, signal, speed, travel, hold, at_start } => {
+            Box::new(stopped_vehicle::StoppedVehicle {
+                info,
+                scope,
+                zone,
+                bays,
+                signal,
+                speed,
+                travel,
+                hold,
+                at_start,
+                tracks: BTreeMap::new(),
+                armed: MediaTime::ZERO,
+                last: None,
+            })
+        }
         RuleParams::PedestrianOnCarriageway { zone, crossings, hold } => {
             let inside = Runs::new(pedestrian_on_carriageway::BRIDGE);
             Box::new(pedestrian_on_carriageway::PedestrianOnCarriageway { info, scope, zone, crossings, hold, inside })

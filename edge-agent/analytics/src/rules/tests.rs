@@ -30,9 +30,12 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
         RuleParams::WrongWay { zone: zone.clone(), angle_deg: 120.0, distance: Length::heights(3.0), hold },
         RuleParams::StoppedVehicle {
             zone: zone.clone(),
+            bays: vec![],
+            signal: None,
             speed: Speed::heights_per_s(0.1),
             travel: Length::heights(2.0),
             hold,
+            at_start: None,
         },
         RuleParams::PedestrianOnCarriageway { zone, crossings: vec![], hold },
     ];

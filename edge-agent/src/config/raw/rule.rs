@@ -27,6 +27,13 @@ fn holidays_schema(_: &mut SchemaGenerator) -> Schema {
     labels(Holidays::ALL.into_iter().map(Holidays::label))
 }
 
+/// What may be told of vehicles that were not seen stopping.
+pub(in crate::config) const AT_START: [&str; 2] = ["info", "off"];
+
+fn at_start_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(AT_START.into_iter())
+}
+
 /// Hours of certain days, by the site's clock.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +79,10 @@ macro_rules! rule_types {
             /// Zones where walking is allowed: pedestrian-on-carriageway; default every zone of kind `crossing`.
             #[schemars(example = ["vach-di-bo"])]
             pub crossings: Option<Vec<String>>,
+            /// The signal that its traffic obeys, from this camera's `[camera.signal.ID]`: stopped-vehicle.
+            #[serde(default)]
+            #[schemars(schema_with = "id_schema", example = &"den-bac")]
+            pub signal: Option<String>,
             $($(#[$about])* pub $key: Option<$value>,)+
         }
 
@@ -146,6 +157,11 @@ rule_types! {
     /// How far it must have gone before: stopped-vehicle; on a calibrated camera in metres too, default there `5 m`.
     #[schemars(example = &"2 h", extend("default" = "2 h"))]
     travel: LengthText,
+    /// What is told of a vehicle that was not seen stopping, because it stood when the box started or came into sight late:
+    /// stopped-vehicle. `info` (default): after 60 s, with this severity. `off`: nothing.
+    #[serde(default)]
+    #[schemars(schema_with = "at_start_schema", extend("default" = "info"))]
+    at_start: String,
     /// How far beyond the line it must be seen, in box heights: line-crossing.
     #[schemars(example = &"0.1 h", extend("default" = "0.1 h"))]
     hysteresis: Heights,
