@@ -1,10 +1,13 @@
 //! One camera's core: tracker, stitcher, rules and incidents in a row.
 
+use std::time::Duration;
+
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
 use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
 use crate::parked::{Parked, Registry};
+use crate::record::{Chunk, Recorder};
 use crate::rules::{self, Rule, RuleSpec};
 use crate::scene::Scene;
 use crate::schedule::{LocalTime, Schedule};
@@ -44,6 +47,8 @@ pub struct Look<'a> {
 pub struct Core {
     tracker: Tracker,
     judge: Judge,
+    recorder: Option<Recorder>,
+    full_chunk: Option<Chunk>,
 }
 
 impl Core {
@@ -53,6 +58,8 @@ impl Core {
         Self {
             tracker: Tracker::new(params.tracker),
             judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
+            recorder: None,
+            full_chunk: None,
         }
     }
 
@@ -75,8 +82,24 @@ impl Core {
     /// in it.
     pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
         let mut scene = self.tracker.update(look.stamp, look.aspect, look.detections);
+        self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
         let events = self.judge.step(&mut scene, look.local);
         (scene, events)
+    }
+
+    /// From now on its scenes are recorded, in chunks of about `every`.
+    pub fn record(&mut self, every: Duration) {
+        self.recorder = Some(Recorder::new(every));
+    }
+
+    /// The recorded scenes that the last step completed a chunk of.
+    pub fn full_chunk(&mut self) -> Option<Chunk> {
+        self.full_chunk.take()
+    }
+
+    /// The recorded scenes that no chunk held yet.
+    pub fn last_chunk(&mut self) -> Option<Chunk> {
+        self.recorder.as_mut().and_then(Recorder::finish)
     }
 
     /// Ends what is open: the clip is over.

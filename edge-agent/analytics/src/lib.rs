@@ -11,6 +11,7 @@
 //! - Per-track state dies with its track.
 #![forbid(unsafe_code)]
 
+pub mod calibration;
 pub mod class;
 pub mod core;
 pub mod detection;
@@ -22,6 +23,7 @@ pub mod id;
 pub mod incident;
 pub mod kind;
 pub mod parked;
+pub mod record;
 pub mod rules;
 pub mod scene;
 pub mod schedule;

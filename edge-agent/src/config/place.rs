@@ -22,6 +22,8 @@ pub struct Places {
     pub signals: Vec<SignalId>,
     /// Where they lie on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
+    /// See [`Calibration::residual`](analytics::calibration::Calibration::residual).
+    pub residual: Option<f64>,
 }
 
 fn point(Numbers([x, y]): &Numbers<2>) -> Point {
@@ -46,6 +48,7 @@ impl Resolver<'_> {
                 .collect(),
             signals: Vec::new(),
             ground: None,
+            residual: None,
         }
     }
 
@@ -87,7 +90,7 @@ impl Resolver<'_> {
         Some(Line { id: id?, segment: segment?, anchor: anchor? })
     }
 
-    fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
+    pub(super) fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
         let [from, to] = points else {
             self.error(key, format!("has {}", counted(points.len(), "point")), "write two points, from and to");
             return None;

@@ -233,11 +233,16 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Started, and subscribed if the broker is there.
     pub(crate) fn start(broker: BrokerParams) -> Self {
-        let params = WatchParams {
-            reconnect_every: Duration::from_millis(100),
-            ..WatchParams::new(broker, TopicRoot::default())
-        };
-        Self::start_with(params)
+        Self::start_with(Self::params(broker))
+    }
+
+    /// As the centre does: the broker keeps for it what comes while it is away.
+    pub(crate) fn start_kept(broker: BrokerParams) -> Self {
+        Self::start_with(WatchParams { client_id: Some("ioc-watch".to_owned()), ..Self::params(broker) })
+    }
+
+    fn params(broker: BrokerParams) -> WatchParams {
+        WatchParams { reconnect_every: Duration::from_millis(100), ..WatchParams::new(broker, TopicRoot::default()) }
     }
 
     pub(crate) fn start_with(params: WatchParams) -> Self {

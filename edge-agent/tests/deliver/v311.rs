@@ -123,7 +123,8 @@ async fn events_arrive_once_and_in_order_over_broker_kills() {
     const ROUNDS: u64 = 2;
     for mut server in Server::both() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut watcher = Watcher::start(server.params());
+        // A server that kept the agent's session sends on before anyone else is back.
+        let mut watcher = Watcher::start_kept(server.params());
         watcher.until_subscribed().await;
         let agent = Agent::start(folder.path(), server.params());
         agent.until("connected", |status| status.connected).await;
