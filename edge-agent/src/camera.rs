@@ -8,23 +8,27 @@
 //! A commit that fails is tried again until it succeeds: after rules nothing is dropped. Meanwhile the camera's slot
 //! keeps replacing frames. A core that panics is replaced by a fresh one that takes up the camera's open incidents.
 
+mod measured;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Parked, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::measured::MeasureKeeper;
 use crate::config::Calendar;
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::publish::wire::{self, EventContext, Measurement, Moment, TimeQuality};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 
@@ -78,6 +82,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// What of the traffic is measured; `None`: nothing.
+    pub measures: Option<MeasureParams>,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -89,6 +95,9 @@ pub struct CameraParams {
 /// A core and what its events need to be told.
 pub struct CameraCore {
     core: Core,
+    measures: Option<Measures>,
+    /// Intervals that are over and were not taken yet.
+    measured: Vec<Interval>,
     params: CameraParams,
     rate: RateMeter,
 }
@@ -97,7 +106,10 @@ impl CameraCore {
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
-        Self { core: Core::new(params.core.clone()), params, rate: RateMeter::default() }
+        let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
+        let measures = params.measures.clone().map(seeded).map(Measures::new);
+        let core = Core::new(params.core.clone());
+        Self { core, measures, measured: Vec::new(), params, rate: RateMeter::default() }
     }
 
     /// Tracks, judges and drafts the events of one frame.
@@ -107,17 +119,30 @@ impl CameraCore {
         let aspect = analysed.picture.aspect();
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections };
         let (scene, events) = self.core.step(look);
+        self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
     }
 
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self, time_quality: TimeQuality) -> Vec<Draft> {
         let events = self.core.finish();
+        self.measured.extend(self.measures.as_mut().and_then(Measures::finish));
         self.drafts(&events, time_quality)
     }
 
+    /// The messages of intervals that are over.
+    pub fn take_measured(&mut self, time_quality: TimeQuality) -> Vec<Measurement> {
+        let moment = self.moment(time_quality);
+        let context = &self.params.context;
+        self.measured.drain(..).map(|interval| wire::measurement(context, moment, &interval)).collect()
+    }
+
+    fn moment(&self, time_quality: TimeQuality) -> Moment {
+        Moment { analysed_fps: self.rate.fps(), time_quality }
+    }
+
     fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
-        let moment = Moment { analysed_fps: self.rate.fps(), time_quality };
+        let moment = self.moment(time_quality);
         events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
     }
 }
@@ -155,7 +180,20 @@ impl CameraTask {
     pub async fn run(mut self) {
         let mut core = self.fresh_core().await;
         let mut standing = Standing::default();
-        while let Some(analysed) = self.analysed.recv().await {
+        let mut keeper = MeasureKeeper::default();
+        loop {
+            let analysed = tokio::select! {
+                biased;
+                analysed = self.analysed.recv() => analysed,
+                () = MeasureKeeper::until_overdue(core.interval_ends()) => {
+                    self.pulse.works();
+                    core.close_overdue();
+                    self.keep_measures(&mut core, &mut keeper, false).await;
+                    self.pulse.waits();
+                    continue;
+                }
+            };
+            let Some(analysed) = analysed else { break };
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
@@ -175,6 +213,7 @@ impl CameraTask {
                     if let Some(things) = standing.due(core.core.parked_changes(), arrived_at) {
                         self.park(things).await;
                     }
+                    self.keep_measures(&mut core, &mut keeper, false).await;
                 }
                 Err(_) => {
                     self.counters.crashed();
@@ -188,6 +227,7 @@ impl CameraTask {
         if let Some(things) = standing.waiting {
             self.park(things).await;
         }
+        self.keep_measures(&mut core, &mut keeper, true).await;
     }
 
     /// A failure is the outbox's to report; the next change is written again.
@@ -210,6 +250,12 @@ impl CameraTask {
         match self.outbox.parked(self.camera.clone()).await {
             Ok(things) => core.core.restore_parked(things),
             Err(error) => tracing::error!(camera = %self.camera, %error, "what stood is not known"),
+        }
+        if core.measures.is_some() {
+            match self.outbox.running_measure(self.camera.clone()).await {
+                Ok(running) => core.restore_measures(running),
+                Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
+            }
         }
         core
     }
@@ -272,7 +318,6 @@ impl Standing {
         due
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

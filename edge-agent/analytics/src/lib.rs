@@ -22,6 +22,7 @@ pub mod ground;
 pub mod id;
 pub mod incident;
 pub mod kind;
+pub mod measure;
 pub mod parked;
 pub mod record;
 pub mod rules;
@@ -30,6 +31,7 @@ pub mod schedule;
 pub mod stitch;
 pub mod time;
 pub mod track;
+mod traffic;
 pub mod zone;
 
 pub use crate::class::{Class, ClassSet};

@@ -1,5 +1,6 @@
 //! `replay`: last night's footage against the site file: files in, events out, the same bytes every time.
 
+use std::cell::RefCell;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +45,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     tracks: Option<PathBuf>,
 
+    /// Leave out traffic measures; they are printed among the events where the site measures any.
+    #[arg(long)]
+    no_measures: bool,
+
     /// Wall time at which the clips begin.
     #[arg(long, value_name = "RFC3339", default_value = "1970-01-01T00:00:00Z", value_parser = parse_start)]
     start: WallTime,
@@ -79,11 +84,12 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         _ => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let mut tracks = args.tracks.as_ref().map(|_| MotWriter::default());
-    let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start };
-    let mut event = |incident: &_| {
-        serde_json::to_writer(&mut events, incident)?;
-        events.write_all(b"\n")
-    };
+    let measures = !args.no_measures;
+    let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start, measures };
+    // Both print to the same place.
+    let lines = RefCell::new(&mut events);
+    let mut event = |incident: &_| write_line(&mut *lines.borrow_mut(), incident);
+    let mut measurement = |measurement: &_| write_line(&mut *lines.borrow_mut(), measurement);
     let bar = progress::frames("replay");
     let mut told = |summary: &Summary, pts: MediaTime| {
         let (media_s, passed_s) = (pts.as_secs_f64(), bar.elapsed().as_secs_f64().max(1e-3));
@@ -91,7 +97,8 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         let speed = media_s / passed_s;
         bar.say(format!("{frames} frames, {analysed} analysed, {events} events, {media_s:.0} s of media, {speed:.1}x"));
     };
-    let output = Output { event: &mut event, tracks: tracks.as_mut(), progress: &mut told };
+    let output =
+        Output { event: &mut event, measurement: &mut measurement, tracks: tracks.as_mut(), progress: &mut told };
     let result = replay(&site, home, &params, output);
     bar.clear();
     events.flush().context("cannot write the events")?;
@@ -105,6 +112,11 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         summary.frames, summary.analysed, summary.detections, summary.events
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_line(to: &mut impl Write, message: &impl serde::Serialize) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *to, message)?;
+    to.write_all(b"\n")
 }
 
 /// `CAM=CLIP`, or a clip of the site's only camera.

@@ -13,11 +13,13 @@ use crate::detect::ort::Provider;
 
 mod calibration;
 mod files;
+mod measure;
 mod one_or_many;
 mod rule;
 
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
+pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
 pub(super) use rule::{AT_START, DAY_GROUPS};
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
@@ -334,6 +336,8 @@ pub struct RawCamera {
     pub line: BTreeMap<String, RawLine>,
     /// Where its picture lies on the ground.
     pub calibration: Option<RawCalibration>,
+    /// What of its traffic is measured; by default all its lines and lanes.
+    pub measure: Option<RawMeasure>,
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,

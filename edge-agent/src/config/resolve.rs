@@ -270,6 +270,7 @@ impl<'a> Resolver<'a> {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
         let rules = self.rules(index, raw, &places, pipeline);
+        let measure = self.measure(&key("measure"), raw, &places);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
@@ -290,6 +291,7 @@ impl<'a> Resolver<'a> {
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
+            measure,
             rules,
         })
     }

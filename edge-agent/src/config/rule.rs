@@ -240,7 +240,7 @@ impl Resolver<'_> {
         self.zone_named(&key, id, camera, places)
     }
 
-    fn zone_named(&mut self, key: &str, id: &str, camera: &RawCamera, places: &Places) -> Option<Zone> {
+    pub(super) fn zone_named(&mut self, key: &str, id: &str, camera: &RawCamera, places: &Places) -> Option<Zone> {
         let zone = places.zones.iter().find(|zone| zone.id.as_str() == id).cloned();
         if zone.is_none() && !camera.zone.contains_key(id) {
             let known: Vec<&str> = camera.zone.keys().map(String::as_str).collect();
@@ -252,10 +252,14 @@ impl Resolver<'_> {
     fn rule_line(&mut self, key: &str, camera: &RawCamera, raw: &RawRule, places: &Places) -> Option<Line> {
         let key = format!("{key}.line");
         let id = self.required(&key, raw.line.as_ref(), "name a line of this camera")?;
+        self.line_named(&key, id, camera, places)
+    }
+
+    pub(super) fn line_named(&mut self, key: &str, id: &str, camera: &RawCamera, places: &Places) -> Option<Line> {
         let line = places.lines.iter().find(|line| line.id.as_str() == id).cloned();
         if line.is_none() && !camera.line.contains_key(id) {
             let known: Vec<&str> = camera.line.keys().map(String::as_str).collect();
-            self.unknown(&key, id, "line on this camera with the id", &known);
+            self.unknown(key, id, "line on this camera with the id", &known);
         }
         line
     }

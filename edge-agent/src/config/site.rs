@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use super::calendar::{Calendar, Holiday};
+use super::measure::MeasureSpec;
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
@@ -136,6 +137,8 @@ pub struct Camera {
     pub tracker: TrackerOverrides,
     /// All zones and lines, also those that no rule names.
     pub places: Places,
+    /// What of its traffic is measured; `None`: nothing.
+    pub measure: Option<MeasureSpec>,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
 }

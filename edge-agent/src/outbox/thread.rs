@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use analytics::incident::OpenIncident;
+use analytics::measure::Tally;
 use analytics::{CameraId, Parked};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::draft::Draft;
 use super::incident::{PendingEvidence, Settlement};
+use super::measure::MeasureRecord;
 use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
 use super::thumbnail::Thumbnail;
@@ -23,6 +25,8 @@ type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Commit { drafts: Arc<[Draft]>, reply: Reply<Vec<Sequence>> },
+    Record { record: Arc<MeasureRecord>, reply: Reply<Vec<Sequence>> },
+    RunningMeasure { camera: CameraId, reply: Reply<Option<Tally>> },
     Settle { settlement: Arc<Settlement>, reply: Reply<Option<Sequence>> },
     Delivered { outbox_id: Uuid, sequence: Sequence },
     ThumbnailDone { outbox_id: Uuid, number: u64 },
@@ -104,7 +108,7 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, settlements, sessions, reads, .. } = group;
+        let Group { mut writes, commits, settlements, records, sessions, reads, .. } = group;
         writes.delivered.append(&mut self.undeleted);
         writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
         let written = if writes.is_empty() { Ok(Given::default()) } else { self.write(&mut writes) };
@@ -126,6 +130,9 @@ impl Owner {
                 for (reply, sequence) in settlements.into_iter().zip(given.settlements) {
                     let _ = reply.send(Ok(sequence));
                 }
+                for (reply, sequences) in records.into_iter().zip(given.records) {
+                    let _ = reply.send(Ok(sequences));
+                }
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
                 }
@@ -134,7 +141,7 @@ impl Owner {
                 }
             }
             Err(error) => {
-                for reply in commits {
+                for reply in commits.into_iter().chain(records) {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in settlements {
@@ -198,6 +205,10 @@ impl Owner {
                 let pending = self.store.pending_evidence().map_err(|error| self.failure(&error));
                 let _ = reply.send(pending);
             }
+            Read::RunningMeasure(camera, reply) => {
+                let running = self.store.running_measure(&camera).map_err(|error| self.failure(&error));
+                let _ = reply.send(running);
+            }
             Read::OpenIncidents(camera, reply) => {
                 let open = self.store.open_incidents(&camera).map_err(|error| self.failure(&error));
                 let _ = reply.send(open);
@@ -217,6 +228,7 @@ struct Group {
     writes: Writes,
     commits: Vec<Reply<Vec<Sequence>>>,
     settlements: Vec<Reply<Option<Sequence>>>,
+    records: Vec<Reply<Vec<Sequence>>>,
     sessions: Vec<Reply<u64>>,
     reads: Vec<Read>,
 }
@@ -227,6 +239,7 @@ enum Read {
     PendingEvidence(Reply<Vec<PendingEvidence>>),
     OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
     Parked(CameraId, Reply<Vec<Parked>>),
+    RunningMeasure(CameraId, Reply<Option<Tally>>),
 }
 
 impl Read {
@@ -245,6 +258,9 @@ impl Read {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::Parked(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::RunningMeasure(_, reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
         }
@@ -270,6 +286,11 @@ impl Group {
                 self.writes.settlements.push(settlement);
                 self.settlements.push(reply);
             }
+            Command::Record { record, reply } => {
+                self.writes.records.push(record);
+                self.records.push(reply);
+            }
+            Command::RunningMeasure { camera, reply } => self.reads.push(Read::RunningMeasure(camera, reply)),
             Command::NextSession { reply } => {
                 // Askers of one group are never two publishers: one number is enough.
                 self.writes.session = true;
@@ -292,6 +313,7 @@ impl Writes {
             && self.commits.is_empty()
             && self.settlements.is_empty()
             && self.parked.is_empty()
+            && self.records.is_empty()
             && !self.session
     }
 }

@@ -1,5 +1,6 @@
 //! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
 
+pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod state;
 

@@ -264,6 +264,7 @@ impl Watcher {
         match &seen {
             Seen::Incident(arrival) => contract::validate(&arrival.topic, &arrival.payload),
             Seen::System(arrival) => contract::validate(&arrival.topic, &arrival.payload),
+            Seen::Measurement(arrival) => contract::validate(&arrival.topic, &arrival.payload),
             Seen::Malformed { topic, reason } => panic!("{topic}: {reason}"),
             Seen::Picture(picture) => {
                 let topic = topics().evidence(&picture.camera, picture.incident, &picture.name);

@@ -31,7 +31,7 @@ mod ids;
 mod of_rule;
 mod view;
 
-use self::ids::Ids;
+pub(crate) use self::ids::Ids;
 use self::of_rule::OfRule;
 
 /// How findings become incidents. Every time is media time.

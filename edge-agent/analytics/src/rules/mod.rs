@@ -22,6 +22,7 @@ use crate::kind::{Kind, Severity};
 use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::Schedule;
 use crate::time::MediaTime;
+use crate::traffic::crossing::Crossings;
 use crate::zone::{Line, Zone, ZoneKind};
 
 mod crowding;
@@ -29,7 +30,7 @@ mod hold;
 mod intrusion;
 mod line_crossing;
 mod loitering;
-mod motion;
+pub(crate) mod motion;
 mod pedestrian_on_carriageway;
 pub(crate) mod standing;
 mod stopped_vehicle;
@@ -307,7 +308,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
     let scope = Scope { classes: spec.classes, include_riders: spec.include_riders };
     match spec.params {
         RuleParams::LineCrossing { line, hysteresis } => {
-            Box::new(line_crossing::LineCrossing { info, scope, line, hysteresis, tracks: BTreeMap::new() })
+            Box::new(line_crossing::LineCrossing { info, scope, crossings: Crossings::new(line, hysteresis) })
         }
         RuleParams::Intrusion { zone, hold } => {
             Box::new(intrusion::Intrusion { info, scope, zone, hold, inside: Runs::new(intrusion::BRIDGE) })

@@ -5,6 +5,7 @@
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
 mod incident;
+mod measure;
 mod number;
 mod state;
 mod system;
@@ -18,6 +19,10 @@ use uuid::Uuid;
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, TimeQuality, TrackData,
     Verification, Why, incident,
+};
+pub use measure::{
+    BandData, LaneData, LevelData, LineData, MEASUREMENT_TYPE, Measurement, MeasurementData, MovementData, QueueData,
+    SpeedData, measurement,
 };
 pub use number::{Measures, Sequence, UtcMillis};
 pub use state::{
