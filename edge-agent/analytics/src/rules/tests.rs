@@ -21,6 +21,7 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
         anchor: Anchor::BottomCenter,
     };
     let line = Line { id: LineId::new("line").expect("id"), segment: up, anchor: Anchor::BottomCenter };
+    let (other, third) = (line.clone(), line.clone());
     let hold = Duration::from_secs(1);
     let params = vec![
         RuleParams::LineCrossing { line, hysteresis: 0.3 },
@@ -37,7 +38,20 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
             hold,
             at_start: None,
         },
-        RuleParams::PedestrianOnCarriageway { zone, crossings: vec![], hold },
+        RuleParams::PedestrianOnCarriageway { zone: zone.clone(), crossings: vec![], hold },
+        RuleParams::IllegalParking { zone: zone.clone(), speed: Speed::heights_per_s(0.1), hold },
+        RuleParams::ForbiddenClass { zone: zone.clone(), hold },
+        RuleParams::SlowVehicle { zone: zone.clone(), factor: 0.4, flow: 1, distance: Length::heights(2.0), hold },
+        RuleParams::OverSpeed { zone: zone.clone(), limit: Speed::km_per_h(50.0), tolerance: 0.2 },
+        RuleParams::ForbiddenTurn { from: Gate::Zone(zone.clone()), to: Gate::Line(other, 0.1), within: hold },
+        RuleParams::RedLight {
+            line: third,
+            direction: Direction::LeftToRight,
+            signal: SignalId::new("north").expect("id"),
+            grace: hold,
+            hysteresis: 0.5,
+        },
+        RuleParams::CollisionSuspected { zone, score: 0.7, hold },
     ];
     assert_eq!(params.iter().map(RuleParams::kind).collect::<Vec<_>>(), Kind::ALL, "every kind");
     let spec = |params: RuleParams| RuleSpec {
@@ -107,7 +121,15 @@ fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
         for (name, _) in findings.iter().flat_map(|finding| &finding.measured) {
             assert!(names.contains(name) || (*name == "held_s" && names.contains(&"hold_s")), "{name} of {names:?}");
         }
-        let is_still = matches!(rule.info().kind, Kind::LineCrossing | Kind::WrongWay);
+        let is_still = matches!(
+            rule.info().kind,
+            Kind::LineCrossing
+                | Kind::WrongWay
+                | Kind::SlowVehicle
+                | Kind::OverSpeed
+                | Kind::ForbiddenTurn
+                | Kind::RedLight
+        );
         assert_eq!(findings.is_empty(), is_still, "{}: all stand", rule.info().id);
     }
 }

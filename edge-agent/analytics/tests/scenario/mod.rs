@@ -106,6 +106,12 @@ impl Actor {
         Self { id, class, width, height: 0.1, way: vec![], hidden: vec![], renamed: vec![], rides: None, jitter: 0.0 }
     }
 
+    /// Its box is this large, in picture heights.
+    pub fn sized(mut self, width: f32, height: f32) -> Self {
+        (self.width, self.height) = (width, height);
+        self
+    }
+
     /// It is there at `seconds`; between two of these it moves evenly, after the last it is gone.
     pub fn at(mut self, seconds: f64, x: f32, y: f32) -> Self {
         self.way.push((seconds, Point::new(x, y)));
