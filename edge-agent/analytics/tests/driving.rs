@@ -42,7 +42,7 @@ mod slow_vehicle {
         actors.push(driver(50, Class::Truck, 80.0, 30.0));
         at_every_rate(&spec(), &actors, |events, fps| {
             // Its class is twice as high: five times as slow looks ten times as slow.
-            let new = one_incident(events, 81.5, 88.0, 108.5, fps);
+            let new = one_incident(events, 81.5, 86.7, 108.5, fps);
             assert!(measured(&new, "speed_ratio") < 0.4 && measured(&new, "flow_vehicles") >= 10.0);
         });
     }

@@ -19,6 +19,9 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// Out of the zone, held up or faster for no longer than this does not restart the hold.
 const BRIDGE: Duration = Duration::from_secs(1);
 
+/// One that was held up is not judged for this long: who holds it up may only have left the zone.
+const FOLLOWS: Duration = Duration::from_secs(10);
+
 /// The lane's speed is the median of those that passed within this long, of the last [`MOST`] at most.
 const MEMORY: Duration = Duration::from_secs(600);
 const MOST: usize = 60;
@@ -55,6 +58,8 @@ pub(super) struct Drive {
     /// Its speed over the window and where it was then; `None` before it was seen that long.
     now: Option<(f64, Place)>,
     slow: Option<(Run, Place)>,
+    /// When it last had someone slow ahead.
+    held_up: Option<MediaTime>,
 }
 
 /// How high such a vehicle is, in metres: what makes box heights of unlike vehicles alike.
@@ -104,6 +109,7 @@ impl SlowVehicle {
             class: track.class,
             now: None,
             slow: None,
+            held_up: None,
         };
         let mut drive = self.tracks.remove(&track.id).unwrap_or_else(new);
         let before = drive.trail.window_ago(now);
@@ -159,9 +165,11 @@ impl Rule for SlowVehicle {
             let Some((speed, before)) = drive.now else { continue };
             let slow = self.factor * typical;
             let crawls = speed < slow && speed > STANDING * typical;
-            let is_slow = crawls && !self.is_held_up(track.id, before, slow, now, aspect);
+            let held_up = self.is_held_up(track.id, before, slow, now, aspect);
             let (unit, subject) = (self.distance.unit, Subject::Track(track.id));
             let Some(drive) = self.tracks.get_mut(&track.id) else { continue };
+            drive.held_up = if held_up { Some(now) } else { drive.held_up };
+            let is_slow = crawls && drive.held_up.is_none_or(|at| now.since(at) > FOLLOWS);
             let run = observe(drive.slow.map(|(run, _)| run), now, is_slow, BRIDGE);
             drive.slow = run.map(|run| (run, drive.slow.map_or(before, |(_, start)| start)));
             let Some((run, start)) = drive.slow.filter(|_| is_slow || (open.contains(&subject) && speed < slow)) else {
