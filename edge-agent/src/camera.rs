@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
 use analytics::measure::{Interval, MeasureParams, Measures};
+use analytics::record::Chunk;
 use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Parked, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ use crate::publish::Topics;
 use crate::publish::wire::{self, EventContext, Measurement, Moment, TimeQuality};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
+use crate::tracks::{CHUNK, TrackSink};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
@@ -53,21 +55,21 @@ pub struct Analysed {
 
 /// Frames a second over the last seconds of media time.
 #[derive(Debug, Default)]
-struct RateMeter {
+pub(crate) struct RateMeter {
     recent: VecDeque<MediaTime>,
 }
 
 impl RateMeter {
     const WINDOW: Duration = Duration::from_secs(10);
 
-    fn tick(&mut self, at: MediaTime) {
+    pub(crate) fn tick(&mut self, at: MediaTime) {
         self.recent.push_back(at);
         while self.recent.front().is_some_and(|first| at.since(*first) > Self::WINDOW) {
             self.recent.pop_front();
         }
     }
 
-    fn fps(&self) -> f64 {
+    pub(crate) fn fps(&self) -> f64 {
         match (self.recent.front(), self.recent.back()) {
             (Some(first), Some(last)) if last > first => {
                 (self.recent.len() - 1) as f64 / last.since(*first).as_secs_f64()
@@ -103,6 +105,16 @@ pub struct CameraCore {
 }
 
 impl CameraCore {
+    /// The tracks of some minute, when the last step completed one.
+    pub fn full_chunk(&mut self) -> Option<Chunk> {
+        self.core.full_chunk()
+    }
+
+    /// The tracks since the last chunk.
+    pub fn last_chunk(&mut self) -> Option<Chunk> {
+        self.core.last_chunk()
+    }
+
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
@@ -161,6 +173,8 @@ pub struct CameraTask {
     pub outbox: Outbox,
     /// How incidents are photographed; `None`: they are not.
     pub snapshots: Option<CameraSnapshots>,
+    /// Where its tracks go; `None`: they are not kept.
+    pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
@@ -178,7 +192,7 @@ pub struct CameraTask {
 impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
-        let mut core = self.fresh_core().await;
+        let (mut core, mut session) = self.fresh_core().await;
         let mut standing = Standing::default();
         let mut keeper = MeasureKeeper::default();
         loop {
@@ -201,6 +215,7 @@ impl CameraTask {
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, mut drafts)) => {
+                    self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
                     let snapshots = self.snapshots.as_ref();
@@ -218,12 +233,13 @@ impl CameraTask {
                 Err(_) => {
                     self.counters.crashed();
                     tracing::error!(camera = %self.camera, "judging this frame panicked; the camera starts afresh");
-                    core = self.fresh_core().await;
+                    (core, session) = self.fresh_core().await;
                 }
             }
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
+        self.keep(session, core.last_chunk());
         if let Some(things) = standing.waiting {
             self.park(things).await;
         }
@@ -237,12 +253,23 @@ impl CameraTask {
         }
     }
 
-    /// A core that knows the incidents which the camera's committed events leave open, and what stood.
-    async fn fresh_core(&self) -> CameraCore {
+    fn keep(&self, session: i64, chunk: Option<Chunk>) {
+        if let (Some(tracks), Some(chunk)) = (&self.tracks, chunk) {
+            tracks.send(&self.camera, session, chunk);
+        }
+    }
+
+    /// A core that knows the incidents which the camera's committed events leave open, and what stood; and the number of its
+    /// session.
+    async fn fresh_core(&self) -> (CameraCore, i64) {
         let mut params = self.params.clone();
         // Ids of two cores of one camera must not meet.
         params.core.id_seed = rand::random();
+        let session = params.core.id_seed.cast_signed();
         let mut core = CameraCore::new(params);
+        if self.tracks.is_some() {
+            core.core.record(CHUNK);
+        }
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
@@ -257,7 +284,7 @@ impl CameraTask {
                 Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
             }
         }
-        core
+        (core, session)
     }
 
     /// Commits, however long the disk takes to recover; gives up (false) only when the program ends.

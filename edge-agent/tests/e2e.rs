@@ -24,6 +24,8 @@ mod commands;
 mod credentials;
 #[path = "e2e/doctor.rs"]
 mod doctor;
+#[path = "e2e/eval.rs"]
+mod eval;
 #[path = "e2e/ledger.rs"]
 mod ledger;
 #[path = "e2e/model_fit.rs"]
@@ -46,3 +48,5 @@ mod site_init;
 mod site_picture;
 #[path = "e2e/systemd.rs"]
 mod systemd;
+#[path = "e2e/tracks.rs"]
+mod tracks;
