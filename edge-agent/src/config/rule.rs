@@ -466,10 +466,11 @@ fn default_classes(kind: Kind) -> ClassSet {
         | Kind::StoppedVehicle
         | Kind::IllegalParking
         | Kind::ForbiddenClass
-        | Kind::SlowVehicle
         | Kind::OverSpeed
         | Kind::ForbiddenTurn
         | Kind::RedLight
         | Kind::CollisionSuspected => ClassSet::vehicles(),
+        // A bicycle is slow by nature.
+        Kind::SlowVehicle => ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect(),
     }
 }
