@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::incident::Withheld;
 use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
 use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Parked, Scene};
@@ -29,7 +30,9 @@ use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{self, EventContext, Measurement, Moment, TimeQuality};
+use crate::publish::wire::{
+    self, EventContext, Measurement, Moment, System, SystemKind, TimeQuality, UtcMillis, WithheldData,
+};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 use crate::tracks::{CHUNK, TrackSink};
@@ -142,6 +145,22 @@ impl CameraCore {
         self.drafts(&events, time_quality)
     }
 
+    /// What storms withheld and no event tells of.
+    pub fn take_withheld(&mut self) -> Vec<System> {
+        let topics = &self.params.topics;
+        let announcement = |withheld: Withheld| {
+            let (kind, now) = (SystemKind::IncidentsWithheld, UtcMillis::now());
+            let mut event = wire::system(kind, &topics.source(), topics.box_id().as_str(), now);
+            event.data.withheld = Some(WithheldData {
+                camera: self.params.context.camera.id.clone(),
+                rule: withheld.rule.id.to_string(),
+                count: withheld.count,
+            });
+            event
+        };
+        self.core.take_withheld().into_iter().map(announcement).collect()
+    }
+
     /// The messages of intervals that are over.
     pub fn take_measured(&mut self, time_quality: TimeQuality) -> Vec<Measurement> {
         let moment = self.moment(time_quality);
@@ -229,6 +248,7 @@ impl CameraTask {
                         self.park(things).await;
                     }
                     self.keep_measures(&mut core, &mut keeper, false).await;
+                    self.announce(core.take_withheld()).await;
                 }
                 Err(_) => {
                     self.counters.crashed();
@@ -316,6 +336,15 @@ impl CameraTask {
             tokio::select! {
                 () = tokio::time::sleep(COMMIT_RETRY) => {}
                 () = self.give_up.cancelled() => {}
+            }
+        }
+    }
+
+    /// Stores what is said of the camera beside its incidents. One that cannot be written is in the log.
+    async fn announce(&self, events: Vec<System>) {
+        for event in events {
+            if let Err(error) = self.outbox.announce(Arc::new(event)).await {
+                tracing::error!(camera = %self.camera, %error, "what was withheld is not told");
             }
         }
     }

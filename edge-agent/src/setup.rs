@@ -181,7 +181,6 @@ pub fn measure_params(camera: &Camera) -> Option<MeasureParams> {
         lines: spec.lines.clone(),
         lanes: spec.lanes.clone(),
         ground: camera.places.ground.clone(),
-        length_error: 0.0,
         longest_step: MeasureParams::longest_step(camera.analyse_fps),
         id_seed: 0,
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
-use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
+use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
 use crate::parked::{Parked, Registry};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, Rule, RuleSpec};
@@ -102,6 +102,11 @@ impl Core {
         self.recorder.as_mut().and_then(Recorder::finish)
     }
 
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        self.judge.incidents.take_withheld()
+    }
+
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self) -> Vec<Event> {
         self.judge.finish()
@@ -155,8 +160,8 @@ impl Judge {
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
             registry: Registry::default(),
+            incidents: Incidents::new(incidents, id_seed).bundling(Bundles::of(&rules)),
             watches: rules.into_iter().map(Watch::new).collect(),
-            incidents: Incidents::new(incidents, id_seed),
         }
     }
 

@@ -108,11 +108,17 @@ pub enum Kind {
     RedLight,
     /// Collision or accident.
     CollisionSuspected,
+    /// Congestion.
+    Congestion,
+    /// Queue spill-back.
+    QueueSpillback,
+    /// Sudden flow drop.
+    FlowDrop,
 }
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -127,6 +133,9 @@ impl Kind {
         Self::ForbiddenTurn,
         Self::RedLight,
         Self::CollisionSuspected,
+        Self::Congestion,
+        Self::QueueSpillback,
+        Self::FlowDrop,
     ];
 
     const fn row(self) -> Row {
@@ -252,6 +261,32 @@ impl Kind {
                 text: Text { vi: "Nghi va chạm, tai nạn", en: "Suspected collision" },
                 suspected: Text { vi: "Nghi vấn va chạm, tai nạn", en: "Suspected collision" },
                 severity: Critical,
+                lasting: Level,
+            },
+            Self::Congestion => Row {
+                file: "congestion",
+                wire: "congestion",
+                text: Text { vi: "Ùn tắc giao thông", en: "Congestion" },
+                suspected: Text { vi: "Nghi vấn ùn tắc giao thông", en: "Suspected congestion" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::QueueSpillback => Row {
+                file: "queue-spillback",
+                wire: "queue_spillback",
+                text: Text { vi: "Dòng chờ tràn quá vạch", en: "Queue spill-back" },
+                suspected: Text { vi: "Nghi vấn dòng chờ tràn quá vạch", en: "Suspected queue spill-back" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::FlowDrop => Row {
+                file: "flow-drop",
+                wire: "flow_drop",
+                text: Text { vi: "Lưu lượng giảm đột ngột", en: "Sudden flow drop" },
+                suspected: Text {
+                    vi: "Nghi vấn lưu lượng giảm đột ngột", en: "Suspected sudden flow drop"
+                },
+                severity: Info,
                 lasting: Level,
             },
         }

@@ -340,10 +340,10 @@ pub struct RawCamera {
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
-    /// Where its picture lies on the ground.
-    pub calibration: Option<RawCalibration>,
     /// What of its traffic is measured; by default all its lines and lanes.
     pub measure: Option<RawMeasure>,
+    /// Where its picture lies on the ground.
+    pub calibration: Option<RawCalibration>,
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,

@@ -192,7 +192,53 @@ impl Resolver<'_> {
                 score: numbers.score.unwrap_or(RuleParams::COLLISION_SCORE),
                 hold: hold(RuleParams::COLLISION_HOLD),
             }),
+            Kind::Congestion => Some(RuleParams::Congestion {
+                zone: self.rule_zone(key, camera, raw, places)?,
+                occupancy: numbers.occupancy.unwrap_or(RuleParams::CONGESTION_OCCUPANCY),
+                speed: numbers.speed.map_or(
+                    if calibrated { RuleParams::CONGESTION_SPEED_ON_GROUND } else { RuleParams::CONGESTION_SPEED },
+                    |text| text.0,
+                ),
+                hold: hold(RuleParams::CONGESTION_HOLD),
+                clear: duration(numbers.clear, RuleParams::CONGESTION_CLEAR),
+            }),
+            Kind::QueueSpillback => self.queue_spillback(key, camera, raw, numbers, places),
+            Kind::FlowDrop => Some(RuleParams::FlowDrop {
+                line: self.rule_line(key, camera, raw, places)?,
+                ratio: numbers.ratio.unwrap_or(RuleParams::FLOW_DROP_RATIO),
+                baseline: duration(numbers.baseline, RuleParams::FLOW_DROP_BASELINE),
+                window: duration(numbers.window, RuleParams::FLOW_DROP_WINDOW),
+                least: numbers.min_flow.unwrap_or(RuleParams::FLOW_DROP_LEAST),
+            }),
         }
+    }
+
+    fn queue_spillback(
+        &mut self,
+        key: &str,
+        camera: &RawCamera,
+        raw: &RawRule,
+        numbers: &RawRuleNumbers,
+        places: &Places,
+    ) -> Option<RuleParams> {
+        let (zone, mark) = (self.rule_zone(key, camera, raw, places), self.rule_line(key, camera, raw, places));
+        let zone = zone?;
+        if zone.heading.is_none() {
+            let what = format!("the zone \"{}\" has no heading, so it has no end at which a queue begins", zone.id);
+            self.error(&format!("{key}.zone"), what, "give the zone heading = [[from], [to]], towards the stop line");
+        }
+        let (gap, speed) = if places.ground.is_some() {
+            (RuleParams::SPILLBACK_GAP_ON_GROUND, RuleParams::STOPPED_SPEED_ON_GROUND)
+        } else {
+            (RuleParams::SPILLBACK_GAP, RuleParams::STOPPED_SPEED)
+        };
+        Some(RuleParams::QueueSpillback {
+            zone,
+            mark: mark?,
+            gap: numbers.gap.map_or(gap, |text| text.0),
+            speed: numbers.speed.map_or(speed, |text| text.0),
+            hold: duration(numbers.hold, RuleParams::SPILLBACK_HOLD),
+        })
     }
 
     /// Keys that mean nothing for this kind are errors: what has no effect would be believed in.
@@ -251,6 +297,22 @@ impl Resolver<'_> {
         if numbers.limit.is_some_and(|limit| limit.0.unit != Unit::Metres || limit.0.value == 0.0) {
             self.error(&format!("{key}.limit"), "is no speed limit", "write it in km/h, such as \"50 km/h\"");
         }
+        let shares = [("occupancy", numbers.occupancy, 0.05..=1.0), ("ratio", numbers.ratio, 0.05..=0.9)];
+        for (name, value, range) in shares {
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
+                let cure = format!("write a share, {} to {}", range.start(), range.end());
+                self.error(&format!("{key}.{name}"), format!("is {value}"), cure);
+            }
+        }
+        if let Some(flow) = numbers.min_flow.filter(|flow| !(1.0..=500.0).contains(flow)) {
+            self.error(&format!("{key}.min_flow"), format!("is {flow}"), "write the vehicles a minute, 1 to 500");
+        }
+        if let (Some(window), Some(baseline)) = (numbers.window, numbers.baseline)
+            && (window.0.is_zero() || window.0 > baseline.0)
+        {
+            let cure = "write a window shorter than the baseline, such as \"3m\" of \"15m\"";
+            self.error(&format!("{key}.window"), "is no part of the baseline", cure);
+        }
         if numbers.speed.is_some_and(|speed| speed.0.value == 0.0) {
             self.error(
                 &format!("{key}.speed"),
@@ -267,6 +329,7 @@ impl Resolver<'_> {
         }
         let units = [
             ("distance", numbers.distance.map(|text| text.0.unit), "box heights, such as \"3 h\""),
+            ("gap", numbers.gap.map(|text| text.0.unit), "box heights, such as \"4 h\""),
             ("travel", numbers.travel.map(|text| text.0.unit), "box heights, such as \"2 h\""),
             ("speed", numbers.speed.map(|text| text.0.unit), "box heights a second, such as \"0.1 h/s\""),
         ];
@@ -278,8 +341,9 @@ impl Resolver<'_> {
 
     fn check_applicable(&mut self, key: &str, kind: Kind, name: &str) {
         use Kind::{
-            CollisionSuspected, Crowding, ForbiddenClass, ForbiddenTurn, IllegalParking, Intrusion, LineCrossing,
-            Loitering, OverSpeed, PedestrianOnCarriageway, RedLight, SlowVehicle, StoppedVehicle, WrongWay,
+            CollisionSuspected, Congestion, Crowding, FlowDrop, ForbiddenClass, ForbiddenTurn, IllegalParking,
+            Intrusion, LineCrossing, Loitering, OverSpeed, PedestrianOnCarriageway, QueueSpillback, RedLight,
+            SlowVehicle, StoppedVehicle, WrongWay,
         };
         let kinds: &[Kind] = match name {
             "zone" => &[
@@ -294,6 +358,8 @@ impl Resolver<'_> {
                 SlowVehicle,
                 OverSpeed,
                 CollisionSuspected,
+                Congestion,
+                QueueSpillback,
             ],
             "hold" => &[
                 Intrusion,
@@ -305,13 +371,19 @@ impl Resolver<'_> {
                 ForbiddenClass,
                 SlowVehicle,
                 CollisionSuspected,
+                Congestion,
+                QueueSpillback,
             ],
-            "line" | "hysteresis" => &[LineCrossing, RedLight],
+            "line" => &[LineCrossing, RedLight, QueueSpillback, FlowDrop],
+            "hysteresis" => &[LineCrossing, RedLight],
+            "occupancy" | "clear" => &[Congestion],
+            "gap" => &[QueueSpillback],
+            "ratio" | "baseline" | "window" | "min_flow" => &[FlowDrop],
             "dwell" => &[Loitering],
             "count" => &[Crowding],
             "angle_deg" => &[WrongWay],
             "distance" => &[WrongWay, SlowVehicle],
-            "speed" => &[StoppedVehicle, IllegalParking],
+            "speed" => &[StoppedVehicle, IllegalParking, Congestion, QueueSpillback],
             "travel" | "at_start" => &[StoppedVehicle],
             "signal" => &[StoppedVehicle, RedLight],
             "crossings" => &[PedestrianOnCarriageway],
@@ -469,7 +541,10 @@ fn default_classes(kind: Kind) -> ClassSet {
         | Kind::OverSpeed
         | Kind::ForbiddenTurn
         | Kind::RedLight
-        | Kind::CollisionSuspected => ClassSet::vehicles(),
+        | Kind::CollisionSuspected
+        | Kind::Congestion
+        | Kind::QueueSpillback
+        | Kind::FlowDrop => ClassSet::vehicles(),
         // A bicycle is slow by nature.
         Kind::SlowVehicle => ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect(),
     }

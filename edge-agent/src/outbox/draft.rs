@@ -74,7 +74,7 @@ fn open_incident(event: &Event) -> OpenIncident {
 /// Whether incidents of this kind are about the zone as a whole.
 const fn is_about_zone(kind: Kind) -> bool {
     match kind {
-        Kind::Crowding => true,
+        Kind::Crowding | Kind::Congestion | Kind::QueueSpillback | Kind::FlowDrop => true,
         Kind::LineCrossing
         | Kind::Intrusion
         | Kind::Loitering

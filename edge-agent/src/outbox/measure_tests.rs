@@ -26,7 +26,6 @@ fn measures() -> Measures {
         lines: vec![Line { id: LineId::new("mid").expect("id"), segment, anchor: Anchor::BottomCenter }],
         lanes: vec![],
         ground: None,
-        length_error: 0.0,
         longest_step: Duration::from_secs(2),
         id_seed: rand::random(),
     })

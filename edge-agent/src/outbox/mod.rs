@@ -57,7 +57,7 @@ pub use thread::OutboxThread;
 pub use thumbnail::Thumbnail;
 
 use crate::publish::Topics;
-use crate::publish::wire::Sequence;
+use crate::publish::wire::{Sequence, System};
 use thread::Command;
 
 /// Commands that may wait for the thread. When it is full, senders wait: a camera's core then holds its events while
@@ -186,6 +186,11 @@ impl Outbox {
     pub async fn record(&self, record: impl Into<Arc<MeasureRecord>>) -> Result<Vec<Sequence>, OutboxError> {
         let record = record.into();
         self.ask(|reply| Command::Record { record, reply }).await?
+    }
+
+    /// Makes an event of the box itself durable, as [`commit`](Self::commit) does.
+    pub async fn announce(&self, event: Arc<System>) -> Result<Sequence, OutboxError> {
+        self.ask(|reply| Command::Announce { event, reply }).await?
     }
 
     /// The sums of the interval that was running when `camera`'s measures were last recorded.

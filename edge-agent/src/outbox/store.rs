@@ -67,6 +67,7 @@ pub(super) struct Writes {
     pub(super) commits: Vec<Arc<[Draft]>>,
     pub(super) settlements: Vec<Arc<Settlement>>,
     pub(super) records: Vec<Arc<MeasureRecord>>,
+    pub(super) announcements: Vec<Arc<System>>,
     /// Thumbnails that were acknowledged, or given up.
     pub(super) thumbnails_done: Vec<u64>,
     pub(super) session: bool,
@@ -83,6 +84,8 @@ pub(super) struct Given {
     pub(super) settlements: Vec<Option<Sequence>>,
     /// To each record of measures, in order.
     pub(super) records: Vec<Vec<Sequence>>,
+    /// To each announcement, in order.
+    pub(super) announcements: Vec<Sequence>,
 }
 
 /// What is known without asking the database; taken over only when the transaction that changed it succeeded.
@@ -139,6 +142,10 @@ impl Store {
         }
         for record in &writes.records {
             given.records.push(measure::record(&transaction, &mut state, record, recorded_at)?);
+        }
+        for event in &writes.announcements {
+            insert_system(&transaction, &mut state, &mut System::clone(event), &self.topics)?;
+            given.announcements.push(Sequence(state.last_sequence));
         }
         make_room(&transaction, &mut state, self.limits, &self.topics, &self.handed_out)?;
         state.session += u64::from(writes.session);
@@ -384,7 +391,8 @@ pub(super) fn insert_system(
     let row = Row {
         incident: event.id,
         severity: event.data.severity,
-        keep: KEEP_ALWAYS,
+        // A camera may storm for as long as an outage lasts.
+        keep: if event.data.withheld.is_some() { KEEP_OTHER } else { KEEP_ALWAYS },
         topic: &topics.system(),
         payload: event.to_bytes(),
     };

@@ -16,7 +16,7 @@ use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
 use super::thumbnail::Thumbnail;
 use super::{COMMANDS, OutboxError, OutboxStats};
-use crate::publish::wire::Sequence;
+use crate::publish::wire::{Sequence, System};
 use crate::status::pulse::{Beat, Pulse};
 
 type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
@@ -25,6 +25,7 @@ type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Commit { drafts: Arc<[Draft]>, reply: Reply<Vec<Sequence>> },
+    Announce { event: Arc<System>, reply: Reply<Sequence> },
     Record { record: Arc<MeasureRecord>, reply: Reply<Vec<Sequence>> },
     RunningMeasure { camera: CameraId, reply: Reply<Option<Tally>> },
     Settle { settlement: Arc<Settlement>, reply: Reply<Option<Sequence>> },
@@ -108,7 +109,7 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, settlements, records, sessions, reads, .. } = group;
+        let Group { mut writes, commits, settlements, records, announcements, sessions, reads, .. } = group;
         writes.delivered.append(&mut self.undeleted);
         writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
         let written = if writes.is_empty() { Ok(Given::default()) } else { self.write(&mut writes) };
@@ -133,6 +134,9 @@ impl Owner {
                 for (reply, sequences) in records.into_iter().zip(given.records) {
                     let _ = reply.send(Ok(sequences));
                 }
+                for (reply, sequence) in announcements.into_iter().zip(given.announcements) {
+                    let _ = reply.send(Ok(sequence));
+                }
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
                 }
@@ -145,6 +149,9 @@ impl Owner {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in settlements {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                for reply in announcements {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in sessions {
@@ -229,6 +236,7 @@ struct Group {
     commits: Vec<Reply<Vec<Sequence>>>,
     settlements: Vec<Reply<Option<Sequence>>>,
     records: Vec<Reply<Vec<Sequence>>>,
+    announcements: Vec<Reply<Sequence>>,
     sessions: Vec<Reply<u64>>,
     reads: Vec<Read>,
 }
@@ -286,6 +294,10 @@ impl Group {
                 self.writes.settlements.push(settlement);
                 self.settlements.push(reply);
             }
+            Command::Announce { event, reply } => {
+                self.writes.announcements.push(event);
+                self.announcements.push(reply);
+            }
             Command::Record { record, reply } => {
                 self.writes.records.push(record);
                 self.records.push(reply);
@@ -314,6 +326,7 @@ impl Writes {
             && self.settlements.is_empty()
             && self.parked.is_empty()
             && self.records.is_empty()
+            && self.announcements.is_empty()
             && !self.session
     }
 }

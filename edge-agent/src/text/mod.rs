@@ -139,7 +139,35 @@ struct Phrase {
     limit_is_upper: bool,
 }
 
-const PHRASES: [Phrase; 16] = [
+const PHRASES: [Phrase; 20] = [
+    Phrase {
+        measured: "occupancy_percent",
+        threshold: "occupancy_percent",
+        before: text("mặt đường bị chiếm", "road occupied"),
+        unit: text(" %", " %"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "chain_vehicles",
+        threshold: "chain_vehicles",
+        before: text("số xe đứng chờ", "vehicles queueing"),
+        unit: text("", ""),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "flow_percent",
+        threshold: "flow_percent",
+        before: text("lưu lượng còn", "flow down to"),
+        unit: text(" %", " %"),
+        limit_is_upper: true,
+    },
+    Phrase {
+        measured: "baseline_per_min",
+        threshold: "baseline_per_min",
+        before: text("trước đó mỗi phút", "before, a minute"),
+        unit: text(" xe", " veh"),
+        limit_is_upper: false,
+    },
     Phrase {
         measured: "dwell_s",
         threshold: "dwell_s",
@@ -266,7 +294,14 @@ fn before_duration(kind: &str) -> Option<Text> {
         Kind::ForbiddenClass => Some(text("ở trong làn", "in the lane for")),
         Kind::SlowVehicle => Some(text("đi chậm", "slow for")),
         Kind::CollisionSuspected => Some(text("cùng đứng", "stood together")),
-        Kind::LineCrossing | Kind::Crowding | Kind::OverSpeed | Kind::ForbiddenTurn | Kind::RedLight => None,
+        Kind::QueueSpillback => Some(text("tràn quá vạch", "over the mark for")),
+        Kind::LineCrossing
+        | Kind::Crowding
+        | Kind::Congestion
+        | Kind::FlowDrop
+        | Kind::OverSpeed
+        | Kind::ForbiddenTurn
+        | Kind::RedLight => None,
     }
 }
 

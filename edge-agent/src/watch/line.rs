@@ -79,6 +79,9 @@ fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
     if let Some(lost) = &data.lost {
         parts.push(format!("{}: {}", lang.of(text::LOST), lost.count));
     }
+    if let Some(withheld) = &data.withheld {
+        parts.push(format!("{} · {}: {}", withheld.camera, withheld.rule, withheld.count));
+    }
     if data.replayed {
         parts.push(format!("[{}]", lang.of(text::LATE)));
     }

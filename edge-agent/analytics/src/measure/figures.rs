@@ -185,13 +185,13 @@ pub enum LevelBasis {
 }
 
 impl Tally {
-    /// Its figures. `length_error` is the relative standard error of lengths on the ground.
-    pub(super) fn figures(&self, id: Uuid, length_error: f64) -> Interval {
+    /// Its figures.
+    pub(super) fn figures(&self, id: Uuid) -> Interval {
         let way = |way: &WayTally| WayFigures {
             counts: way.counts.iter().map(|(class, count)| (class.clone(), *count)).collect(),
             headway_s: way.headway.value(),
             gap_s: way.gap.value(),
-            speed: way.speed.figures(length_error),
+            speed: way.speed.figures(),
         };
         let line = |(line, tally): (&String, &super::tally::LineTally)| LineFigures {
             line: line.clone(),
@@ -223,7 +223,7 @@ impl Tally {
 }
 
 impl SpeedTally {
-    fn figures(&self, length_error: f64) -> Option<SpeedFigures> {
+    fn figures(&self) -> Option<SpeedFigures> {
         if self.count == 0 {
             return None;
         }
@@ -237,19 +237,21 @@ impl SpeedTally {
         };
         // The error of 1/v carried over to v.
         let sampling = (variance / count).sqrt() * mean * mean;
-        let half = Z95 * sampling.hypot(length_error * mean);
+        // The calibration is wrong the same way for all of them: many do not make it better.
+        let error = self.errors / count;
+        let half = (Z95 * sampling).hypot(error * mean);
         let space_mean_kmh = Banded { value: mean, low: (mean - half).max(0.0), high: mean + half };
-        let p85_kmh = (self.count >= LEAST_FOR_P85).then(|| self.p85(length_error));
+        let p85_kmh = (self.count >= LEAST_FOR_P85).then(|| self.p85(error));
         Some(SpeedFigures { vehicles: self.count, space_mean_kmh, p85_kmh })
     }
 
     /// With the band that order statistics give it (normal approximation of the binomial), widened by the calibration's.
-    fn p85(&self, length_error: f64) -> Banded {
+    fn p85(&self, error: f64) -> Banded {
         const P: f64 = 0.85;
         let count = f64::from(self.count);
         let ranks = Z95 * (count * P * (1.0 - P)).sqrt();
         let value = self.at_rank(count * P);
-        let half = Z95 * length_error * value;
+        let half = error * value;
         let below = (value - self.at_rank(count * P - ranks)).hypot(half);
         let above = (self.at_rank((count * P + ranks).min(count)) - value).hypot(half);
         Banded { value, low: (value - below).max(0.0), high: value + above }
@@ -323,8 +325,8 @@ mod tests {
             speeds in prop::collection::vec(1.0..150.0, 1..200), error in 0.0..0.2
         ) {
             let mut tally = SpeedTally::default();
-            speeds.iter().for_each(|kmh: &f64| tally.add(*kmh));
-            let figures = tally.figures(error).expect("there are speeds");
+            speeds.iter().for_each(|kmh: &f64| tally.add(*kmh, error));
+            let figures = tally.figures().expect("there are speeds");
             let time_mean = speeds.iter().sum::<f64>() / speeds.len() as f64;
             prop_assert!(figures.space_mean_kmh.value <= time_mean + 1e-9);
             for banded in [Some(figures.space_mean_kmh), figures.p85_kmh].into_iter().flatten() {
@@ -336,7 +338,7 @@ mod tests {
         #[test]
         fn the_85th_percentile_is_that_of_the_sorted_speeds_within_a_class(speeds in prop::collection::vec(1.0..150.0, 20..200)) {
             let mut tally = SpeedTally::default();
-            speeds.iter().for_each(|kmh: &f64| tally.add(*kmh));
+            speeds.iter().for_each(|kmh: &f64| tally.add(*kmh, 0.0));
             let mut sorted = speeds.clone();
             sorted.sort_by(f64::total_cmp);
             let at = (0.85 * sorted.len() as f64).ceil() as usize - 1;
@@ -347,13 +349,13 @@ mod tests {
 
     #[test]
     fn the_better_calibrated_the_narrower_the_band() {
-        let mut tally = SpeedTally::default();
-        (0..100).for_each(|_| tally.add(50.0));
         let width = |error| {
-            let band = tally.figures(error).expect("speeds").space_mean_kmh;
+            let mut tally = SpeedTally::default();
+            (0..100).for_each(|_| tally.add(50.0, error));
+            let band = tally.figures().expect("speeds").space_mean_kmh;
             band.high - band.low
         };
-        assert!(width(0.0) < 1e-6 && (width(0.05) - 2.0 * 1.96 * 2.5).abs() < 1e-6, "{}", width(0.05));
+        assert!(width(0.0) < 1e-6 && (width(0.05) - 2.0 * 2.5).abs() < 1e-6, "{}", width(0.05));
     }
 
     #[test]

@@ -54,8 +54,6 @@ pub struct MeasureParams {
     pub lanes: Vec<Zone>,
     /// Where they lie on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
-    /// Relative standard error of lengths on the ground, from the calibration: part of every speed's band.
-    pub length_error: f64,
     /// Two frames further apart than this: between them nothing was observed.
     pub longest_step: Duration,
     /// Seed of the ids: random per session in `run`, fixed in `replay`.
@@ -228,7 +226,7 @@ impl Measures {
 
     fn figures(&mut self, tally: &Tally) -> Interval {
         let id = self.ids.next_at(&self.params.camera, tally.until());
-        tally.figures(id, self.params.length_error)
+        tally.figures(id)
     }
 
     fn count(&mut self, scene: &Scene, tally: &mut Tally) {
@@ -246,10 +244,8 @@ impl Measures {
                 if !track.class.is_vehicle() {
                     continue;
                 }
-                if self.params.ground.is_some()
-                    && let Some(speed_mps) = self.paces.speed(track.id, scene.aspect)
-                {
-                    way.speed.add(speed_mps * 3.6);
+                if let (Some(speed_mps), Some(ground)) = (self.paces.speed(track.id, scene.aspect), track.ground) {
+                    way.speed.add(speed_mps * 3.6, ground.error);
                 }
                 let leader =
                     Leader { at: scene.stamp.pts, covered_s: covered_s(line, track, &self.paces, scene.aspect) };

@@ -105,18 +105,21 @@ pub(super) struct SpeedTally {
     /// Of 1/v, for the harmonic mean, and of its square, for that mean's error.
     pub(super) inverse: f64,
     pub(super) inverse_squared: f64,
+    /// Of the shares by which each may be wrong.
+    pub(super) errors: f64,
     /// How many in each class of [`SPEED_CLASS_KMH`], by its number.
     pub(super) histogram: BTreeMap<u16, u32>,
 }
 
 impl SpeedTally {
-    /// Adds one. Slower than a tenth of a histogram class is no crossing speed: it stood on the line.
-    pub(super) fn add(&mut self, kmh: f64) {
+    /// Adds one that may be wrong by the share `error`. Slower than a tenth of a histogram class is no crossing speed: it stood on the line.
+    pub(super) fn add(&mut self, kmh: f64, error: f64) {
         if kmh.is_nan() || kmh < SPEED_CLASS_KMH / 10.0 {
             return;
         }
         let kmh = kmh.min(FASTEST_KMH);
         self.count += 1;
+        self.errors += error;
         self.inverse += 1.0 / kmh;
         self.inverse_squared += 1.0 / (kmh * kmh);
         *self.histogram.entry((kmh / SPEED_CLASS_KMH) as u16).or_default() += 1;

@@ -22,7 +22,6 @@ fn params() -> MeasureParams {
         lines: vec![line("a", 0.4), line("b", 0.6)],
         lanes: vec![Zone { id: ZoneId::new("z").expect("id"), kind: ZoneKind::Lane, polygon, heading: None, anchor }],
         ground: None,
-        length_error: 0.0,
         longest_step: Duration::from_secs(2),
         id_seed: 7,
     }

@@ -24,7 +24,7 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
     let (other, third) = (line.clone(), line.clone());
     let hold = Duration::from_secs(1);
     let params = vec![
-        RuleParams::LineCrossing { line, hysteresis: 0.3 },
+        RuleParams::LineCrossing { line: line.clone(), hysteresis: 0.3 },
         RuleParams::Intrusion { zone: zone.clone(), hold },
         RuleParams::Loitering { zone: zone.clone(), dwell: hold },
         RuleParams::Crowding { zone: zone.clone(), count: 2, hold },
@@ -51,7 +51,22 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
             grace: hold,
             hysteresis: 0.5,
         },
-        RuleParams::CollisionSuspected { zone, score: 0.7, hold },
+        RuleParams::CollisionSuspected { zone: zone.clone(), score: 0.7, hold },
+        RuleParams::Congestion {
+            zone: zone.clone(),
+            occupancy: 0.01,
+            speed: Speed::heights_per_s(0.7),
+            hold,
+            clear: hold,
+        },
+        RuleParams::QueueSpillback {
+            zone,
+            mark: line.clone(),
+            gap: Length::heights(3.0),
+            speed: Speed::heights_per_s(0.1),
+            hold,
+        },
+        RuleParams::FlowDrop { line, ratio: 0.5, baseline: hold, window: hold, least: 1.0 },
     ];
     assert_eq!(params.iter().map(RuleParams::kind).collect::<Vec<_>>(), Kind::ALL, "every kind");
     let spec = |params: RuleParams| RuleSpec {
@@ -129,6 +144,7 @@ fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
                 | Kind::OverSpeed
                 | Kind::ForbiddenTurn
                 | Kind::RedLight
+                | Kind::FlowDrop
         );
         assert_eq!(findings.is_empty(), is_still, "{}: all stand", rule.info().id);
     }
