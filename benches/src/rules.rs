@@ -23,7 +23,7 @@ pub fn all_seven() -> Vec<RuleSpec> {
         segment: Segment::new(Point::new(0.5, 0.0), Point::new(0.5, 1.0)).expect("two points"),
         anchor: Anchor::BottomCenter,
     };
-    let (hold, travel) = (Duration::from_secs(2), RuleParams::STOPPED_TRAVEL);
+    let hold = Duration::from_secs(2);
     let kinds = vec![
         RuleParams::LineCrossing { line, hysteresis: RuleParams::HYSTERESIS },
         RuleParams::Intrusion { zone: zone("lawn", ZoneKind::Restricted, [0.7, 0.1, 0.9, 0.99]), hold },
@@ -35,7 +35,15 @@ pub fn all_seven() -> Vec<RuleSpec> {
             distance: RuleParams::WRONG_WAY_DISTANCE,
             hold: RuleParams::WRONG_WAY_HOLD,
         },
-        RuleParams::StoppedVehicle { zone: road(), speed: RuleParams::STOPPED_SPEED, travel, hold },
+        RuleParams::StoppedVehicle {
+            zone: road(),
+            bays: vec![],
+            signal: None,
+            speed: RuleParams::STOPPED_SPEED,
+            travel: RuleParams::STOPPED_TRAVEL,
+            hold,
+            at_start: Some(RuleParams::STOPPED_AT_START),
+        },
         RuleParams::PedestrianOnCarriageway {
             zone: road(),
             crossings: vec![zone("zebra", ZoneKind::Crossing, [0.0, 0.5, 1.0, 0.6])],

@@ -8,6 +8,8 @@
 //! A commit that fails is tried again until it succeeds: after rules nothing is dropped. Meanwhile the camera's slot
 //! keeps replacing frames. A core that panics is replaced by a fresh one that takes up the camera's open incidents.
 
+mod measured;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,10 +19,11 @@ use analytics::core::CoreParams;
 use analytics::incident::Withheld;
 use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
-use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Scene};
+use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Parked, Scene};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::measured::MeasureKeeper;
 use crate::config::Calendar;
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraSnapshots, Ordered};
@@ -36,6 +39,9 @@ use crate::tracks::{CHUNK, TrackSink};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// What stands is written at most this often: at a signal something parks or leaves all the time.
+const PARK_EVERY: Duration = Duration::from_secs(30);
 
 /// What detection says of one frame.
 #[derive(Debug)]
@@ -206,6 +212,7 @@ impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
         let (mut core, mut session) = self.fresh_core().await;
+        let mut standing = Standing::default();
         let mut keeper = MeasureKeeper::default();
         loop {
             let analysed = tokio::select! {
@@ -237,6 +244,9 @@ impl CameraTask {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
                     self.counters.done(had_events, arrived_at.elapsed());
+                    if let Some(things) = standing.due(core.core.parked_changes(), arrived_at) {
+                        self.park(things).await;
+                    }
                     self.keep_measures(&mut core, &mut keeper, false).await;
                     self.announce(core.take_withheld()).await;
                 }
@@ -249,8 +259,18 @@ impl CameraTask {
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
-        self.keep_measures(&mut core, &mut keeper, true).await;
         self.keep(session, core.last_chunk());
+        if let Some(things) = standing.waiting {
+            self.park(things).await;
+        }
+        self.keep_measures(&mut core, &mut keeper, true).await;
+    }
+
+    /// A failure is the outbox's to report; the next change is written again.
+    async fn park(&self, things: Vec<Parked>) {
+        if let Err(error) = self.outbox.park(self.camera.clone(), things).await {
+            tracing::error!(camera = %self.camera, %error, "what stands is not kept for the next start");
+        }
     }
 
     fn keep(&self, session: i64, chunk: Option<Chunk>) {
@@ -259,7 +279,8 @@ impl CameraTask {
         }
     }
 
-    /// A core that knows the incidents which the camera's committed events leave open, and the number of its session.
+    /// A core that knows the incidents which the camera's committed events leave open, and what stood; and the number of its
+    /// session.
     async fn fresh_core(&self) -> (CameraCore, i64) {
         let mut params = self.params.clone();
         // Ids of two cores of one camera must not meet.
@@ -272,6 +293,10 @@ impl CameraTask {
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
+        }
+        match self.outbox.parked(self.camera.clone()).await {
+            Ok(things) => core.core.restore_parked(things),
+            Err(error) => tracing::error!(camera = %self.camera, %error, "what stood is not known"),
         }
         if core.measures.is_some() {
             match self.outbox.running_measure(self.camera.clone()).await {
@@ -329,13 +354,41 @@ impl CameraTask {
     }
 }
 
-mod measured;
+/// What stands, between the writes of it.
+#[derive(Default)]
+struct Standing {
+    /// The latest, not written yet.
+    waiting: Option<Vec<Parked>>,
+    written: Option<Instant>,
+}
 
-use measured::MeasureKeeper;
-
+impl Standing {
+    /// What is to be written now.
+    fn due(&mut self, changed: Option<Vec<Parked>>, now: Instant) -> Option<Vec<Parked>> {
+        self.waiting = changed.or(self.waiting.take());
+        let is_early = self.written.is_some_and(|written| now.saturating_duration_since(written) < PARK_EVERY);
+        let due = if is_early { None } else { self.waiting.take() };
+        if due.is_some() {
+            self.written = Some(now);
+        }
+        due
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_is_written_now_and_then_and_only_the_latest() {
+        let (mut standing, start) = (Standing::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(standing.due(None, start), None);
+        assert_eq!(standing.due(Some(vec![]), at(1)), Some(vec![]));
+        assert_eq!(standing.due(Some(vec![]), at(2)), None);
+        assert_eq!(standing.due(None, at(30)), None);
+        assert_eq!(standing.due(None, at(31)), Some(vec![]));
+        assert_eq!(standing.due(None, at(90)), None);
+    }
 
     #[test]
     fn the_rate_is_that_of_the_last_seconds() {

@@ -6,6 +6,7 @@ use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
 use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
+use crate::parked::{Parked, Registry};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, Rule, RuleSpec};
 use crate::scene::Scene;
@@ -67,6 +68,16 @@ impl Core {
         self.judge.restore(open);
     }
 
+    /// Takes up what an earlier session knew to stand; before the first step.
+    pub fn restore_parked(&mut self, things: Vec<Parked>) {
+        self.judge.restore_parked(things);
+    }
+
+    /// What stands, when that changed since the last call: for the next session.
+    pub fn parked_changes(&mut self) -> Option<Vec<Parked>> {
+        self.judge.parked_changes()
+    }
+
     /// Takes one frame; frames come in ascending `pts`. Returns the scene as rules saw it ([`Stitcher`]) and what happened
     /// in it.
     pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
@@ -106,6 +117,7 @@ impl Core {
 pub struct Judge {
     ground: Option<Ground>,
     stitcher: Stitcher,
+    registry: Registry,
     watches: Vec<Watch>,
     incidents: Incidents,
 }
@@ -147,6 +159,7 @@ impl Judge {
             ground: None,
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
+            registry: Registry::default(),
             incidents: Incidents::new(incidents, id_seed).bundling(Bundles::of(&rules)),
             watches: rules.into_iter().map(Watch::new).collect(),
         }
@@ -155,6 +168,16 @@ impl Judge {
     /// Takes up incidents that an earlier session left open; before the first step.
     pub fn restore(&mut self, open: Vec<OpenIncident>) {
         self.incidents.restore(open);
+    }
+
+    /// Takes up what an earlier session knew to stand; before the first step.
+    pub fn restore_parked(&mut self, things: Vec<Parked>) {
+        self.registry.restore(things);
+    }
+
+    /// What stands, when that changed since the last call: for the next session.
+    pub fn parked_changes(&mut self) -> Option<Vec<Parked>> {
+        self.registry.changes()
     }
 
     /// The same for a calibrated camera.
@@ -173,6 +196,7 @@ impl Judge {
                 track.ground = ground.at(track.bbox.bottom_center());
             }
         }
+        self.registry.observe(scene);
         let incidents = &self.incidents;
         let look = |watch| Watch::look(watch, scene, local, incidents);
         let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();

@@ -94,6 +94,20 @@ pub enum Kind {
     StoppedVehicle,
     /// Pedestrian on the carriageway.
     PedestrianOnCarriageway,
+    /// Illegal stopping or parking.
+    IllegalParking,
+    /// Forbidden class in a lane.
+    ForbiddenClass,
+    /// Slow vehicle.
+    SlowVehicle,
+    /// Over speed, as far as a camera can tell.
+    OverSpeed,
+    /// Forbidden turn, U-turn or change of lanes.
+    ForbiddenTurn,
+    /// Red light passed.
+    RedLight,
+    /// Collision or accident.
+    CollisionSuspected,
     /// Congestion.
     Congestion,
     /// Queue spill-back.
@@ -104,7 +118,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -112,6 +126,13 @@ impl Kind {
         Self::WrongWay,
         Self::StoppedVehicle,
         Self::PedestrianOnCarriageway,
+        Self::IllegalParking,
+        Self::ForbiddenClass,
+        Self::SlowVehicle,
+        Self::OverSpeed,
+        Self::ForbiddenTurn,
+        Self::RedLight,
+        Self::CollisionSuspected,
         Self::Congestion,
         Self::QueueSpillback,
         Self::FlowDrop,
@@ -178,6 +199,68 @@ impl Kind {
                     en: "Suspected pedestrian on the carriageway",
                 },
                 severity: High,
+                lasting: Level,
+            },
+            Self::IllegalParking => Row {
+                file: "illegal-parking",
+                wire: "illegal_parking",
+                text: Text { vi: "Dừng đỗ trái phép", en: "Illegal stopping or parking" },
+                suspected: Text {
+                    vi: "Nghi vấn dừng đỗ trái phép", en: "Suspected illegal stopping or parking"
+                },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::ForbiddenClass => Row {
+                file: "forbidden-class",
+                wire: "forbidden_class",
+                text: Text { vi: "Đi vào làn, đường cấm", en: "Forbidden class in a lane" },
+                suspected: Text {
+                    vi: "Nghi vấn đi vào làn, đường cấm", en: "Suspected forbidden class in a lane"
+                },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::SlowVehicle => Row {
+                file: "slow-vehicle",
+                wire: "slow_vehicle",
+                text: Text { vi: "Xe đi chậm bất thường", en: "Slow vehicle" },
+                suspected: Text { vi: "Nghi vấn xe đi chậm bất thường", en: "Suspected slow vehicle" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::OverSpeed => Row {
+                file: "over-speed",
+                wire: "over_speed",
+                text: Text { vi: "Chạy quá tốc độ (tham khảo)", en: "Over speed (advisory)" },
+                suspected: Text {
+                    vi: "Nghi vấn chạy quá tốc độ (tham khảo)", en: "Suspected over speed (advisory)"
+                },
+                severity: Info,
+                lasting: Pulse,
+            },
+            Self::ForbiddenTurn => Row {
+                file: "forbidden-turn",
+                wire: "forbidden_turn",
+                text: Text { vi: "Rẽ, quay đầu sai quy định", en: "Forbidden turn" },
+                suspected: Text { vi: "Nghi vấn rẽ, quay đầu sai quy định", en: "Suspected forbidden turn" },
+                severity: Warning,
+                lasting: Pulse,
+            },
+            Self::RedLight => Row {
+                file: "red-light",
+                wire: "red_light",
+                text: Text { vi: "Vượt đèn đỏ", en: "Red light" },
+                suspected: Text { vi: "Nghi vấn vượt đèn đỏ", en: "Suspected red-light running" },
+                severity: High,
+                lasting: Pulse,
+            },
+            Self::CollisionSuspected => Row {
+                file: "collision-suspected",
+                wire: "collision_suspected",
+                text: Text { vi: "Nghi va chạm, tai nạn", en: "Suspected collision" },
+                suspected: Text { vi: "Nghi vấn va chạm, tai nạn", en: "Suspected collision" },
+                severity: Critical,
                 lasting: Level,
             },
             Self::Congestion => Row {

@@ -1,7 +1,7 @@
 //! The pure core of Ngã Tư: detections in, incident events out.
 //!
 //! `Tracker` turns detections into a [`Scene`], the [`Stitcher`](stitch::Stitcher) lets lost and found objects keep their
-//! numbers, each [`Rule`](rules::Rule) turns scenes into [`Finding`]s, [`Incidents`](incident::Incidents) folds findings
+//! numbers, the [`Registry`](parked::Registry) knows what stands though it is not seen, each [`Rule`](rules::Rule) turns scenes into [`Finding`]s, [`Incidents`](incident::Incidents) folds findings
 //! into [`Event`]s; [`Core`] joins the four for one camera.
 //!
 //! # Invariants
@@ -23,6 +23,7 @@ pub mod id;
 pub mod incident;
 pub mod kind;
 pub mod measure;
+pub mod parked;
 pub mod record;
 pub mod rules;
 pub mod scene;
@@ -42,6 +43,7 @@ pub use crate::geometry::{BBox, Point, Polygon, Segment};
 pub use crate::ground::{Ground, GroundPoint, Length, Speed, Unit};
 pub use crate::id::{BoxId, CameraId, LineId, RuleId, SignalId, SiteId, ZoneId};
 pub use crate::kind::{Kind, Severity, Text};
+pub use crate::parked::{Parked, Way};
 pub use crate::scene::{Scene, Signal, SignalState, Track, TrackId, TrackState};
 pub use crate::schedule::{LocalTime, Schedule};
 pub use crate::time::{FrameStamp, MediaTime, WallTime};

@@ -7,6 +7,7 @@ use crate::detection::Confidence;
 use crate::geometry::{BBox, Point};
 use crate::ground::GroundPoint;
 use crate::id::SignalId;
+use crate::parked::Parked;
 use crate::time::{FrameStamp, MediaTime};
 
 /// Number of a track, from a counter per camera that starts at 1 and never repeats within a session.
@@ -101,19 +102,36 @@ pub struct Scene {
     pub ended: Vec<TrackId>,
     /// The traffic signals of the camera, by id.
     pub signals: Vec<Signal>,
+    /// The vehicles that stand, seen or not.
+    pub parked: Vec<Parked>,
 }
 
 impl Scene {
     /// The tracks of one frame, by ascending id, and nothing else.
     #[must_use]
     pub const fn new(stamp: FrameStamp, aspect: f32, tracks: Vec<Track>, ended: Vec<TrackId>) -> Self {
-        Self { stamp, aspect, tracks, ended, signals: Vec::new() }
+        Self { stamp, aspect, tracks, ended, signals: Vec::new(), parked: Vec::new() }
     }
 
     /// What the signal with this id shows.
     #[must_use]
     pub fn signal(&self, id: &SignalId) -> Option<&Signal> {
         self.signals.iter().find(|signal| signal.id == *id)
+    }
+
+    /// What is known of this track as a thing that stands.
+    #[must_use]
+    pub fn parked(&self, id: TrackId) -> Option<&Parked> {
+        self.parked.iter().find(|thing| thing.track == Some(id))
+    }
+
+    /// Whether the object of this track is only out of sight: its track is lost, or it stood where nothing is seen now.
+    #[must_use]
+    pub fn is_out_of_sight(&self, id: TrackId) -> bool {
+        match self.track(id) {
+            Some(track) => track.state == TrackState::Lost,
+            None => self.parked(id).is_some(),
+        }
     }
 
     /// The track with this id.

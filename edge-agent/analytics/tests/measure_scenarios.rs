@@ -10,9 +10,9 @@ use analytics::{
     CameraId, Class, Direction, Ground, Line, LineId, LocalTime, MediaTime, Point, Scene, Segment, Zone, ZoneKind,
 };
 use proptest::prelude::*;
-use scenario::{Actor, line, scenes, zone};
+use scenario::{Actor, Rate, line, scenes, zone};
 
-const RATES: [u64; 5] = [5, 10, 15, 25, 30];
+const RATES: [Rate; 5] = [Rate::fps(5), Rate::fps(10), Rate::fps(15), Rate::fps(25), Rate::fps(30)];
 
 fn params(lines: Vec<Line>, lanes: Vec<Zone>) -> MeasureParams {
     MeasureParams {
@@ -120,7 +120,7 @@ mod lines {
             let x = if step % 2 == 0 { 0.497 } else { 0.503 };
             car = car.at(6.0 + f64::from(step), x, 0.5);
         }
-        let intervals = measure(params(vec![middle()], vec![]), scenes(&[car.at(30.0, 0.9, 0.5)], 15));
+        let intervals = measure(params(vec![middle()], vec![]), scenes(&[car.at(30.0, 0.9, 0.5)], Rate::fps(15)));
         assert_eq!(crossed(&intervals, "mid"), (1, 0));
     }
 
@@ -129,7 +129,7 @@ mod lines {
         let motorcycle = Actor::new(1, Class::Motorcycle).at(0.0, 0.1, 0.5).at(5.0, 0.9, 0.5);
         let rider = Actor::new(2, Class::Person).rides(1).at(0.0, 0.1, 0.48).at(5.0, 0.9, 0.48);
         let walker = Actor::new(3, Class::Person).at(0.0, 0.9, 0.8).at(9.0, 0.1, 0.8);
-        let intervals = measure(params(vec![middle()], vec![]), scenes(&[motorcycle, rider, walker], 10));
+        let intervals = measure(params(vec![middle()], vec![]), scenes(&[motorcycle, rider, walker], Rate::fps(10)));
         let counts = |direction| intervals[0].lines[0].way(direction).counts.clone();
         assert_eq!(counts(Direction::LeftToRight), [("motorcycle".to_owned(), 1)]);
         assert_eq!(counts(Direction::RightToLeft), [("person".to_owned(), 1)]);
@@ -137,7 +137,7 @@ mod lines {
 
     #[test]
     fn headway_is_front_to_front_and_the_gap_less_by_what_a_vehicle_covers() {
-        let intervals = measure(params(vec![middle()], vec![]), scenes(&stream(10, 4.0, 9.0), 25));
+        let intervals = measure(params(vec![middle()], vec![]), scenes(&stream(10, 4.0, 9.0), Rate::fps(25)));
         let way = intervals[0].lines[0].way(Direction::LeftToRight);
         assert!((way.headway_s.expect("ten cars") - 4.0).abs() < 0.05, "{way:?}");
         // A box of 0.14 picture heights at a tenth of the width (0.178 heights) a second.
@@ -146,7 +146,7 @@ mod lines {
 
     #[test]
     fn without_a_calibration_there_is_no_speed_and_no_density() {
-        let intervals = measure(params(vec![middle()], vec![lane()]), scenes(&stream(10, 4.0, 9.0), 10));
+        let intervals = measure(params(vec![middle()], vec![lane()]), scenes(&stream(10, 4.0, 9.0), Rate::fps(10)));
         assert!(intervals[0].lines[0].way(Direction::LeftToRight).speed.is_none());
         let lane = &intervals[0].lanes[0];
         assert_eq!((lane.density_per_km, lane.speed_kmh, lane.queue_longest_m), (None, None, None));
@@ -193,7 +193,7 @@ mod turning {
         ]
     }
 
-    fn movements(actors: &[Actor], fps: u64) -> Vec<(String, String, u32)> {
+    fn movements(actors: &[Actor], fps: Rate) -> Vec<(String, String, u32)> {
         let intervals = measure(params(gates(), vec![]), scenes(actors, fps));
         let all = intervals.into_iter().flat_map(|interval| interval.movements);
         all.map(|movement| (movement.from, movement.to, movement.count)).collect()
@@ -254,7 +254,7 @@ mod lanes {
     fn density_is_vehicles_over_the_lanes_length_on_the_ground() {
         let car = |id: u64, x| Actor::new(id, Class::Car).at(0.0, x, 0.5).at(59.0, x, 0.5);
         let params = MeasureParams { ground: Some(from_above()), ..params(vec![], vec![lane()]) };
-        let mut clip = scenes(&[car(1, 0.2), car(2, 0.5)], 10);
+        let mut clip = scenes(&[car(1, 0.2), car(2, 0.5)], Rate::fps(10));
         clip.retain(|scene| (5.0..50.0).contains(&scene.stamp.pts.as_secs_f64()));
         let lane = measure(params, clip)[0].lanes[0].clone();
         assert!((lane.density_per_km.expect("calibrated") - 25.0).abs() < 0.1, "two on 80 m: {lane:?}");
@@ -267,7 +267,7 @@ mod intervals {
 
     #[test]
     fn they_follow_the_clock_and_say_what_was_observed() {
-        let mut clip = scenes(&stream(30, 5.0, 8.0), 10);
+        let mut clip = scenes(&stream(30, 5.0, 8.0), Rate::fps(10));
         // The camera is away from 70 s to 95 s.
         clip.retain(|scene| !(70.0..95.0).contains(&scene.stamp.pts.as_secs_f64()));
         let intervals = measure(params(vec![middle()], vec![]), clip);
@@ -283,7 +283,7 @@ mod intervals {
 
     #[test]
     fn a_zero_that_was_observed_is_told_and_a_minute_that_was_not_is_left_out() {
-        let mut clip = scenes(&stream(1, 1.0, 190.0), 5);
+        let mut clip = scenes(&stream(1, 1.0, 190.0), Rate::fps(5));
         clip.retain(|scene| !(60.0..120.0).contains(&scene.stamp.pts.as_secs_f64()));
         let intervals = measure(params(vec![named("far", line(0.99, 1.0, 0.99, 0.0))], vec![]), clip);
         let begins: Vec<f64> = intervals.iter().map(|interval| scenario::seconds(interval.from)).collect();
@@ -295,7 +295,7 @@ mod intervals {
     #[test]
     fn one_that_no_frame_closes_is_closed_when_it_is_over() {
         let mut measures = Measures::new(params(vec![middle()], vec![]));
-        let mut clip = scenes(&stream(3, 5.0, 8.0), 10);
+        let mut clip = scenes(&stream(3, 5.0, 8.0), Rate::fps(10));
         clip.truncate(200);
         assert!(run(&mut measures, &clip).is_empty());
         assert_eq!(measures.close_overdue(scenario::wall(59.9)), None);
@@ -306,7 +306,7 @@ mod intervals {
 
     #[test]
     fn the_same_clip_gives_the_same_intervals_and_every_id_once() {
-        let clip = scenes(&stream(40, 5.0, 8.0), 10);
+        let clip = scenes(&stream(40, 5.0, 8.0), Rate::fps(10));
         let first = measure(params(vec![middle()], vec![lane()]), clip.clone());
         assert_eq!(first, measure(params(vec![middle()], vec![lane()]), clip));
         let ids: std::collections::BTreeSet<_> = first.iter().map(|interval| interval.id).collect();
@@ -326,7 +326,7 @@ mod restarts {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn counts_go_on_without_a_gap_or_a_double(mut stops in prop::collection::vec(0_usize..2000, 0..6)) {
-            let clip = scenes(&stream(40, 4.5, 6.0), 10);
+            let clip = scenes(&stream(40, 4.5, 6.0), Rate::fps(10));
             // A vehicle that is on the line when the program stops has no side any more: stop between vehicles.
             let is_free = |scene: &Scene| scene.tracks.iter().all(|track| (track.bbox.bottom_center().x - 0.5).abs() > 0.06);
             stops.sort_unstable();
@@ -353,7 +353,7 @@ mod restarts {
     #[test]
     fn an_interval_that_is_over_is_told_as_it_was() {
         let mut measures = Measures::new(params(vec![middle()], vec![]));
-        let mut clip = scenes(&stream(5, 5.0, 8.0), 10);
+        let mut clip = scenes(&stream(5, 5.0, 8.0), Rate::fps(10));
         let later = clip.split_off(200);
         run(&mut measures, &clip);
         let tally = stored(measures.running().expect("running"));

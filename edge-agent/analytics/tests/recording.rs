@@ -9,7 +9,7 @@ use analytics::incident::IncidentParams;
 use analytics::record::{Chunk, Playback, Recorder};
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{CameraId, Class, Event, RuleId, Scene, ZoneKind};
-use scenario::{Actor, line, rule, run, scenes, zone};
+use scenario::{Actor, Rate, line, rule, run, scenes, zone};
 
 const FPS: u64 = 5;
 
@@ -23,7 +23,7 @@ fn busy() -> Vec<Scene> {
             .at(begins + 12.0, 0.98, y + 0.1)
             .hidden(begins + 4.0, begins + 4.7)
     };
-    scenes(&(1..60).map(walker).collect::<Vec<_>>(), FPS)
+    scenes(&(1..60).map(walker).collect::<Vec<_>>(), Rate::fps(FPS))
 }
 
 fn rules() -> Vec<RuleSpec> {

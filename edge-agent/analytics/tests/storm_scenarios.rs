@@ -117,6 +117,9 @@ fn lane() -> Zone {
 
 fn stopped(zone: Zone) -> RuleSpec {
     let params = RuleParams::StoppedVehicle {
+        bays: vec![],
+        signal: None,
+        at_start: None,
         zone,
         speed: RuleParams::STOPPED_SPEED,
         travel: RuleParams::STOPPED_TRAVEL,

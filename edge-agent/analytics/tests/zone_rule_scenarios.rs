@@ -8,9 +8,9 @@ use analytics::core::Judge;
 use analytics::incident::IncidentParams;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{Class, Event, Phase, Point, Scene, Segment, Severity, Zone, ZoneKind};
-use scenario::{Actor, line, measured, phases, rule, run, scenes, zone};
+use scenario::{Actor, Rate, line, measured, phases, rule, run, scenes, zone};
 
-const RATES: [u64; 5] = [5, 10, 15, 25, 30];
+const RATES: [Rate; 5] = [Rate::fps(5), Rate::fps(10), Rate::fps(15), Rate::fps(25), Rate::fps(30)];
 
 /// A lane from left to right over the middle of the picture.
 fn lane() -> Zone {
@@ -160,7 +160,7 @@ mod congestion {
             let x = 0.85 - 0.1 * f32::from(index);
             Actor::new(u64::from(index) + 1, Class::Car).at(0.0, x, 0.5).at(60.0, x, 0.5)
         };
-        let events = run(&mut judge, scenes(&(0..7).map(still).collect::<Vec<_>>(), 10));
+        let events = run(&mut judge, scenes(&(0..7).map(still).collect::<Vec<_>>(), Rate::fps(10)));
         assert!(events.iter().all(|event| event.incident_id == first.incident_id));
         assert_eq!(events.first().map(|event| (event.phase, event.revision)), Some((Phase::Update, 2)));
     }

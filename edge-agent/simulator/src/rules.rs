@@ -7,7 +7,8 @@ use analytics::calibration::{Landmark, from_points};
 use analytics::ground::Ground;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{
-    Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, SignalId, Zone, ZoneId, ZoneKind,
+    Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, SignalId, Speed, Unit, Zone, ZoneId,
+    ZoneKind,
 };
 
 use crate::camera::Camera;
@@ -94,7 +95,15 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
             } else {
                 (RuleParams::STOPPED_SPEED, RuleParams::STOPPED_TRAVEL)
             };
-            let params = RuleParams::StoppedVehicle { zone: zone(area, *kind), speed, travel, hold: *hold };
+            let params = RuleParams::StoppedVehicle {
+                zone: zone(area, *kind),
+                bays: vec![],
+                signal: None,
+                speed,
+                travel,
+                hold: *hold,
+                at_start: Some(RuleParams::STOPPED_AT_START),
+            };
             (params, ClassSet::vehicles())
         }
         Watch::PedestrianOnCarriageway { area, crossings, hold } => {
@@ -123,11 +132,33 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
             };
             (params, ClassSet::vehicles())
         }
-        Watch::IllegalParking { .. }
-        | Watch::RedLight { .. }
-        | Watch::OverSpeed { .. }
-        | Watch::SlowVehicle { .. }
-        | Watch::ForbiddenClass { .. } => return None,
+        Watch::IllegalParking { area, hold } => {
+            let speed = if is_calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED };
+            let params = RuleParams::IllegalParking { zone: zone(area, ZoneKind::Area), speed, hold: *hold };
+            (params, ClassSet::vehicles())
+        }
+        Watch::ForbiddenClass { area, class, hold } => {
+            let zone = zone(area, ZoneKind::Lane);
+            (RuleParams::ForbiddenClass { zone, hold: *hold }, [*class].into_iter().collect())
+        }
+        Watch::SlowVehicle { area, share, .. } => {
+            let distance = if is_calibrated { RuleParams::SLOW_DISTANCE_ON_GROUND } else { RuleParams::SLOW_DISTANCE };
+            let params = RuleParams::SlowVehicle {
+                zone: zone(area, ZoneKind::Lane),
+                factor: *share,
+                flow: RuleParams::SLOW_FLOW,
+                distance,
+                hold: RuleParams::SLOW_HOLD,
+            };
+            // A bicycle is slow by nature.
+            (params, ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect())
+        }
+        Watch::OverSpeed { area, limit_mps } if is_calibrated => {
+            let tolerance = RuleParams::SPEED_TOLERANCE;
+            let limit = Speed { value: limit_mps / (1.0 + tolerance), unit: Unit::Metres };
+            (RuleParams::OverSpeed { zone: zone(area, ZoneKind::Lane), limit, tolerance }, ClassSet::vehicles())
+        }
+        Watch::RedLight { .. } | Watch::OverSpeed { .. } => return None,
     };
     Some(RuleSpec {
         id: RuleId::new(watched.id).expect("names of places are ids"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analytics::geometry::InvalidShape;
-use analytics::{Anchor, Ground, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
+use analytics::{Anchor, Ground, Line, LineId, Point, Polygon, Segment, SignalId, Zone, ZoneId, ZoneKind};
 
 use super::document::bare_or_quoted;
 use super::explain::counted;
@@ -18,6 +18,8 @@ pub struct Places {
     pub zones: Vec<Zone>,
     /// By id.
     pub lines: Vec<Line>,
+    /// The signals of its traffic, by id.
+    pub signals: Vec<SignalId>,
     /// Where they lie on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
     /// See [`Calibration::residual`](analytics::calibration::Calibration::residual).
@@ -44,6 +46,7 @@ impl Resolver<'_> {
                 .iter()
                 .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
+            signals: Vec::new(),
             ground: None,
             residual: None,
         }

@@ -21,7 +21,7 @@ pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
-pub(super) use rule::DAY_GROUPS;
+pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
 
 fn labels(labels: impl Iterator<Item = &'static str>) -> Schema {

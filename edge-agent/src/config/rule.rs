@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use analytics::rules::{RuleParams, RuleSpec};
-use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, Unit, Zone, ZoneKind};
+use analytics::rules::{Gate, RuleParams, RuleSpec};
+use analytics::{Class, ClassSet, Direction, Kind, Line, RuleId, Severity, SignalId, Speed, Unit, Zone, ZoneKind};
 
 use super::place::Places;
-use super::raw::{RawCamera, RawPipeline, RawRule, RawRuleNumbers};
+use super::raw::{AT_START, DIRECTIONS, RawCamera, RawPipeline, RawRule, RawRuleNumbers};
 use super::resolve::Resolver;
 use super::schedule::schedule;
 use super::value::DurationText;
@@ -115,21 +115,21 @@ impl Resolver<'_> {
             }
             Kind::StoppedVehicle => {
                 let zone = self.rule_zone(key, camera, raw, places)?;
-                if matches!(zone.kind, ZoneKind::Stop | ZoneKind::Parking) {
+                if is_bay(&zone) {
                     let what =
                         format!("the zone \"{}\" is a {} zone, where standing is normal", zone.id, zone.kind.label());
                     self.error(&format!("{key}.zone"), what, "name a lane or shoulder");
                 }
                 Some(RuleParams::StoppedVehicle {
-                    speed: numbers.speed.map_or(
-                        if calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED },
-                        |text| text.0,
-                    ),
+                    speed: numbers.speed.map_or(standing_speed(calibrated), |text| text.0),
                     travel: numbers.travel.map_or(
                         if calibrated { RuleParams::STOPPED_TRAVEL_ON_GROUND } else { RuleParams::STOPPED_TRAVEL },
                         |text| text.0,
                     ),
                     hold: hold(RuleParams::stopped_hold(zone.kind)),
+                    bays: places.zones.iter().filter(|zone| is_bay(zone)).cloned().collect(),
+                    signal: self.rule_signal(key, raw, places),
+                    at_start: (numbers.at_start.as_deref() != Some("off")).then_some(RuleParams::STOPPED_AT_START),
                     zone,
                 })
             }
@@ -137,6 +137,60 @@ impl Resolver<'_> {
                 zone: self.rule_zone(key, camera, raw, places)?,
                 crossings: self.crossings(key, camera, raw, places),
                 hold: hold(RuleParams::PEDESTRIAN_HOLD),
+            }),
+            Kind::IllegalParking => Some(RuleParams::IllegalParking {
+                zone: self.rule_zone(key, camera, raw, places)?,
+                speed: numbers.speed.map_or(standing_speed(calibrated), |text| text.0),
+                hold: hold(RuleParams::PARKING_HOLD),
+            }),
+            Kind::ForbiddenClass => {
+                if numbers.classes.is_none() {
+                    let cure = "name the classes that may not be there, such as classes = [\"truck\"]";
+                    self.error(&format!("{key}.classes"), "is missing", cure);
+                }
+                let zone = self.rule_zone(key, camera, raw, places)?;
+                Some(RuleParams::ForbiddenClass { zone, hold: hold(RuleParams::FORBIDDEN_CLASS_HOLD) })
+            }
+            Kind::SlowVehicle => Some(RuleParams::SlowVehicle {
+                zone: self.rule_zone(key, camera, raw, places)?,
+                factor: numbers.factor.unwrap_or(RuleParams::SLOW_FACTOR),
+                flow: numbers.flow.unwrap_or(RuleParams::SLOW_FLOW),
+                distance: numbers.distance.map_or(
+                    if calibrated { RuleParams::SLOW_DISTANCE_ON_GROUND } else { RuleParams::SLOW_DISTANCE },
+                    |text| text.0,
+                ),
+                hold: hold(RuleParams::SLOW_HOLD),
+            }),
+            Kind::OverSpeed => self.over_speed(key, camera, raw, numbers, places),
+            Kind::ForbiddenTurn => {
+                let from = self.gate(&format!("{key}.from"), raw.from.as_ref(), camera, places);
+                let to = self.gate(&format!("{key}.to"), raw.to.as_ref(), camera, places);
+                if from.is_some() && raw.from == raw.to {
+                    let cure = "name two different places, where it comes from and where it may not go";
+                    self.error(&format!("{key}.to"), "is the same as from", cure);
+                }
+                Some(RuleParams::ForbiddenTurn {
+                    from: from?,
+                    to: to?,
+                    within: duration(numbers.within, RuleParams::TURN_WITHIN),
+                })
+            }
+            Kind::RedLight => {
+                let cure = "name a signal of this camera, from its [camera.signal.ID]";
+                self.required(&format!("{key}.signal"), raw.signal.as_ref(), cure);
+                let (signal, direction) = (self.rule_signal(key, raw, places), self.direction(key, raw));
+                Some(RuleParams::RedLight {
+                    line: self.rule_line(key, camera, raw, places)?,
+                    direction: direction?,
+                    signal: signal?,
+                    grace: duration(numbers.grace, RuleParams::RED_GRACE),
+                    hysteresis: numbers.hysteresis.map_or(RuleParams::RED_HYSTERESIS, |h| h.0),
+                })
+            }
+            Kind::CollisionSuspected => Some(RuleParams::CollisionSuspected {
+                zone: self.rule_zone(key, camera, raw, places)?,
+                score: numbers.score.unwrap_or(RuleParams::COLLISION_SCORE),
+                hold: hold(RuleParams::COLLISION_HOLD),
             }),
             Kind::Congestion => Some(RuleParams::Congestion {
                 zone: self.rule_zone(key, camera, raw, places)?,
@@ -189,8 +243,15 @@ impl Resolver<'_> {
 
     /// Keys that mean nothing for this kind are errors: what has no effect would be believed in.
     fn check_place(&mut self, key: &str, kind: Kind, raw: &RawRule) {
-        let given =
-            [("zone", raw.zone.is_some()), ("line", raw.line.is_some()), ("crossings", raw.crossings.is_some())];
+        let given = [
+            ("zone", raw.zone.is_some()),
+            ("line", raw.line.is_some()),
+            ("crossings", raw.crossings.is_some()),
+            ("from", raw.from.is_some()),
+            ("to", raw.to.is_some()),
+            ("direction", raw.direction.is_some()),
+            ("signal", raw.signal.is_some()),
+        ];
         for (name, _) in given.into_iter().filter(|(_, given)| *given) {
             self.check_applicable(key, kind, name);
         }
@@ -207,6 +268,9 @@ impl Resolver<'_> {
         if let Some(labels) = &numbers.classes {
             self.check_classes(&format!("{key}.classes"), labels);
         }
+        if let Some(word) = numbers.at_start.as_ref().filter(|word| !AT_START.contains(&word.as_str())) {
+            self.unknown(&format!("{key}.at_start"), word, "choice", &AT_START);
+        }
         if let Some(schedule) = &numbers.schedule {
             self.check_schedule(&format!("{key}.schedule"), schedule);
         }
@@ -215,6 +279,23 @@ impl Resolver<'_> {
         }
         if let Some(angle) = numbers.angle_deg.filter(|angle| !(91.0..=180.0).contains(angle)) {
             self.error(&format!("{key}.angle_deg"), format!("is {angle}"), "write 91 to 180 degrees");
+        }
+        let within = [
+            ("factor", numbers.factor, 0.1..=0.8),
+            ("tolerance", numbers.tolerance, 0.0..=1.0),
+            ("score", numbers.score, 0.5..=1.0),
+        ];
+        for (name, value, range) in within {
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
+                let cure = format!("write {} to {}", range.start(), range.end());
+                self.error(&format!("{key}.{name}"), format!("is {value}"), cure);
+            }
+        }
+        if let Some(flow) = numbers.flow.filter(|flow| !(3..=60).contains(flow)) {
+            self.error(&format!("{key}.flow"), format!("is {flow}"), "write 3 to 60 vehicles in ten minutes");
+        }
+        if numbers.limit.is_some_and(|limit| limit.0.unit != Unit::Metres || limit.0.value == 0.0) {
+            self.error(&format!("{key}.limit"), "is no speed limit", "write it in km/h, such as \"50 km/h\"");
         }
         let shares = [("occupancy", numbers.occupancy, 0.05..=1.0), ("ratio", numbers.ratio, 0.05..=0.9)];
         for (name, value, range) in shares {
@@ -260,8 +341,9 @@ impl Resolver<'_> {
 
     fn check_applicable(&mut self, key: &str, kind: Kind, name: &str) {
         use Kind::{
-            Congestion, Crowding, FlowDrop, Intrusion, LineCrossing, Loitering, PedestrianOnCarriageway,
-            QueueSpillback, StoppedVehicle, WrongWay,
+            CollisionSuspected, Congestion, Crowding, FlowDrop, ForbiddenClass, ForbiddenTurn, IllegalParking,
+            Intrusion, LineCrossing, Loitering, OverSpeed, PedestrianOnCarriageway, QueueSpillback, RedLight,
+            SlowVehicle, StoppedVehicle, WrongWay,
         };
         let kinds: &[Kind] = match name {
             "zone" => &[
@@ -271,23 +353,45 @@ impl Resolver<'_> {
                 WrongWay,
                 StoppedVehicle,
                 PedestrianOnCarriageway,
+                IllegalParking,
+                ForbiddenClass,
+                SlowVehicle,
+                OverSpeed,
+                CollisionSuspected,
                 Congestion,
                 QueueSpillback,
             ],
-            "hold" => {
-                &[Intrusion, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway, Congestion, QueueSpillback]
-            }
-            "line" => &[LineCrossing, QueueSpillback, FlowDrop],
-            "hysteresis" => &[LineCrossing],
+            "hold" => &[
+                Intrusion,
+                Crowding,
+                WrongWay,
+                StoppedVehicle,
+                PedestrianOnCarriageway,
+                IllegalParking,
+                ForbiddenClass,
+                SlowVehicle,
+                CollisionSuspected,
+                Congestion,
+                QueueSpillback,
+            ],
+            "line" => &[LineCrossing, RedLight, QueueSpillback, FlowDrop],
+            "hysteresis" => &[LineCrossing, RedLight],
             "occupancy" | "clear" => &[Congestion],
             "gap" => &[QueueSpillback],
             "ratio" | "baseline" | "window" | "min_flow" => &[FlowDrop],
             "dwell" => &[Loitering],
             "count" => &[Crowding],
-            "angle_deg" | "distance" => &[WrongWay],
-            "speed" => &[StoppedVehicle, Congestion, QueueSpillback],
-            "travel" => &[StoppedVehicle],
+            "angle_deg" => &[WrongWay],
+            "distance" => &[WrongWay, SlowVehicle],
+            "speed" => &[StoppedVehicle, IllegalParking, Congestion, QueueSpillback],
+            "travel" | "at_start" => &[StoppedVehicle],
+            "signal" => &[StoppedVehicle, RedLight],
             "crossings" => &[PedestrianOnCarriageway],
+            "factor" | "flow" => &[SlowVehicle],
+            "limit" | "tolerance" => &[OverSpeed],
+            "from" | "to" | "within" => &[ForbiddenTurn],
+            "direction" | "grace" => &[RedLight],
+            "score" => &[CollisionSuspected],
             _ => &Kind::ALL,
         };
         if !kinds.contains(&kind) {
@@ -336,6 +440,71 @@ impl Resolver<'_> {
         line
     }
 
+    fn over_speed(
+        &mut self,
+        key: &str,
+        camera: &RawCamera,
+        raw: &RawRule,
+        numbers: &RawRuleNumbers,
+        places: &Places,
+    ) -> Option<RuleParams> {
+        if camera.calibration.is_none() {
+            let cure = "write [camera.calibration], from points or known lengths on the ground";
+            self.error(&format!("{key}.kind"), "needs a calibrated camera: without it there is no speed in km/h", cure);
+        }
+        let cure = "write the speed that is allowed, such as \"50 km/h\"";
+        let limit = self.required(&format!("{key}.limit"), numbers.limit.as_ref(), cure);
+        Some(RuleParams::OverSpeed {
+            zone: self.rule_zone(key, camera, raw, places)?,
+            limit: limit?.0,
+            tolerance: numbers.tolerance.unwrap_or(RuleParams::SPEED_TOLERANCE),
+        })
+    }
+
+    /// A zone or a line of this camera.
+    fn gate(&mut self, key: &str, id: Option<&String>, camera: &RawCamera, places: &Places) -> Option<Gate> {
+        let id = self.required(key, id, "name a zone or line of this camera")?;
+        if let Some(line) = places.lines.iter().find(|line| line.id.as_str() == id) {
+            return Some(Gate::Line(line.clone(), RuleParams::HYSTERESIS));
+        }
+        if let Some(zone) = places.zones.iter().find(|zone| zone.id.as_str() == id) {
+            return Some(Gate::Zone(zone.clone()));
+        }
+        if !camera.zone.contains_key(id) && !camera.line.contains_key(id) {
+            let known: Vec<&str> = camera.zone.keys().chain(camera.line.keys()).map(String::as_str).collect();
+            self.unknown(key, id, "zone or line on this camera with the id", &known);
+        }
+        None
+    }
+
+    fn direction(&mut self, key: &str, raw: &RawRule) -> Option<Direction> {
+        let key = format!("{key}.direction");
+        let cure = format!("write how traffic goes over the line as one walks it: {}", DIRECTIONS.join(" or "));
+        let word = self.required(&key, raw.direction.as_ref(), &cure)?;
+        let found = [Direction::LeftToRight, Direction::RightToLeft].into_iter().zip(DIRECTIONS);
+        let direction = found.into_iter().find_map(|(direction, label)| (label == word).then_some(direction));
+        if direction.is_none() {
+            self.unknown(&key, word, "direction", &DIRECTIONS);
+        }
+        direction
+    }
+
+    fn rule_signal(&mut self, key: &str, raw: &RawRule, places: &Places) -> Option<SignalId> {
+        let id = raw.signal.as_ref()?;
+        let signal = places.signals.iter().find(|signal| signal.as_str() == id).cloned();
+        if signal.is_none() {
+            let (key, what) = (format!("{key}.signal"), "signal on this camera with the id");
+            if places.signals.is_empty() {
+                let cure = format!("describe it in [camera.signal.{id}], or leave the key out");
+                self.error(&key, format!("there is no {what} \"{id}\""), cure);
+            } else {
+                let known: Vec<&str> = places.signals.iter().map(SignalId::as_str).collect();
+                self.unknown(&key, id, what, &known);
+            }
+        }
+        signal
+    }
+
     fn crossings(&mut self, key: &str, camera: &RawCamera, raw: &RawRule, places: &Places) -> Vec<Zone> {
         match &raw.crossings {
             None => places.zones.iter().filter(|zone| zone.kind == ZoneKind::Crossing).cloned().collect(),
@@ -344,6 +513,16 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// Slower is standing.
+const fn standing_speed(calibrated: bool) -> Speed {
+    if calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED }
+}
+
+/// Where standing is normal.
+fn is_bay(zone: &Zone) -> bool {
+    matches!(zone.kind, ZoneKind::Stop | ZoneKind::Parking)
 }
 
 fn duration(text: Option<DurationText>, default: Duration) -> Duration {
@@ -355,8 +534,18 @@ fn default_classes(kind: Kind) -> ClassSet {
     match kind {
         Kind::LineCrossing | Kind::Intrusion => Class::ALL.into_iter().collect(),
         Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway => [Class::Person].into_iter().collect(),
-        Kind::WrongWay | Kind::StoppedVehicle | Kind::Congestion | Kind::QueueSpillback | Kind::FlowDrop => {
-            ClassSet::vehicles()
-        }
+        Kind::WrongWay
+        | Kind::StoppedVehicle
+        | Kind::IllegalParking
+        | Kind::ForbiddenClass
+        | Kind::OverSpeed
+        | Kind::ForbiddenTurn
+        | Kind::RedLight
+        | Kind::CollisionSuspected
+        | Kind::Congestion
+        | Kind::QueueSpillback
+        | Kind::FlowDrop => ClassSet::vehicles(),
+        // A bicycle is slow by nature.
+        Kind::SlowVehicle => ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect(),
     }
 }

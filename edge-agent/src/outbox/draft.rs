@@ -80,6 +80,13 @@ const fn is_about_zone(kind: Kind) -> bool {
         | Kind::Loitering
         | Kind::WrongWay
         | Kind::StoppedVehicle
-        | Kind::PedestrianOnCarriageway => false,
+        | Kind::PedestrianOnCarriageway
+        | Kind::IllegalParking
+        | Kind::ForbiddenClass
+        | Kind::SlowVehicle
+        | Kind::OverSpeed
+        | Kind::ForbiddenTurn
+        | Kind::RedLight
+        | Kind::CollisionSuspected => false,
     }
 }

@@ -33,6 +33,7 @@ mod measure;
 mod measure_tests;
 mod open;
 mod overflow;
+mod parked;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -42,9 +43,9 @@ mod thumbnail;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use analytics::CameraId;
 use analytics::incident::OpenIncident;
 use analytics::measure::Tally;
+use analytics::{CameraId, Parked};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -200,6 +201,17 @@ impl Outbox {
     /// The incidents of `camera` that its committed events leave open, oldest first.
     pub async fn open_incidents(&self, camera: CameraId) -> Result<Vec<OpenIncident>, OutboxError> {
         self.ask(|reply| Command::OpenIncidents { camera, reply }).await?
+    }
+
+    /// Keeps what stands before `camera` for the session after a restart. It is written with the next transaction, or
+    /// not at all when that fails.
+    pub async fn park(&self, camera: CameraId, things: Vec<Parked>) -> Result<(), OutboxError> {
+        self.commands.send(Command::Park { camera, things }).await.map_err(|_| OutboxError::Stopped)
+    }
+
+    /// What was last known to stand before `camera`.
+    pub async fn parked(&self, camera: CameraId) -> Result<Vec<Parked>, OutboxError> {
+        self.ask(|reply| Command::Parked { camera, reply }).await?
     }
 
     /// A number greater than every session number before it, also over restarts.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use analytics::finding::RuleInfo;
 use analytics::incident::OpenIncident;
 use analytics::measure::Tally;
-use analytics::{BBox, CameraId, Class, Kind, LineId, RuleId, WallTime, ZoneId};
+use analytics::{BBox, CameraId, Class, Kind, LineId, Parked, RuleId, WallTime, ZoneId};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
+use super::parked;
 use super::thumbnail::{self, Thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
@@ -70,6 +71,8 @@ pub(super) struct Writes {
     /// Thumbnails that were acknowledged, or given up.
     pub(super) thumbnails_done: Vec<u64>,
     pub(super) session: bool,
+    /// What stands before cameras.
+    pub(super) parked: Vec<(CameraId, Vec<Parked>)>,
 }
 
 /// The numbers that one transaction gave.
@@ -133,6 +136,9 @@ impl Store {
         for settlement in &writes.settlements {
             let settled = incident::settle(&transaction, &mut state, &self.topics, settlement, recorded_at)?;
             given.settlements.push(settled);
+        }
+        for (camera, things) in &writes.parked {
+            parked::save(&transaction, camera, things)?;
         }
         for record in &writes.records {
             given.records.push(measure::record(&transaction, &mut state, record, recorded_at)?);
@@ -199,6 +205,11 @@ impl Store {
     /// The thumbnail to send next.
     pub(super) fn next_thumbnail(&self) -> rusqlite::Result<Option<Thumbnail>> {
         thumbnail::next(&self.db, self.state.outbox_id)
+    }
+
+    /// What was last known to stand before a camera.
+    pub(super) fn parked(&self, camera: &CameraId) -> rusqlite::Result<Vec<Parked>> {
+        parked::load(&self.db, camera)
     }
 
     /// The sums of a camera's running interval.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use analytics::CameraId;
 use analytics::incident::OpenIncident;
 use analytics::measure::Tally;
+use analytics::{CameraId, Parked};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub(super) enum Command {
     NextThumbnail { reply: Reply<Option<Thumbnail>> },
     PendingEvidence { reply: Reply<Vec<PendingEvidence>> },
     OpenIncidents { camera: CameraId, reply: Reply<Vec<OpenIncident>> },
+    Park { camera: CameraId, things: Vec<Parked> },
+    Parked { camera: CameraId, reply: Reply<Vec<Parked>> },
 }
 
 /// The running thread. It ends when the last [`Outbox`](super::Outbox) handle is dropped.
@@ -218,6 +220,10 @@ impl Owner {
                 let open = self.store.open_incidents(&camera).map_err(|error| self.failure(&error));
                 let _ = reply.send(open);
             }
+            Read::Parked(camera, reply) => {
+                let things = self.store.parked(&camera).map_err(|error| self.failure(&error));
+                let _ = reply.send(things);
+            }
         }
     }
 }
@@ -240,6 +246,7 @@ enum Read {
     NextThumbnail(Reply<Option<Thumbnail>>),
     PendingEvidence(Reply<Vec<PendingEvidence>>),
     OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
+    Parked(CameraId, Reply<Vec<Parked>>),
     RunningMeasure(CameraId, Reply<Option<Tally>>),
 }
 
@@ -256,6 +263,9 @@ impl Read {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::OpenIncidents(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::Parked(_, reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::RunningMeasure(_, reply) => {
@@ -301,6 +311,8 @@ impl Group {
             Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
             Command::NextThumbnail { reply } => self.reads.push(Read::NextThumbnail(reply)),
             Command::PendingEvidence { reply } => self.reads.push(Read::PendingEvidence(reply)),
+            Command::Park { camera, things } => self.writes.parked.push((camera, things)),
+            Command::Parked { camera, reply } => self.reads.push(Read::Parked(camera, reply)),
             Command::OpenIncidents { camera, reply } => self.reads.push(Read::OpenIncidents(camera, reply)),
         }
     }
@@ -312,6 +324,7 @@ impl Writes {
             && self.thumbnails_done.is_empty()
             && self.commits.is_empty()
             && self.settlements.is_empty()
+            && self.parked.is_empty()
             && self.records.is_empty()
             && self.announcements.is_empty()
             && !self.session

@@ -139,7 +139,7 @@ struct Phrase {
     limit_is_upper: bool,
 }
 
-const PHRASES: [Phrase; 14] = [
+const PHRASES: [Phrase; 20] = [
     Phrase {
         measured: "occupancy_percent",
         threshold: "occupancy_percent",
@@ -238,6 +238,48 @@ const PHRASES: [Phrase; 14] = [
         unit: text(" lần chiều cao vật", " object heights"),
         limit_is_upper: false,
     },
+    Phrase {
+        measured: "speed_error_kmh",
+        threshold: "speed_error_kmh",
+        before: text("sai số", "error"),
+        unit: text(" km/h", " km/h"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "speed_ratio",
+        threshold: "speed_ratio",
+        before: text("tốc độ so với làn", "speed over the lane's"),
+        unit: text(" lần", "×"),
+        limit_is_upper: true,
+    },
+    Phrase {
+        measured: "flow_vehicles",
+        threshold: "flow_vehicles",
+        before: text("so với số xe", "vehicles compared with"),
+        unit: text("", ""),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "red_s",
+        threshold: "red_s",
+        before: text("đèn đã đỏ", "red for"),
+        unit: text(" giây", " s"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "turn_s",
+        threshold: "turn_s",
+        before: text("từ lối vào đến lối ra", "from gate to gate in"),
+        unit: text(" giây", " s"),
+        limit_is_upper: true,
+    },
+    Phrase {
+        measured: "score",
+        threshold: "score",
+        before: text("mức nghi vấn", "score"),
+        unit: text("", ""),
+        limit_is_upper: false,
+    },
 ];
 
 /// How long, in the words of the kind.
@@ -248,9 +290,25 @@ fn before_duration(kind: &str) -> Option<Text> {
         Kind::Intrusion => Some(text("ở trong vùng", "inside for")),
         Kind::PedestrianOnCarriageway => Some(text("ở dưới lòng đường", "on the road for")),
         Kind::WrongWay => Some(text("đi ngược", "against the way for")),
+        Kind::IllegalParking => Some(text("đứng", "stood")),
+        Kind::ForbiddenClass => Some(text("ở trong làn", "in the lane for")),
+        Kind::SlowVehicle => Some(text("đi chậm", "slow for")),
+        Kind::CollisionSuspected => Some(text("cùng đứng", "stood together")),
         Kind::QueueSpillback => Some(text("tràn quá vạch", "over the mark for")),
-        Kind::LineCrossing | Kind::Crowding | Kind::Congestion | Kind::FlowDrop => None,
+        Kind::LineCrossing
+        | Kind::Crowding
+        | Kind::Congestion
+        | Kind::FlowDrop
+        | Kind::OverSpeed
+        | Kind::ForbiddenTurn
+        | Kind::RedLight => None,
     }
+}
+
+/// What a rule says yes or no to, when the answer is worth a word.
+fn remark(measured: &Measures) -> Option<Text> {
+    let unseen = measured.find("seen_stopping") == Some(0.0);
+    unseen.then_some(text("không thấy lúc dừng", "not seen stopping"))
 }
 
 /// Why, in words: what was measured and the limit it passed. Measures without words here are left out.
@@ -267,11 +325,16 @@ pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: 
         let value = lang.number(value);
         let _ = write!(words, "{separator}{before} {value}{unit}");
         if let Some(threshold) = thresholds.find(phrase.threshold) {
-            let sign = if phrase.limit_is_upper { "≤ " } else { "" };
+            let is_upper = phrase.limit_is_upper && kind != Kind::OverSpeed.wire_label();
+            let sign = if is_upper { "≤ " } else { "" };
             // The unit was said once; a symbol or abbreviation is short enough to say again.
             let unit = if unit.chars().count() <= 2 { unit } else { "" };
             let _ = write!(words, ", {} {sign}{}{unit}", lang.of(LIMIT), lang.number(threshold));
         }
+    }
+    if let Some(remark) = remark(measured) {
+        let separator = if words.is_empty() { "" } else { "; " };
+        let _ = write!(words, "{separator}{}", lang.of(remark));
     }
     words
 }

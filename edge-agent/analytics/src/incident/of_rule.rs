@@ -15,7 +15,7 @@ use crate::event::{Event, Phase};
 use crate::finding::{Direction, Finding, Measure, RuleInfo, Shape, Subject};
 use crate::geometry::BBox;
 use crate::kind::{Kind, Severity};
-use crate::scene::{PathPoint, Scene, Track, TrackId, TrackState};
+use crate::scene::{PathPoint, Scene, Track, TrackId};
 use crate::stitch::heights_apart;
 use crate::time::{FrameStamp, MediaTime, WallTime};
 
@@ -175,8 +175,18 @@ impl Unbound {
         seen.filter_map(|track| Some((self.heights_to(track, scene.aspect)?, Subject::Track(track.id)))).collect()
     }
 
+    /// Whether an earlier session knew it to stand where it was, and this one has not seen it yet.
+    fn is_out_of_sight(&self, scene: &Scene) -> bool {
+        let unseen = scene.parked.iter().filter(|thing| thing.track.is_none());
+        unseen.into_iter().any(|thing| self.heights_apart((thing.class, thing.bbox), scene.aspect).is_some())
+    }
+
     fn heights_to(&self, track: &Track, aspect: f32) -> Option<f64> {
-        let apart = self.tracks.iter().filter_map(|old| heights_apart(*old, (track.class, track.bbox), aspect));
+        self.heights_apart((track.class, track.bbox), aspect)
+    }
+
+    fn heights_apart(&self, found: (Class, BBox), aspect: f32) -> Option<f64> {
+        let apart = self.tracks.iter().filter_map(|old| heights_apart(*old, found, aspect));
         apart.min_by(f64::total_cmp).filter(|heights| *heights <= RESTORED_NEAR)
     }
 }
@@ -279,12 +289,13 @@ impl OfRule {
     fn close(&mut self, scene: &Scene, end_after: Duration) -> Vec<(Subject, Incident)> {
         let now = scene.stamp.pts;
         let is_over = |incident: &Incident| now > incident.found && now.since(incident.found) >= end_after;
-        // One whose track is lost waits with it: the track says when it is given up.
+        // One that is out of sight waits: its track, or what is known of what stands, says when it is given up.
         let is_lost = |subject: &Subject| match subject {
-            Subject::Track(id) => scene.track(*id).is_some_and(|track| track.state == TrackState::Lost),
+            Subject::Track(id) => scene.is_out_of_sight(*id),
             Subject::Zone => false,
         };
-        let never_found = self.unbound.extract_if(.., |unbound| is_over(&unbound.incident));
+        let never_found =
+            self.unbound.extract_if(.., |unbound| is_over(&unbound.incident) && !unbound.is_out_of_sight(scene));
         let joined = &self.joined;
         let waits = |of: &Subject| joined.iter().any(|(member, leader)| leader == of && is_lost(member));
         let over = self.open.extract_if(.., |of, incident| is_over(incident) && !is_lost(of) && !waits(of));
@@ -310,7 +321,8 @@ impl OfRule {
                 Some(known) => {
                     known.tracks.extend(&finding.tracks);
                     known.tracks.sort_unstable();
-                    known.severity = known.severity.max(finding.severity);
+                    let own = self.info.severity;
+                    known.severity = Some(known.severity.unwrap_or(own).max(finding.severity.unwrap_or(own)));
                 }
                 None => bundled.push(Finding { subject: leader, ..finding.clone() }),
             }

@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::class::ClassSet;
-use crate::finding::{Finding, Measure, RuleInfo, Shape, Subject};
+use crate::finding::{Direction, Finding, Measure, RuleInfo, Shape, Subject};
 use crate::ground::{Length, Speed};
-use crate::id::RuleId;
+use crate::id::{RuleId, SignalId};
 use crate::kind::{Kind, Severity};
 use crate::measure::MeasureParams;
 use crate::scene::{Scene, Track, TrackId};
@@ -28,20 +28,27 @@ use crate::traffic::pace::Paces;
 use crate::traffic::queue::QueueParams;
 use crate::zone::{Line, Zone, ZoneKind};
 
+mod collision;
 mod congestion;
 mod crowding;
 mod flow_drop;
+mod forbidden_turn;
 mod hold;
-mod intrusion;
+mod illegal_parking;
+mod inside;
 mod line_crossing;
-mod loitering;
 pub(crate) mod motion;
-mod pedestrian_on_carriageway;
+mod over_speed;
 mod queue_spillback;
+mod red_light;
+mod slow_vehicle;
+pub(crate) mod standing;
 mod stopped_vehicle;
 mod wrong_way;
 
+pub use self::forbidden_turn::Gate;
 use self::hold::Runs;
+use self::inside::Inside;
 use self::motion::rounded;
 
 /// The subjects about which a rule's incident is open, as of the scene before.
@@ -136,12 +143,19 @@ pub enum RuleParams {
     StoppedVehicle {
         /// The zone.
         zone: Zone,
+        /// Stops and parking bays: standing there is normal.
+        bays: Vec<Zone>,
+        /// The signal of the zone's traffic: what stands while it is not green waits.
+        signal: Option<SignalId>,
         /// Slower than this is standing.
         speed: Speed,
         /// It must have travelled this far before.
         travel: Length,
         /// For how long it must stand.
         hold: Duration,
+        /// For how long one must stand that was not seen stopping: a lesser case, told as information. `None`: it is not
+        /// told.
+        at_start: Option<Duration>,
     },
     /// A person on foot on a carriageway, outside the crossings.
     PedestrianOnCarriageway {
@@ -150,6 +164,76 @@ pub enum RuleParams {
         /// Zones where walking is allowed.
         crossings: Vec<Zone>,
         /// For how long.
+        hold: Duration,
+    },
+    /// A vehicle that stands in the zone.
+    IllegalParking {
+        /// The zone: at the kerb, where nobody queues.
+        zone: Zone,
+        /// Slower than this is standing.
+        speed: Speed,
+        /// For how long it must stand.
+        hold: Duration,
+    },
+    /// An object of the rule's classes in the zone.
+    ForbiddenClass {
+        /// The zone.
+        zone: Zone,
+        /// For how long.
+        hold: Duration,
+    },
+    /// A vehicle that crawls where the others drive.
+    SlowVehicle {
+        /// The lane.
+        zone: Zone,
+        /// Slower than this times the lane's speed is slow.
+        factor: f64,
+        /// How many must have passed in ten minutes before the lane's speed is known.
+        flow: u32,
+        /// Over at least this distance.
+        distance: Length,
+        /// For how long.
+        hold: Duration,
+    },
+    /// A vehicle faster than allowed; calibrated cameras only.
+    OverSpeed {
+        /// Where it is measured.
+        zone: Zone,
+        /// What is allowed; in metres.
+        limit: Speed,
+        /// By which share more is told.
+        tolerance: f64,
+    },
+    /// A vehicle that goes through one gate and then another.
+    ForbiddenTurn {
+        /// Where it comes from.
+        from: Gate,
+        /// Where it may not go.
+        to: Gate,
+        /// Within this time.
+        within: Duration,
+    },
+    /// A vehicle that passes the stop line at red.
+    RedLight {
+        /// The stop line.
+        line: Line,
+        /// The driving direction over it.
+        direction: Direction,
+        /// Its signal.
+        signal: SignalId,
+        /// For how long it must have been red.
+        grace: Duration,
+        /// How far beyond the line, in box heights, it must go on.
+        hysteresis: f64,
+    },
+    /// Two vehicles that touch and have stopped sharply.
+    CollisionSuspected {
+        /// Where.
+        zone: Zone,
+        /// The least composite score, 0 to 1.1: 0.3 for boxes that touch, 0.35 for a sharp stop, 0.35 for stopping together,
+        /// 0.1 for a person on foot beside them.
+        score: f64,
+        /// For how long both must have stood.
         hold: Duration,
     },
     /// A lane that is full and hardly moves.
@@ -205,6 +289,13 @@ impl RuleParams {
             Self::WrongWay { .. } => Kind::WrongWay,
             Self::StoppedVehicle { .. } => Kind::StoppedVehicle,
             Self::PedestrianOnCarriageway { .. } => Kind::PedestrianOnCarriageway,
+            Self::IllegalParking { .. } => Kind::IllegalParking,
+            Self::ForbiddenClass { .. } => Kind::ForbiddenClass,
+            Self::SlowVehicle { .. } => Kind::SlowVehicle,
+            Self::OverSpeed { .. } => Kind::OverSpeed,
+            Self::ForbiddenTurn { .. } => Kind::ForbiddenTurn,
+            Self::RedLight { .. } => Kind::RedLight,
+            Self::CollisionSuspected { .. } => Kind::CollisionSuspected,
             Self::Congestion { .. } => Kind::Congestion,
             Self::QueueSpillback { .. } => Kind::QueueSpillback,
             Self::FlowDrop { .. } => Kind::FlowDrop,
@@ -215,7 +306,11 @@ impl RuleParams {
     #[must_use]
     pub const fn zone(&self) -> Option<&Zone> {
         match self {
-            Self::LineCrossing { .. } | Self::FlowDrop { .. } => None,
+            Self::LineCrossing { .. } | Self::FlowDrop { .. } | Self::RedLight { .. } => None,
+            Self::ForbiddenTurn { from, .. } => match from {
+                Gate::Zone(zone) => Some(zone),
+                Gate::Line(..) => None,
+            },
             Self::Congestion { zone, .. }
             | Self::QueueSpillback { zone, .. }
             | Self::Intrusion { zone, .. }
@@ -223,7 +318,12 @@ impl RuleParams {
             | Self::Crowding { zone, .. }
             | Self::WrongWay { zone, .. }
             | Self::StoppedVehicle { zone, .. }
-            | Self::PedestrianOnCarriageway { zone, .. } => Some(zone),
+            | Self::PedestrianOnCarriageway { zone, .. }
+            | Self::IllegalParking { zone, .. }
+            | Self::ForbiddenClass { zone, .. }
+            | Self::SlowVehicle { zone, .. }
+            | Self::OverSpeed { zone, .. }
+            | Self::CollisionSuspected { zone, .. } => Some(zone),
         }
     }
 
@@ -231,9 +331,11 @@ impl RuleParams {
     #[must_use]
     pub const fn line(&self) -> Option<&Line> {
         match self {
-            Self::LineCrossing { line, .. } | Self::QueueSpillback { mark: line, .. } | Self::FlowDrop { line, .. } => {
-                Some(line)
-            }
+            Self::LineCrossing { line, .. }
+            | Self::QueueSpillback { mark: line, .. }
+            | Self::FlowDrop { line, .. }
+            | Self::RedLight { line, .. } => Some(line),
+            Self::ForbiddenTurn { from: Gate::Line(line, _), .. } => Some(line),
             _ => None,
         }
     }
@@ -242,9 +344,24 @@ impl RuleParams {
     fn thresholds(&self) -> Vec<Measure> {
         match self {
             Self::LineCrossing { hysteresis, .. } => vec![("hysteresis_heights", *hysteresis)],
-            Self::Intrusion { hold, .. } | Self::PedestrianOnCarriageway { hold, .. } => {
-                vec![("hold_s", hold.as_secs_f64())]
+            Self::Intrusion { hold, .. }
+            | Self::PedestrianOnCarriageway { hold, .. }
+            | Self::IllegalParking { hold, .. }
+            | Self::ForbiddenClass { hold, .. } => vec![("hold_s", hold.as_secs_f64())],
+            Self::SlowVehicle { factor, flow, distance, hold, .. } => vec![
+                ("speed_ratio", *factor),
+                (distance.unit.name("distance_heights", "distance_m"), distance.value),
+                ("hold_s", hold.as_secs_f64()),
+                ("flow_vehicles", f64::from(*flow)),
+            ],
+            Self::OverSpeed { limit, tolerance, .. } => {
+                vec![("speed_kmh", rounded(limit.shown() * (1.0 + tolerance))), ("limit_kmh", rounded(limit.shown()))]
             }
+            Self::ForbiddenTurn { within, .. } => vec![("turn_s", within.as_secs_f64())],
+            Self::RedLight { grace, hysteresis, .. } => {
+                vec![("red_s", grace.as_secs_f64()), ("hysteresis_heights", *hysteresis)]
+            }
+            Self::CollisionSuspected { score, hold, .. } => vec![("score", *score), ("hold_s", hold.as_secs_f64())],
             Self::Loitering { dwell, .. } => vec![("dwell_s", dwell.as_secs_f64())],
             Self::Crowding { count, hold, .. } => {
                 vec![("count", f64::from(*count)), ("hold_s", hold.as_secs_f64())]
@@ -256,12 +373,16 @@ impl RuleParams {
                     ("hold_s", hold.as_secs_f64()),
                 ]
             }
-            Self::StoppedVehicle { speed, travel, hold, .. } => vec![
+            Self::StoppedVehicle { speed, travel, hold, at_start, .. } => [
                 (speed.unit.name("speed_heights_per_s", "speed_kmh"), rounded(speed.shown())),
                 (travel.unit.name("travel_heights", "travel_m"), travel.value),
                 ("hold_s", hold.as_secs_f64()),
                 ("queue_vehicles", stopped_vehicle::QUEUE as f64),
-            ],
+                ("seen_stopping", 1.0),
+            ]
+            .into_iter()
+            .chain(at_start.map(|hold| ("at_start_hold_s", hold.as_secs_f64())))
+            .collect(),
             Self::Congestion { occupancy, speed, hold, clear, .. } => vec![
                 ("occupancy_percent", rounded(occupancy * 100.0)),
                 (speed.unit.name("speed_heights_per_s", "speed_kmh"), rounded(speed.shown())),
@@ -326,6 +447,9 @@ impl RuleParams {
         }
     }
 
+    /// Stopped vehicle: `at_start`. Raising it spares those who only wait when the box starts; it costs that much time to
+    /// the word about those who do not.
+    pub const STOPPED_AT_START: Duration = Duration::from_secs(60);
     /// Congestion: `occupancy`. Raising it spares dense traffic that flows; it costs jams with wide gaps.
     pub const CONGESTION_OCCUPANCY: f64 = 0.35;
     /// Congestion: `speed`. Raising it finds what crawls; it costs alerts for traffic that is merely slow.
@@ -354,6 +478,33 @@ impl RuleParams {
 
     /// Pedestrian on the carriageway: `hold`. Raising it spares those who step off the kerb; it costs time.
     pub const PEDESTRIAN_HOLD: Duration = Duration::from_secs(2);
+    /// Illegal parking: `hold`. Raising it spares those who let someone out; it costs that much time to the alert.
+    pub const PARKING_HOLD: Duration = Duration::from_secs(120);
+    /// Forbidden class: `hold`. Raising it spares those who only cross the lane; it costs that much time to the alert.
+    pub const FORBIDDEN_CLASS_HOLD: Duration = Duration::from_secs(3);
+    /// Slow vehicle: `factor`. Raising it finds the less slow, and the cautious with them.
+    pub const SLOW_FACTOR: f64 = 0.4;
+    /// Slow vehicle: `flow`. Raising it makes the lane's speed surer; it costs quiet hours, in which none is known.
+    pub const SLOW_FLOW: u32 = 10;
+    /// Slow vehicle: `distance`. Raising it spares those who brake for something; it costs time and short zones.
+    pub const SLOW_DISTANCE: Length = Length::heights(3.0);
+    /// The same on the ground.
+    pub const SLOW_DISTANCE_ON_GROUND: Length = Length::metres(10.0);
+    /// Slow vehicle: `hold`. Raising it spares those who look for a place or brake; it costs that much time to the alert.
+    pub const SLOW_HOLD: Duration = Duration::from_secs(5);
+    /// Over speed: `tolerance`. Raising it spares those who are hardly too fast; it costs just them.
+    pub const SPEED_TOLERANCE: f64 = 0.2;
+    /// Forbidden turn: `within`. Raising it finds those who wait in the junction; it costs vehicles that come back.
+    pub const TURN_WITHIN: Duration = Duration::from_secs(30);
+    /// Red light: `grace`. Raising it spares those who could not stop any more; it costs just them.
+    pub const RED_GRACE: Duration = Duration::from_secs(1);
+    /// Red light: `hysteresis`. Raising it spares those who stop beyond the line; it costs vehicles that are hidden soon
+    /// after it.
+    pub const RED_HYSTERESIS: f64 = 0.5;
+    /// Collision: `score`. Raising it asks for more signs at once; it costs collisions of which one is not seen.
+    pub const COLLISION_SCORE: f64 = 0.7;
+    /// Collision: `hold`. Raising it spares a stop-and-go that looked like one; it costs that much time to the alert.
+    pub const COLLISION_HOLD: Duration = Duration::from_secs(5);
 }
 
 /// Whom a rule looks at.
@@ -371,6 +522,11 @@ impl Scope {
 
 fn level(subject: Subject, since: MediaTime, tracks: Vec<TrackId>, measured: Vec<Measure>) -> Finding {
     Finding { subject, shape: Shape::Level { since }, tracks, direction: None, severity: None, measured }
+}
+
+fn while_inside(info: RuleInfo, scope: Scope, zone: Zone, hold: Duration) -> Inside {
+    let inside = Runs::new(inside::BRIDGE);
+    Inside { info, scope, zone, except: vec![], hold, through_absence: false, measure: "held_s", inside }
 }
 
 /// Makes the rule that `spec` describes.
@@ -392,32 +548,64 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
         RuleParams::LineCrossing { line, hysteresis } => {
             Box::new(line_crossing::LineCrossing { info, scope, crossings: Crossings::new(line, hysteresis) })
         }
-        RuleParams::Intrusion { zone, hold } => {
-            Box::new(intrusion::Intrusion { info, scope, zone, hold, inside: Runs::new(intrusion::BRIDGE) })
+        RuleParams::Intrusion { zone, hold } | RuleParams::ForbiddenClass { zone, hold } => {
+            Box::new(while_inside(info, scope, zone, hold))
         }
-        RuleParams::Loitering { zone, dwell } => {
-            Box::new(loitering::Loitering { info, scope, zone, dwell, inside: Runs::new(loitering::ABSENCE) })
-        }
+        RuleParams::Loitering { zone, dwell } => Box::new(Inside {
+            through_absence: true,
+            measure: "dwell_s",
+            inside: Runs::new(inside::ABSENCE),
+            ..while_inside(info, scope, zone, dwell)
+        }),
         RuleParams::Crowding { zone, count, hold } => {
             Box::new(crowding::Crowding { info, scope, zone, count, hold, crowded: None })
         }
         RuleParams::WrongWay { zone, angle_deg, distance, hold } => {
             Box::new(wrong_way::WrongWay { info, scope, zone, angle_deg, distance, hold, tracks: BTreeMap::new() })
         }
-        RuleParams::StoppedVehicle { zone, speed, travel, hold } => Box::new(stopped_vehicle::StoppedVehicle {
-            info,
-            scope,
-            zone,
-            speed,
-            travel,
-            hold,
-            tracks: BTreeMap::new(),
-            queued: MediaTime::ZERO,
-            armed: MediaTime::ZERO,
-        }),
+        RuleParams::StoppedVehicle { zone, bays, signal, speed, travel, hold, at_start } => {
+            Box::new(stopped_vehicle::StoppedVehicle {
+                info,
+                scope,
+                zone,
+                bays,
+                signal,
+                speed,
+                travel,
+                hold,
+                at_start,
+                tracks: BTreeMap::new(),
+                armed: MediaTime::ZERO,
+                last: None,
+            })
+        }
         RuleParams::PedestrianOnCarriageway { zone, crossings, hold } => {
-            let inside = Runs::new(pedestrian_on_carriageway::BRIDGE);
-            Box::new(pedestrian_on_carriageway::PedestrianOnCarriageway { info, scope, zone, crossings, hold, inside })
+            let persons = scope.classes.iter().filter(|class| !class.is_vehicle()).collect();
+            let on_foot = Scope { classes: persons, ..scope };
+            Box::new(Inside { except: crossings, ..while_inside(info, on_foot, zone, hold) })
+        }
+        RuleParams::IllegalParking { zone, speed, hold } => {
+            let (tracks, armed) = (BTreeMap::new(), MediaTime::ZERO);
+            Box::new(illegal_parking::IllegalParking { info, scope, zone, speed, hold, tracks, armed })
+        }
+        RuleParams::SlowVehicle { zone, factor, flow, distance, hold } => {
+            let (tracks, passed) = (BTreeMap::new(), VecDeque::new());
+            Box::new(slow_vehicle::SlowVehicle { info, scope, zone, factor, flow, distance, hold, tracks, passed })
+        }
+        RuleParams::OverSpeed { zone, limit, tolerance } => {
+            Box::new(over_speed::OverSpeed { info, scope, zone, limit, tolerance, tracks: BTreeMap::new() })
+        }
+        RuleParams::ForbiddenTurn { from, to, within } => {
+            let (from, to) = (forbidden_turn::Watch::new(from), forbidden_turn::Watch::new(to));
+            Box::new(forbidden_turn::ForbiddenTurn { info, scope, from, to, within, tracks: BTreeMap::new() })
+        }
+        RuleParams::RedLight { line, direction, signal, grace, hysteresis } => {
+            let crossings = Crossings::new(line, hysteresis);
+            Box::new(red_light::RedLight { info, scope, signal, direction, grace, crossings, tracks: BTreeMap::new() })
+        }
+        RuleParams::CollisionSuspected { zone, score, hold } => {
+            let (tracks, crashes, armed) = (BTreeMap::new(), BTreeMap::new(), MediaTime::ZERO);
+            Box::new(collision::Collision { info, scope, zone, score, hold, tracks, crashes, armed })
         }
         RuleParams::Congestion { zone, occupancy, speed, hold, clear } => Box::new(congestion::Congestion {
             info,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::geometry::{Point, Segment};
 use crate::ground::{GroundPoint, Unit};
+use crate::parked::Way;
 use crate::scene::Track;
 use crate::time::MediaTime;
 use crate::zone::Anchor;
@@ -43,6 +44,11 @@ impl Place {
             Unit::BoxHeights => Some(self.heights_to(other, aspect)),
             Unit::Metres => Some(self.ground?.distance_m(other.ground?)),
         }
+    }
+
+    /// Distance to `other` in each unit.
+    pub(super) fn way_to(self, other: Self, aspect: f32) -> Way {
+        Way { heights: self.heights_to(other, aspect), metres: self.distance_to(other, aspect, Unit::Metres) }
     }
 
     /// Mean speed from here to the later `other`, in `unit` per second; zero when no time passed.

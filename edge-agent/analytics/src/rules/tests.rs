@@ -21,6 +21,7 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
         anchor: Anchor::BottomCenter,
     };
     let line = Line { id: LineId::new("line").expect("id"), segment: up, anchor: Anchor::BottomCenter };
+    let (other, third) = (line.clone(), line.clone());
     let hold = Duration::from_secs(1);
     let params = vec![
         RuleParams::LineCrossing { line: line.clone(), hysteresis: 0.3 },
@@ -30,11 +31,27 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
         RuleParams::WrongWay { zone: zone.clone(), angle_deg: 120.0, distance: Length::heights(3.0), hold },
         RuleParams::StoppedVehicle {
             zone: zone.clone(),
+            bays: vec![],
+            signal: None,
             speed: Speed::heights_per_s(0.1),
             travel: Length::heights(2.0),
             hold,
+            at_start: None,
         },
         RuleParams::PedestrianOnCarriageway { zone: zone.clone(), crossings: vec![], hold },
+        RuleParams::IllegalParking { zone: zone.clone(), speed: Speed::heights_per_s(0.1), hold },
+        RuleParams::ForbiddenClass { zone: zone.clone(), hold },
+        RuleParams::SlowVehicle { zone: zone.clone(), factor: 0.4, flow: 1, distance: Length::heights(2.0), hold },
+        RuleParams::OverSpeed { zone: zone.clone(), limit: Speed::km_per_h(50.0), tolerance: 0.2 },
+        RuleParams::ForbiddenTurn { from: Gate::Zone(zone.clone()), to: Gate::Line(other, 0.1), within: hold },
+        RuleParams::RedLight {
+            line: third,
+            direction: Direction::LeftToRight,
+            signal: SignalId::new("north").expect("id"),
+            grace: hold,
+            hysteresis: 0.5,
+        },
+        RuleParams::CollisionSuspected { zone: zone.clone(), score: 0.7, hold },
         RuleParams::Congestion {
             zone: zone.clone(),
             occupancy: 0.01,
@@ -119,7 +136,16 @@ fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
         for (name, _) in findings.iter().flat_map(|finding| &finding.measured) {
             assert!(names.contains(name) || (*name == "held_s" && names.contains(&"hold_s")), "{name} of {names:?}");
         }
-        let is_still = matches!(rule.info().kind, Kind::LineCrossing | Kind::WrongWay | Kind::FlowDrop);
+        let is_still = matches!(
+            rule.info().kind,
+            Kind::LineCrossing
+                | Kind::WrongWay
+                | Kind::SlowVehicle
+                | Kind::OverSpeed
+                | Kind::ForbiddenTurn
+                | Kind::RedLight
+                | Kind::FlowDrop
+        );
         assert_eq!(findings.is_empty(), is_still, "{}: all stand", rule.info().id);
     }
 }

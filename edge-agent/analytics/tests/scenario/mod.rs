@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use analytics::core::Judge;
@@ -14,11 +15,68 @@ use analytics::rules::{RuleParams, RuleSpec};
 use analytics::scene::PathPoint;
 use analytics::{
     Anchor, BBox, CameraId, Class, ClassSet, Confidence, Event, FrameStamp, Line, LineId, LocalTime, MediaTime, Phase,
-    Point, Polygon, RuleId, Scene, Segment, Track, TrackId, TrackState, WallTime, Zone, ZoneId, ZoneKind,
+    Point, Polygon, RuleId, Scene, Segment, Signal, SignalId, SignalState, Track, TrackId, TrackState, WallTime, Zone,
+    ZoneId, ZoneKind,
 };
 
-/// The rates every scenario runs at.
-pub const RATES: [u64; 3] = [5, 15, 30];
+/// How often the scenes of a scenario are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    fps: u64,
+    /// Half of the frames are dropped at random, by this seed.
+    dropped: Option<u64>,
+}
+
+/// What every scenario runs at.
+pub const RATES: [Rate; 10] = [
+    Rate::fps(5),
+    Rate::fps(10),
+    Rate::fps(15),
+    Rate::fps(25),
+    Rate::fps(30),
+    Rate::half_of(5, 1),
+    Rate::half_of(10, 2),
+    Rate::half_of(15, 3),
+    Rate::half_of(25, 4),
+    Rate::half_of(30, 5),
+];
+
+impl Rate {
+    /// Every frame.
+    pub const fn fps(fps: u64) -> Self {
+        Self { fps, dropped: None }
+    }
+
+    /// Half of the frames.
+    pub const fn half_of(fps: u64, seed: u64) -> Self {
+        Self { fps, dropped: Some(seed) }
+    }
+
+    /// The frames until `seconds`.
+    fn frames(self, seconds: f64) -> impl Iterator<Item = u64> {
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        let is_dropped = move |seed: u64, frame: u64| {
+            let z = (seed << 32).wrapping_add(frame + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) & 1 == 1
+        };
+        (0..(seconds * self.fps as f64) as u64)
+            .filter(move |frame| !self.dropped.is_some_and(|seed| is_dropped(seed, *frame)))
+    }
+
+    /// The longest time between two frames of the first ten minutes, in seconds.
+    pub fn gap(self) -> f64 {
+        let frames: Vec<u64> = self.frames(600.0).collect();
+        frames.windows(2).map(|pair| pair[1] - pair[0]).max().expect("frames") as f64 / self.fps as f64
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.dropped.is_some() { "half of " } else { "" }, self.fps)
+    }
+}
 
 pub const ASPECT: f32 = 16.0 / 9.0;
 const CONFIRM_AFTER: Duration = Duration::from_millis(200);
@@ -46,6 +104,12 @@ impl Actor {
     pub fn new(id: u64, class: Class) -> Self {
         let width = if class.is_vehicle() { 0.14 } else { 0.05 };
         Self { id, class, width, height: 0.1, way: vec![], hidden: vec![], renamed: vec![], rides: None, jitter: 0.0 }
+    }
+
+    /// Its box is this large, in picture heights.
+    pub fn sized(mut self, width: f32, height: f32) -> Self {
+        (self.width, self.height) = (width, height);
+        self
     }
 
     /// It is there at `seconds`; between two of these it moves evenly, after the last it is gone.
@@ -118,15 +182,15 @@ impl Actor {
 }
 
 /// The scenes of `actors` from 0 s until all are gone and given up, with a few empty ones.
-pub fn scenes(actors: &[Actor], fps: u64) -> Vec<Scene> {
-    scenes_lost_for(actors, fps, LOST_FOR)
+pub fn scenes(actors: &[Actor], rate: Rate) -> Vec<Scene> {
+    scenes_lost_for(actors, rate, LOST_FOR)
 }
 
 /// The same with a tracker that gives up what it lost after `lost_for`.
-pub fn scenes_lost_for(actors: &[Actor], fps: u64, lost_for: Duration) -> Vec<Scene> {
+pub fn scenes_lost_for(actors: &[Actor], rate: Rate, lost_for: Duration) -> Vec<Scene> {
     let until = actors.iter().map(Actor::leaves).fold(0.0, f64::max) + lost_for.as_secs_f64() + 6.0;
     let mut tracks: BTreeMap<u64, Track> = BTreeMap::new();
-    (0..(until * fps as f64) as u64).map(|frame| scene(actors, frame, fps, lost_for, &mut tracks)).collect()
+    rate.frames(until).map(|frame| scene(actors, frame, rate.fps, lost_for, &mut tracks)).collect()
 }
 
 fn scene(actors: &[Actor], frame: u64, fps: u64, lost_for: Duration, tracks: &mut BTreeMap<u64, Track>) -> Scene {
@@ -201,6 +265,39 @@ pub fn rule(params: RuleParams) -> RuleSpec {
     }
 }
 
+/// The scene with a signal that shows `cycle(seconds)`: what, and since when.
+pub fn signalled(mut scene: Scene, id: &str, cycle: impl Fn(f64) -> (SignalState, f64)) -> Scene {
+    let (state, since) = cycle(scene.stamp.pts.as_secs_f64());
+    let since = MediaTime::from_nanos((since * 1e9) as u64);
+    scene.signals = vec![Signal { id: SignalId::new(id).expect("id"), state, since }];
+    scene
+}
+
+/// A stopped-vehicle rule with the defaults of the zone's kind.
+pub fn stopped_in(zone: Zone) -> RuleParams {
+    RuleParams::StoppedVehicle {
+        hold: RuleParams::stopped_hold(zone.kind),
+        zone,
+        bays: vec![],
+        signal: None,
+        speed: RuleParams::STOPPED_SPEED,
+        travel: RuleParams::STOPPED_TRAVEL,
+        at_start: Some(RuleParams::STOPPED_AT_START),
+    }
+}
+
+/// What `check` says of one rule and these actors at every rate.
+pub fn at_every_rate(spec: &RuleSpec, actors: &[Actor], check: impl Fn(&[Event], Rate)) {
+    for rate in RATES {
+        check(&play(spec, actors, rate), rate);
+    }
+}
+
+/// The rule finds nothing at any rate.
+pub fn nothing(spec: &RuleSpec, actors: &[Actor]) {
+    at_every_rate(spec, actors, |events, fps| assert!(events.is_empty(), "at {fps} fps: {events:#?}"));
+}
+
 /// An upright zone.
 pub fn zone(kind: ZoneKind, left: f32, top: f32, right: f32, bottom: f32) -> Zone {
     let p = Point::new;
@@ -219,9 +316,9 @@ pub fn judge(spec: RuleSpec) -> Judge {
 }
 
 /// What one rule makes of the actors, all events until the end of the clip.
-pub fn play(spec: &RuleSpec, actors: &[Actor], fps: u64) -> Vec<Event> {
+pub fn play(spec: &RuleSpec, actors: &[Actor], rate: Rate) -> Vec<Event> {
     let mut judge = judge(spec.clone());
-    let mut events = run(&mut judge, scenes(actors, fps));
+    let mut events = run(&mut judge, scenes(actors, rate));
     events.extend(judge.finish());
     events
 }
@@ -236,10 +333,10 @@ pub fn phases(events: &[Event]) -> Vec<Phase> {
 }
 
 /// Asserts one incident that began and ended at about these seconds, and was alerted at about `alerted`; returns its `new`.
-pub fn one_incident(events: &[Event], began: f64, alerted: f64, ended: f64, fps: u64) -> Event {
+pub fn one_incident(events: &[Event], began: f64, alerted: f64, ended: f64, fps: Rate) -> Event {
     assert_eq!(phases(events), [Phase::New, Phase::End], "at {fps} fps: {events:#?}");
     let (new, end) = (&events[0], &events[events.len() - 1]);
-    let off = 0.25 + 1.0 / fps as f64;
+    let off = 0.25 + fps.gap();
     let near = |what: &str, is: f64, should: f64| {
         assert!((is - should).abs() <= off, "at {fps} fps it {what} at {is:.3} s, not {should} s");
     };

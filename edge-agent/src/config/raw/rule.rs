@@ -27,6 +27,20 @@ fn holidays_schema(_: &mut SchemaGenerator) -> Schema {
     labels(Holidays::ALL.into_iter().map(Holidays::label))
 }
 
+/// Ways over a line.
+pub(in crate::config) const DIRECTIONS: [&str; 2] = ["left-to-right", "right-to-left"];
+
+fn direction_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(DIRECTIONS.into_iter())
+}
+
+/// What may be told of vehicles that were not seen stopping.
+pub(in crate::config) const AT_START: [&str; 2] = ["info", "off"];
+
+fn at_start_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(AT_START.into_iter())
+}
+
 /// Hours of certain days, by the site's clock.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -61,17 +75,34 @@ macro_rules! rule_types {
             /// What happens.
             #[schemars(required, schema_with = "kind_schema")]
             pub kind: Option<String>,
-            /// Where: a zone of this camera; for all kinds but `line-crossing`.
+            /// Where: a zone of this camera; for all kinds but `line-crossing`, `red-light`, `forbidden-turn`.
             #[serde(default)]
             #[schemars(schema_with = "id_schema", example = &"lan-1")]
             pub zone: Option<String>,
-            /// Where: a line of this camera; for `line-crossing`.
+            /// Where: a line of this camera; for `line-crossing`, `red-light` (the stop line).
             #[serde(default)]
             #[schemars(schema_with = "id_schema", example = &"mid")]
             pub line: Option<String>,
             /// Zones where walking is allowed: pedestrian-on-carriageway; default every zone of kind `crossing`.
             #[schemars(example = ["vach-di-bo"])]
             pub crossings: Option<Vec<String>>,
+            /// Where it comes from, a zone or line of this camera: forbidden-turn.
+            #[serde(default)]
+            #[schemars(schema_with = "id_schema", example = &"lan-1")]
+            pub from: Option<String>,
+            /// Where it may not go from there, a zone or line of this camera: forbidden-turn. Lanes are passed along their
+            /// heading, so that two of opposite headings are a U-turn, and two of the same a change of lanes.
+            #[serde(default)]
+            #[schemars(schema_with = "id_schema", example = &"lan-2")]
+            pub to: Option<String>,
+            /// The driving direction over the line, as one walks it: red-light.
+            #[serde(default)]
+            #[schemars(schema_with = "direction_schema")]
+            pub direction: Option<String>,
+            /// The signal that its traffic obeys, from this camera's `[camera.signal.ID]`: red-light, stopped-vehicle.
+            #[serde(default)]
+            #[schemars(schema_with = "id_schema", example = &"den-bac")]
+            pub signal: Option<String>,
             $($(#[$about])* pub $key: Option<$value>,)+
         }
 
@@ -124,8 +155,8 @@ rule_types! {
     /// Whether riders of motorcycles and bicycles count as persons.
     #[schemars(extend("default" = false))]
     include_riders: bool,
-    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway, congestion, queue-spillback. Longer spares
-    /// passing moments and costs that much time to the alert.
+    /// How long it must hold: all kinds that last but loitering. Longer spares passing moments and costs that much time to
+    /// the alert.
     #[schemars(example = &"2s")]
     hold: DurationText,
     /// How long an object must dwell: loitering.
@@ -137,10 +168,10 @@ rule_types! {
     /// How far from the heading, in degrees: wrong-way.
     #[schemars(range(min = 91, max = 180), extend("default" = 120))]
     angle_deg: f64,
-    /// How far it must go: wrong-way; on a calibrated camera in metres too, default there `8 m`.
+    /// How far it must go: wrong-way, slow-vehicle; on a calibrated camera in metres too, default there `8 m`, `10 m`.
     #[schemars(example = &"3 h", extend("default" = "3 h"))]
     distance: LengthText,
-    /// Slower than this is standing: stopped-vehicle, queue-spillback; or jammed, in the mean: congestion (default there `0.7 h/s`,
+    /// Slower than this is standing: stopped-vehicle, illegal-parking, queue-spillback; or jammed, in the mean: congestion (default there `0.7 h/s`,
     /// calibrated `20 km/h`); on a calibrated camera in km/h too, default there `3 km/h`.
     #[schemars(example = &"0.1 h/s", extend("default" = "0.1 h/s"))]
     speed: SpeedText,
@@ -169,9 +200,36 @@ rule_types! {
     /// A flow before of fewer vehicles a minute says nothing: flow-drop. Higher keeps the nights quiet.
     #[schemars(range(min = 1, max = 500), extend("default" = 15))]
     min_flow: f64,
-    /// How far beyond the line it must be seen, in box heights: line-crossing.
-    #[schemars(example = &"0.1 h", extend("default" = "0.1 h"))]
+    /// What is told of a vehicle that was not seen stopping, because it stood when the box started or came into sight late:
+    /// stopped-vehicle. `info` (default): after 60 s, with this severity. `off`: nothing.
+    #[serde(default)]
+    #[schemars(schema_with = "at_start_schema", extend("default" = "info"))]
+    at_start: String,
+    /// How far beyond the line it must be seen, in box heights: line-crossing, default `0.1 h`; red-light, default `0.5 h`.
+    #[schemars(example = &"0.1 h")]
     hysteresis: Heights,
+    /// Slower than this share of the lane's usual speed is slow: slow-vehicle.
+    #[schemars(range(min = 0.1, max = 0.8), extend("default" = 0.4))]
+    factor: f64,
+    /// How many must have passed in ten minutes before the lane's usual speed is known: slow-vehicle.
+    #[schemars(range(min = 3, max = 60), extend("default" = 10))]
+    flow: u32,
+    /// The speed that is allowed: over-speed.
+    #[schemars(example = &"50 km/h")]
+    limit: SpeedText,
+    /// By which share it must be faster before it is told: over-speed. A camera is no measuring instrument.
+    #[schemars(range(min = 0.0, max = 1.0), extend("default" = 0.2))]
+    tolerance: f64,
+    /// From one gate to the other within this time: forbidden-turn.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    within: DurationText,
+    /// For how long it must have been red: red-light.
+    #[schemars(example = &"1s", extend("default" = "1s"))]
+    grace: DurationText,
+    /// How much must speak for it: collision-suspected. 0.3 for boxes that touch, 0.35 for a sharp stop, 0.35 for stopping
+    /// together, 0.1 for a person on foot beside them.
+    #[schemars(range(min = 0.5, max = 1.0), extend("default" = 0.7))]
+    score: f64,
 }
 
 fn window_example() -> serde_json::Value {

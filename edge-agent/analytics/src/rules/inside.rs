@@ -1,8 +1,7 @@
-//! Pedestrian on the carriageway: a person on foot in a lane, outside the crossings.
+//! Intrusion, loitering, forbidden class, pedestrian on the carriageway: an object is for a while where it should not be.
 
 use std::time::Duration;
 
-use crate::class::Class;
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::rules::hold::Runs;
 use crate::rules::motion::rounded;
@@ -11,29 +10,37 @@ use crate::scene::{Scene, Track};
 use crate::time::MediaTime;
 use crate::zone::Zone;
 
-/// Leaving the carriageway for no longer than this does not restart the hold.
+/// Leaving the zone for no longer than this does not restart the hold: a box on the zone's edge flickers in and out.
 pub(super) const BRIDGE: Duration = Duration::from_millis(500);
 
-/// Finds every person who has been on the carriageway for `hold`.
-pub(super) struct PedestrianOnCarriageway {
+/// An absence up to this long is part of the loitering (one who paces up and down at the zone's edge); a longer one
+/// starts it anew.
+pub(super) const ABSENCE: Duration = Duration::from_secs(5);
+
+/// Finds every object that has been inside the zone, and in none of the exceptions, for `hold`.
+pub(super) struct Inside {
     pub(super) info: RuleInfo,
     pub(super) scope: Scope,
     pub(super) zone: Zone,
-    pub(super) crossings: Vec<Zone>,
+    /// Where it is allowed all the same.
+    pub(super) except: Vec<Zone>,
     pub(super) hold: Duration,
+    /// The finding stays true through a tolerated absence, so that it does not open a second incident.
+    pub(super) through_absence: bool,
+    /// The name under which the time is told.
+    pub(super) measure: &'static str,
     pub(super) inside: Runs,
 }
 
-impl PedestrianOnCarriageway {
+impl Inside {
     fn concerns(&self, track: &Track) -> bool {
-        track.class == Class::Person
-            && self.scope.covers(track)
+        self.scope.covers(track)
             && self.zone.contains(track.bbox)
-            && !self.crossings.iter().any(|crossing| crossing.contains(track.bbox))
+            && !self.except.iter().any(|zone| zone.contains(track.bbox))
     }
 }
 
-impl Rule for PedestrianOnCarriageway {
+impl Rule for Inside {
     fn info(&self) -> &RuleInfo {
         &self.info
     }
@@ -47,10 +54,10 @@ impl Rule for PedestrianOnCarriageway {
         for track in scene.seen() {
             let concerns = self.concerns(track);
             let run = self.inside.observe(track.id, scene.stamp.pts, concerns);
-            let Some(run) = run.filter(|_| concerns) else { continue };
+            let Some(run) = run.filter(|_| concerns || self.through_absence) else { continue };
             let subject = Subject::Track(track.id);
             if run.held() >= self.hold || open.contains(&subject) {
-                let measured = vec![("held_s", rounded(run.held().as_secs_f64()))];
+                let measured = vec![(self.measure, rounded(run.held().as_secs_f64()))];
                 findings.push(level(subject, run.since, vec![track.id], measured));
             }
         }

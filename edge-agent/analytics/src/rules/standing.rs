@@ -1,0 +1,120 @@
+//! Whether a vehicle stands, since when, and how far it was seen to come.
+//!
+//! A vehicle stands from when its displacement over [`WINDOW`] was slow, until it is [`LEAVE`] away and faster. Being
+//! lost ends nothing: what comes back at the same place has stood all the while.
+
+use std::time::Duration;
+
+use crate::geometry::Point;
+use crate::ground::Speed;
+use crate::parked::Way;
+use crate::rules::motion::{Place, Trail};
+use crate::scene::Track;
+use crate::time::MediaTime;
+use crate::zone::Anchor;
+
+/// Speed is displacement over this long.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// A standing box that is not further than this from where it stopped, in box heights, still stands: passing traffic
+/// hides a part of it and moves its edges. More than a stitched track may be off its place.
+const LEAVE: f64 = 0.75;
+
+/// Seen elsewhere for no longer than this, it still stands (a box that jumped).
+const BRIDGE: Duration = Duration::from_secs(1);
+
+/// One vehicle anywhere in the picture; bounded however long it lives.
+#[derive(Debug)]
+pub(crate) struct Vehicle {
+    /// Where it was first seen.
+    origin: Place,
+    /// The furthest it was from there.
+    way: Way,
+    trail: Trail,
+    stand: Option<Stand>,
+}
+
+/// One vehicle that stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stand {
+    place: Place,
+    /// Since when.
+    pub(crate) since: MediaTime,
+    /// When it was last seen to stand.
+    pub(crate) last: MediaTime,
+}
+
+impl Stand {
+    /// Where it stopped.
+    pub(crate) fn point(&self) -> Point {
+        self.place.point
+    }
+
+    /// Distance between two that stand, in box heights.
+    pub(crate) fn heights_to(&self, other: &Self, aspect: f32) -> f64 {
+        self.place.heights_to(other.place, aspect)
+    }
+}
+
+impl Vehicle {
+    /// One that is seen for the first time.
+    pub(crate) fn new(track: &Track, anchor: Anchor, now: MediaTime) -> Self {
+        let origin = Place::of(track, anchor, now);
+        Self { origin, way: Way::NONE, trail: Trail::new(WINDOW), stand: None }
+    }
+
+    /// Takes one more sighting. Slower than `slow` is standing; `presumed`: it stands unless it is seen to move.
+    pub(crate) fn see(
+        &mut self,
+        track: &Track,
+        anchor: Anchor,
+        (now, aspect): (MediaTime, f32),
+        slow: Speed,
+        presumed: bool,
+    ) {
+        let place = Place::of(track, anchor, now);
+        self.trail.push(place);
+        let speed = self.speed_at(place, aspect, slow);
+        let is_slow = speed.map_or(presumed, |speed| speed.value < slow.value);
+        let Some(stand) = &mut self.stand else {
+            // Not while it stands: a box that jumps has not travelled.
+            self.way = self.way.max(self.origin.way_to(place, aspect));
+            if is_slow {
+                let since = self.trail.window_ago(now).map_or(now, |before| before.at);
+                self.stand = Some(Stand { place, since, last: now });
+            }
+            return;
+        };
+        if stand.place.heights_to(place, aspect) <= LEAVE || speed.is_some_and(|speed| speed.value < slow.value) {
+            stand.last = now;
+        } else if now.since(stand.last) > BRIDGE {
+            self.stand = None;
+        }
+    }
+
+    /// Displacement over the window per second, in the unit of `like`; `None` before it was seen that long.
+    pub(crate) fn speed(
+        &self,
+        track: &Track,
+        anchor: Anchor,
+        (now, aspect): (MediaTime, f32),
+        like: Speed,
+    ) -> Option<Speed> {
+        self.speed_at(Place::of(track, anchor, now), aspect, like)
+    }
+
+    fn speed_at(&self, place: Place, aspect: f32, like: Speed) -> Option<Speed> {
+        let before = self.trail.window_ago(place.at)?;
+        Some(Speed { value: before.speed_in(place, aspect, like.unit)?, unit: like.unit })
+    }
+
+    /// Its stand, while it stands.
+    pub(crate) const fn stand(&self) -> Option<Stand> {
+        self.stand
+    }
+
+    /// The furthest it was seen from where it was first seen.
+    pub(crate) const fn way(&self) -> Way {
+        self.way
+    }
+}
