@@ -5,6 +5,7 @@
 //! DETECTIONS as in `tests/data` (frame, class, confidence, corners as shares of the picture) or as of MOTChallenge (frame, -1,
 //! left, top, width, height, confidence, class; pixels). Every EVERY-th frame is tracked, from frame FIRST on (1). TRACKS is
 //! written as of MOTChallenge, seen tracks only, with the frames that were tracked in its first line.
+#![expect(clippy::disallowed_methods, reason = "the core does no I/O; an example of it may read a file")]
 
 use std::error::Error;
 use std::fmt::Write as _;

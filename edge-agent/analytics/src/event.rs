@@ -75,6 +75,6 @@ pub struct Event {
     pub tracks: Vec<TrackView>,
     /// What the rule measured, beside `rule.thresholds`.
     pub measured: Vec<Measure>,
-    /// Incidents of this rule withheld by its cooldown since the last event of the rule.
+    /// Incidents of this rule withheld, by its cooldown or in a storm, since the last event of the rule.
     pub suppressed: u32,
 }

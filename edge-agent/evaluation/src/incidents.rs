@@ -1,9 +1,10 @@
 //! Incidents against what really happened: detection rate, false alarms per camera-day, time to detect, duplicates.
 //!
 //! Truth and found incidents are matched one to one where they are of one camera and kind, agree in whatever else the
-//! truth names (rule, zone, line, direction), and overlap in time within a tolerance: as many pairs as can be made and,
-//! among those, the least sum of delays. What is left of the found ones is a *duplicate* where it could have been
-//! matched with a truth that another one took, else a *false alarm*.
+//! truth names (rule, zone, line, direction), and what was judged, from its beginning to its report, overlaps the truth
+//! within a tolerance: an alarm that never ends is nothing that happens later. As many pairs are made as can be and,
+//! among those, the ones with the least sum of delays. What is left of the found ones is a *duplicate* where it could
+//! have been matched with a truth that another one took, else a *false alarm*.
 
 mod matching;
 mod score;
@@ -60,7 +61,7 @@ pub struct FoundIncident {
     pub direction: Option<String>,
     /// When what is judged began (`started_at`).
     pub start_s: f64,
-    /// When it was over (`ended_at`); not before `start_s`. Infinite while it lasts.
+    /// When it was over (`ended_at`), infinite while it lasts: for the reader, no figure depends on it.
     pub end_s: f64,
     /// When the report was made (`time` of the event `new`): what an operator waits for.
     pub opened_s: f64,

@@ -12,7 +12,7 @@ use analytics::{
 };
 
 use crate::camera::Camera;
-use crate::ground::{Area, Spot};
+use crate::ground::{Area, Spot, Way};
 use crate::place::{Place, Watch, Watched};
 use crate::random::Chance;
 
@@ -136,9 +136,29 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
             let limit = Speed { value: limit_mps / (1.0 + tolerance), unit: Unit::Metres };
             (RuleParams::OverSpeed { zone: zone(area, ZoneKind::Lane), limit, tolerance }, ClassSet::vehicles())
         }
-        Watch::Congestion { .. } | Watch::QueueSpillback { .. } | Watch::RedLight { .. } | Watch::OverSpeed { .. } => {
-            return None;
+        Watch::Congestion { area, heading, occupancy, hold, clear, .. } => {
+            let zone = Zone { heading: Some(segment(heading.0, heading.1, camera)), ..zone(area, ZoneKind::Lane) };
+            let speed =
+                if is_calibrated { RuleParams::CONGESTION_SPEED_ON_GROUND } else { RuleParams::CONGESTION_SPEED };
+            let params = RuleParams::Congestion { zone, occupancy: *occupancy, speed, hold: *hold, clear: *clear };
+            (params, ClassSet::vehicles())
         }
+        Watch::QueueSpillback { area, heading, mark_m, hold, .. } => {
+            let zone = Zone { heading: Some(segment(heading.0, heading.1, camera)), ..zone(area, ZoneKind::Lane) };
+            let way = Way::new(vec![heading.0, heading.1]);
+            // Across both lanes.
+            let [from, to] = [-4.0, 4.0].map(|side| way.at(*mark_m, side).spot);
+            let id = LineId::new(&format!("{}-mark", watched.id)).expect("names of places are ids");
+            let params = RuleParams::QueueSpillback {
+                zone,
+                mark: Line { id, segment: segment(from, to, camera), anchor: Anchor::BottomCenter },
+                gap: if is_calibrated { RuleParams::SPILLBACK_GAP_ON_GROUND } else { RuleParams::SPILLBACK_GAP },
+                speed: if is_calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED },
+                hold: *hold,
+            };
+            (params, ClassSet::vehicles())
+        }
+        Watch::RedLight { .. } | Watch::OverSpeed { .. } => return None,
     };
     Some(RuleSpec {
         id: RuleId::new(watched.id).expect("names of places are ids"),

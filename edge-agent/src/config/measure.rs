@@ -33,7 +33,9 @@ impl Resolver<'_> {
         let divides = !interval.is_zero() && HOUR.as_nanos().is_multiple_of(interval.as_nanos());
         if interval < SHORTEST || !divides {
             let cure = "write a time that divides an hour, 10s to 1h, such as \"1m\", \"5m\" or \"15m\"";
-            self.error(&format!("{key}.interval"), "does not divide an hour into equal intervals", cure);
+            let what =
+                if divides { "is too short to hold traffic" } else { "does not divide an hour into equal intervals" };
+            self.error(&format!("{key}.interval"), what, cure);
         }
         let lines = match &raw.lines {
             None => places.lines.clone(),

@@ -115,6 +115,19 @@ fn a_rule_is_armed_as_the_site_says_else_the_pipeline_else_always() {
 }
 
 #[test]
+fn every_line_and_lane_is_measured_unless_the_camera_says_otherwise() {
+    let measure = |section: &str| load(&format!("{GOOD}\n{section}")).expect("good").cameras.remove(0).measure;
+    let spec = measure("").expect("there is a line");
+    let lines: Vec<&str> = spec.lines.iter().map(|line| line.id.as_str()).collect();
+    let lanes: Vec<&str> = spec.lanes.iter().map(|lane| lane.id.as_str()).collect();
+    assert_eq!((lines, lanes, spec.interval.as_secs()), (vec!["mid"], vec!["lane"], 60));
+    let spec = measure("[camera.measure]\ninterval = \"5m\"\nlines = []\nlanes = [\"yard\"]").expect("a lane");
+    assert_eq!((spec.lines.len(), spec.lanes[0].id.as_str(), spec.interval.as_secs()), (0, "yard", 300));
+    assert_eq!(measure("[camera.measure]\nenabled = false"), None);
+    assert_eq!(measure("[camera.measure]\nlines = []\nlanes = []"), None);
+}
+
+#[test]
 fn the_status_page_is_on_loopback_unless_it_is_off() {
     let listen = |text: &str| load(&GOOD.replacen("[[camera]]", text, 1)).expect("good").status_listen;
     assert_eq!(listen("[[camera]]"), "127.0.0.1:8090".parse().ok());

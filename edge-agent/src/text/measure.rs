@@ -59,3 +59,62 @@ fn lane(figures: &LaneData, lang: Lang) -> String {
     }
     format!("{}: {}", figures.lane, parts.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::publish::wire::{CameraLabel, LevelData, LocalText, QueueData, TimeQuality, UtcMillis};
+
+    fn data() -> MeasurementData {
+        let way = |direction: Direction, total| LineData {
+            line: "mid".to_owned(),
+            direction: direction.label().into(),
+            total,
+            counts: [("motorcycle".to_owned(), total)].into(),
+            headway_s: None,
+            gap_s: None,
+            speed: None,
+        };
+        MeasurementData {
+            started_at: UtcMillis::from_unix_millis(0),
+            ended_at: UtcMillis::from_unix_millis(60_000),
+            observed_s: 58.5,
+            analysed_fps: Some(5.0),
+            camera: CameraLabel { id: "nam".to_owned(), name: LocalText { vi: "Nam".into(), en: "South".into() } },
+            position: None,
+            lines: vec![way(Direction::LeftToRight, 12), way(Direction::RightToLeft, 0)],
+            movements: vec![],
+            lanes: vec![LaneData {
+                lane: "lan-1".to_owned(),
+                occupancy_percent: Some(12.5),
+                vehicles: Some(1.0),
+                density_per_km: None,
+                speed_kmh: None,
+                queue: QueueData { most_vehicles: 3, mean_vehicles: Some(0.5), longest_m: None },
+                level_of_service: Some(LevelData { level: "D".to_owned(), by: "occupancy".into() }),
+            }],
+            config: String::new(),
+            time_quality: TimeQuality { synced: true, max_error_ms: None },
+            outbox_id: Uuid::nil(),
+            replayed: false,
+        }
+    }
+
+    #[test]
+    fn measures_are_read_in_both_languages() {
+        assert_eq!(
+            measures(&data(), Lang::Vi),
+            ["mid → 12 (xe máy 12)", "lan-1: chiếm dụng 12,5 %, hàng chờ 3 xe, mức phục vụ D", "quan sát 58,5/60 s"]
+        );
+        assert_eq!(
+            measures(&data(), Lang::En),
+            [
+                "mid → 12 (motorcycle 12)",
+                "lan-1: occupancy 12.5 %, queue 3 veh, level of service D",
+                "observed 58.5/60 s"
+            ]
+        );
+    }
+}

@@ -51,10 +51,12 @@ impl Congestion {
     fn severity(&self, jam: Run) -> Option<Severity> {
         let stood = self.stand.is_some_and(|stand| stand.held() >= STANDS_FOR);
         let rises = jam.held() >= RISES_AFTER || stood;
-        (rises && self.info.severity < Severity::High).then_some(match self.info.severity {
+        let graver = match self.info.severity {
             Severity::Info => Severity::Warning,
-            Severity::Warning | Severity::High | Severity::Critical => Severity::High,
-        })
+            Severity::Warning => Severity::High,
+            Severity::High | Severity::Critical => return None,
+        };
+        rises.then_some(graver)
     }
 
     fn found(&self, jam: Run, vehicles: &[OnLane], speed: Option<f64>) -> Finding {

@@ -13,7 +13,8 @@ pub(super) fn judge(
     observed: &Observed,
     params: ScoreParams,
 ) -> (Vec<Verdict>, Vec<Option<usize>>) {
-    let mut verdicts: Vec<Verdict> = found.iter().map(|found| first_verdict(found, counts, observed)).collect();
+    let mut verdicts: Vec<Verdict> =
+        found.iter().map(|found| first_verdict(found, counts, observed, params.tolerance_s)).collect();
     let may_match = pairs(truth, found, &verdicts, params.tolerance_s);
     let delay = |i: usize, j: usize| (i, (found[i].opened_s - truth[j].start_s).abs().min(1e9));
     let costs: Gains =
@@ -35,13 +36,13 @@ pub(super) fn judge(
 }
 
 /// What can be said of a found incident before any truth is looked at; `FalseAlarm` is open to a better one.
-fn first_verdict(found: &FoundIncident, counts: &[TruthCount], observed: &Observed) -> Verdict {
+fn first_verdict(found: &FoundIncident, counts: &[TruthCount], observed: &Observed, tolerance_s: f64) -> Verdict {
     if let Some(k) = counts.iter().position(|count| counts_in(count, found)) {
         return Verdict::Counted(k);
     }
     let is_judged = match observed {
         Observed::CameraHours(_) => true,
-        Observed::Spans(spans) => spans.iter().any(|span| covers(span, found)),
+        Observed::Spans(spans) => spans.iter().any(|span| covers(span, found, tolerance_s)),
     };
     if is_judged { Verdict::FalseAlarm } else { Verdict::NotJudged }
 }
@@ -53,12 +54,13 @@ fn counts_in(count: &TruthCount, found: &FoundIncident) -> bool {
         && (count.start_s..=count.end_s).contains(&found.opened_s)
 }
 
-/// Whether someone looked for this kind then and there: what was reported within the span, or lasted into it.
-fn covers(span: &Span, found: &FoundIncident) -> bool {
+/// Whether someone looked for this kind when it was reported, or when what was reported began: of a report from before
+/// they looked nobody knows whether it was right.
+fn covers(span: &Span, found: &FoundIncident, tolerance_s: f64) -> bool {
     span.camera == found.camera
         && (span.kinds.is_empty() || span.kinds.contains(&found.kind))
         && found.start_s <= span.end_s
-        && found.end_s.max(found.opened_s) >= span.start_s
+        && found.opened_s >= span.start_s - tolerance_s
 }
 
 /// Whether what the truth names is so.
@@ -79,28 +81,19 @@ fn pairs(truth: &[TruthIncident], found: &[FoundIncident], verdicts: &[Verdict],
         }
     }
     for group in groups.values_mut() {
-        group.sort_by(|&a, &b| found[a].start_s.total_cmp(&found[b].start_s));
+        group.sort_by(|&a, &b| found[a].opened_s.total_cmp(&found[b].opened_s));
     }
-    let longest = |group: &[usize]| group.iter().map(|&i| last(&found[i]) - found[i].start_s).fold(0.0, f64::max);
-    let groups: BTreeMap<_, _> = groups.into_iter().map(|(key, group)| (key, (longest(&group), group))).collect();
-    truth
-        .iter()
-        .map(|truth| {
-            let Some((longest, group)) = groups.get(&(truth.camera.as_str(), truth.kind.as_str())) else {
-                return Vec::new();
-            };
-            let (from, to) = (truth.start_s - tolerance_s, truth.end_s + tolerance_s);
-            let first = group.partition_point(|&i| found[i].start_s + longest < from);
-            let near = group[first..].iter().take_while(|&&i| found[i].start_s <= to);
-            let mut near: Vec<usize> =
-                near.copied().filter(|&i| last(&found[i]) >= from && agrees(&truth.detail, &found[i])).collect();
-            near.sort_unstable();
-            near
-        })
-        .collect()
-}
-
-/// A report belongs to its incident even where it came after the end.
-fn last(found: &FoundIncident) -> f64 {
-    found.end_s.max(found.opened_s)
+    let hold = |i: usize| found[i].opened_s - found[i].start_s;
+    let longest = found.iter().enumerate().map(|(i, _)| hold(i)).fold(0.0, f64::max);
+    let near = |truth: &TruthIncident| {
+        let group = groups.get(&(truth.camera.as_str(), truth.kind.as_str())).map_or(&[][..], Vec::as_slice);
+        let (from, to) = (truth.start_s - tolerance_s, truth.end_s + tolerance_s);
+        let first = group.partition_point(|&i| found[i].opened_s < from);
+        let near = group[first..].iter().copied().take_while(|&i| found[i].opened_s <= to + longest);
+        let mut near: Vec<usize> =
+            near.filter(|&i| found[i].start_s <= to && agrees(&truth.detail, &found[i])).collect();
+        near.sort_unstable();
+        near
+    };
+    truth.iter().map(near).collect()
 }

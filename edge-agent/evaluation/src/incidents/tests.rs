@@ -82,6 +82,21 @@ fn one_that_still_lasts_is_matched() {
 }
 
 #[test]
+fn an_alarm_that_never_ends_detects_nothing_later() {
+    let truths = [truth("a", "crowding", (1000.0, 1050.0))];
+    let report = scored(&truths, &[found("a", "crowding", (12.0, 15.0, f64::INFINITY))]);
+    assert_eq!(report.verdicts, [Verdict::FalseAlarm]);
+}
+
+#[test]
+fn a_report_from_before_anyone_looked_is_not_judged() {
+    let span = Span { start_s: 100.0, ..day("a") };
+    let founds = [found("a", "crowding", (12.0, 15.0, f64::INFINITY)), found("a", "crowding", (96.0, 99.0, 120.0))];
+    let report = score(&[], &[], &founds, &Observed::Spans(vec![span]), ScoreParams::default());
+    assert_eq!(report.verdicts, [Verdict::NotJudged, Verdict::FalseAlarm]);
+}
+
+#[test]
 fn matching_is_the_most_that_can_be_made() {
     // The first truth could take either; if it took the nearer one, the second would stay alone.
     let truths = [truth("a", "line_crossing", (10.0, 10.0)), truth("a", "line_crossing", (12.5, 12.5))];

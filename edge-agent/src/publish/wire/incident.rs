@@ -246,7 +246,7 @@ pub struct IncidentData {
     pub outbox_id: Uuid,
     /// Committed before the connection that carries it.
     pub replayed: bool,
-    /// Incidents of this rule withheld by its cooldown since the rule's last event.
+    /// Incidents of this rule withheld, by its cooldown or because the camera found too much at once, since the rule's last event.
     pub suppressed: u32,
 }
 

@@ -89,8 +89,6 @@ pub struct SystemData {
     /// Set aside: name of the damaged file, which is kept; otherwise null.
     pub file: Option<String>,
     /// Incidents withheld: whose and how many; otherwise null.
-    #[serde(default)]
-    #[schemars(required)]
     pub withheld: Option<WithheldData>,
     /// Whose sequence numbers these are.
     pub outbox_id: Uuid,
