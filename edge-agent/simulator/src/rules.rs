@@ -7,7 +7,7 @@ use analytics::calibration::{Landmark, from_points};
 use analytics::ground::Ground;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{
-    Anchor, Class, ClassSet, Line, LineId, Point, Polygon, RuleId, Segment, SignalId, Speed, Unit, Zone, ZoneId,
+    Anchor, Class, ClassSet, Direction, Line, LineId, Point, Polygon, RuleId, Segment, SignalId, Speed, Zone, ZoneId,
     ZoneKind,
 };
 
@@ -44,7 +44,7 @@ pub fn calibrated(place: &Place, mut chance: Chance) -> Ground {
 #[must_use]
 pub fn of(place: &Place, is_calibrated: bool) -> Vec<RuleSpec> {
     let camera = Camera::new(place.mount);
-    place.watched.iter().filter_map(|watched| spec(watched, &camera, is_calibrated)).collect()
+    place.watched.iter().filter_map(|watched| spec(watched, place, &camera, is_calibrated)).collect()
 }
 
 /// The name of the signal whose phase this is.
@@ -57,9 +57,10 @@ pub fn signal_id(phase: usize) -> SignalId {
 }
 
 /// `None` where there is no rule for what is watched for: the truth is known all the same.
-fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleSpec> {
+fn spec(watched: &Watched, place: &Place, camera: &Camera, is_calibrated: bool) -> Option<RuleSpec> {
     let zone = |area: &Area, kind| zone(watched.id, kind, area, camera);
     let persons: ClassSet = [Class::Person].into_iter().collect();
+    let standing = if is_calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED };
     let (params, classes) = match &watched.watch {
         Watch::LineCrossing { from, to } => {
             let id = LineId::new(watched.id).expect("names of places are ids");
@@ -89,19 +90,16 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
             };
             (params, ClassSet::vehicles())
         }
-        Watch::StoppedVehicle { area, kind, hold, .. } => {
-            let (speed, travel) = if is_calibrated {
-                (RuleParams::STOPPED_SPEED_ON_GROUND, RuleParams::STOPPED_TRAVEL_ON_GROUND)
-            } else {
-                (RuleParams::STOPPED_SPEED, RuleParams::STOPPED_TRAVEL)
-            };
+        Watch::StoppedVehicle { area, kind, phase, hold } => {
+            // Told what the signal shows, the rule itself waits for green.
+            let hold = if phase.is_some() { RuleParams::stopped_hold(*kind) } else { *hold };
             let params = RuleParams::StoppedVehicle {
                 zone: zone(area, *kind),
-                bays: vec![],
-                signal: None,
-                speed,
-                travel,
-                hold: *hold,
+                bays: Vec::new(),
+                signal: phase.map(signal_id),
+                speed: standing,
+                travel: if is_calibrated { RuleParams::STOPPED_TRAVEL_ON_GROUND } else { RuleParams::STOPPED_TRAVEL },
+                hold,
                 at_start: Some(RuleParams::STOPPED_AT_START),
             };
             (params, ClassSet::vehicles())
@@ -109,6 +107,46 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
         Watch::PedestrianOnCarriageway { area, crossings, hold } => {
             let crossings = crossings.iter().map(|area| zone(area, ZoneKind::Crossing)).collect();
             (RuleParams::PedestrianOnCarriageway { zone: zone(area, ZoneKind::Lane), crossings, hold: *hold }, persons)
+        }
+        Watch::IllegalParking { area, hold } => {
+            let zone = zone(area, ZoneKind::Shoulder);
+            (RuleParams::IllegalParking { zone, speed: standing, hold: *hold }, ClassSet::vehicles())
+        }
+        Watch::ForbiddenClass { area, class, hold } => {
+            let zone = zone(area, ZoneKind::Lane);
+            (RuleParams::ForbiddenClass { zone, hold: *hold }, [*class].into_iter().collect())
+        }
+        Watch::SlowVehicle { area, share } => {
+            let params = RuleParams::SlowVehicle {
+                zone: zone(area, ZoneKind::Lane),
+                factor: *share,
+                flow: RuleParams::SLOW_FLOW,
+                distance: if is_calibrated { RuleParams::SLOW_DISTANCE_ON_GROUND } else { RuleParams::SLOW_DISTANCE },
+                hold: RuleParams::SLOW_HOLD,
+            };
+            // A bicycle is slow by nature.
+            (params, ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect())
+        }
+        Watch::OverSpeed { area, limit_mps } if is_calibrated => {
+            let tolerance = RuleParams::SPEED_TOLERANCE;
+            let limit = Speed::km_per_h(3.6 * limit_mps / (1.0 + tolerance));
+            let zone = zone(area, ZoneKind::Lane);
+            (RuleParams::OverSpeed { zone, limit, tolerance }, ClassSet::vehicles())
+        }
+        Watch::RedLight { link } => {
+            let link = &place.links[*link];
+            let (s, phase) = link.stop_line?;
+            // From the kerb to the median: traffic passes from the walker's left to the right.
+            let [from, to] = [-1.0, 1.0].map(|side| link.way.at(s, side * link.half_width_m).spot);
+            let id = LineId::new(watched.id).expect("names of places are ids");
+            let params = RuleParams::RedLight {
+                line: Line { id, segment: segment(from, to, camera), anchor: Anchor::BottomCenter },
+                direction: Direction::LeftToRight,
+                signal: signal_id(phase),
+                grace: RuleParams::RED_GRACE,
+                hysteresis: RuleParams::RED_HYSTERESIS,
+            };
+            (params, ClassSet::vehicles())
         }
         Watch::Congestion { area, heading, occupancy, hold, clear, .. } => {
             let zone = Zone { heading: Some(segment(heading.0, heading.1, camera)), ..zone(area, ZoneKind::Lane) };
@@ -132,33 +170,8 @@ fn spec(watched: &Watched, camera: &Camera, is_calibrated: bool) -> Option<RuleS
             };
             (params, ClassSet::vehicles())
         }
-        Watch::IllegalParking { area, hold } => {
-            let speed = if is_calibrated { RuleParams::STOPPED_SPEED_ON_GROUND } else { RuleParams::STOPPED_SPEED };
-            let params = RuleParams::IllegalParking { zone: zone(area, ZoneKind::Area), speed, hold: *hold };
-            (params, ClassSet::vehicles())
-        }
-        Watch::ForbiddenClass { area, class, hold } => {
-            let zone = zone(area, ZoneKind::Lane);
-            (RuleParams::ForbiddenClass { zone, hold: *hold }, [*class].into_iter().collect())
-        }
-        Watch::SlowVehicle { area, share, .. } => {
-            let distance = if is_calibrated { RuleParams::SLOW_DISTANCE_ON_GROUND } else { RuleParams::SLOW_DISTANCE };
-            let params = RuleParams::SlowVehicle {
-                zone: zone(area, ZoneKind::Lane),
-                factor: *share,
-                flow: RuleParams::SLOW_FLOW,
-                distance,
-                hold: RuleParams::SLOW_HOLD,
-            };
-            // A bicycle is slow by nature.
-            (params, ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect())
-        }
-        Watch::OverSpeed { area, limit_mps } if is_calibrated => {
-            let tolerance = RuleParams::SPEED_TOLERANCE;
-            let limit = Speed { value: limit_mps / (1.0 + tolerance), unit: Unit::Metres };
-            (RuleParams::OverSpeed { zone: zone(area, ZoneKind::Lane), limit, tolerance }, ClassSet::vehicles())
-        }
-        Watch::RedLight { .. } | Watch::OverSpeed { .. } => return None,
+        // In box heights no speed limit can be told.
+        Watch::OverSpeed { .. } => return None,
     };
     Some(RuleSpec {
         id: RuleId::new(watched.id).expect("names of places are ids"),
