@@ -316,8 +316,8 @@ proptest! {
             scene.stamp = scenario::stamp(now, seq as u64 + 1);
             let second = if armed { said(&scene, second) } else { vec![] };
             let found = [
-                Found { rule: &infos[0], armed: true, findings: said(&scene, first) },
-                Found { rule: &infos[1], armed, findings: second },
+                Found { rule: &infos[0], armed: true, judged: true, findings: said(&scene, first) },
+                Found { rule: &infos[1], armed, judged: true, findings: second },
             ];
             events.extend(incidents.update(&scene, &found));
             let id = &infos[1].id;

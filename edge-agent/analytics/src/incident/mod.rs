@@ -76,6 +76,8 @@ pub struct Found<'a> {
     pub rule: &'a RuleInfo,
     /// Whether it is armed: a rule that is not has no incident.
     pub armed: bool,
+    /// Whether it could judge this scene at all: if not, its incidents wait.
+    pub judged: bool,
     /// What it found; nothing, when it is not armed.
     pub findings: Vec<Finding>,
 }
@@ -124,6 +126,7 @@ impl Incidents {
         for of_rule in &mut self.rules {
             let found = found.iter().find(|found| found.rule.id == of_rule.info.id);
             events.extend(match found {
+                Some(found) if !found.judged => Vec::new(),
                 Some(found) if !found.armed => of_rule.disarm(scene, &mut self.ids),
                 Some(found) => of_rule.update(scene, &found.findings, &self.params, &mut self.ids),
                 None => of_rule.update(scene, &[], &self.params, &mut self.ids),

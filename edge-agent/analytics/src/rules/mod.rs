@@ -24,6 +24,7 @@ use crate::schedule::Schedule;
 use crate::time::MediaTime;
 use crate::zone::{Line, Zone, ZoneKind};
 
+mod camera;
 mod crowding;
 mod hold;
 mod intrusion;
@@ -34,6 +35,7 @@ mod pedestrian_on_carriageway;
 mod stopped_vehicle;
 mod wrong_way;
 
+pub use self::camera::CameraFault;
 use self::hold::Runs;
 use self::motion::rounded;
 
@@ -145,6 +147,13 @@ pub enum RuleParams {
         /// For how long.
         hold: Duration,
     },
+    /// Something is wrong with the camera itself.
+    Camera {
+        /// What.
+        fault: CameraFault,
+        /// For how long.
+        hold: Duration,
+    },
 }
 
 impl RuleParams {
@@ -159,6 +168,7 @@ impl RuleParams {
             Self::WrongWay { .. } => Kind::WrongWay,
             Self::StoppedVehicle { .. } => Kind::StoppedVehicle,
             Self::PedestrianOnCarriageway { .. } => Kind::PedestrianOnCarriageway,
+            Self::Camera { fault, .. } => fault.kind(),
         }
     }
 
@@ -166,7 +176,7 @@ impl RuleParams {
     #[must_use]
     pub const fn zone(&self) -> Option<&Zone> {
         match self {
-            Self::LineCrossing { .. } => None,
+            Self::LineCrossing { .. } | Self::Camera { .. } => None,
             Self::Intrusion { zone, .. }
             | Self::Loitering { zone, .. }
             | Self::Crowding { zone, .. }
@@ -185,6 +195,15 @@ impl RuleParams {
         }
     }
 
+    /// What of the camera itself it judges; `None` for rules of places.
+    #[must_use]
+    pub const fn camera_fault(&self) -> Option<CameraFault> {
+        match self {
+            Self::Camera { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
+
     /// The numbers the rule compares with, by their names on the wire.
     fn thresholds(&self) -> Vec<Measure> {
         match self {
@@ -192,6 +211,7 @@ impl RuleParams {
             Self::Intrusion { hold, .. } | Self::PedestrianOnCarriageway { hold, .. } => {
                 vec![("hold_s", hold.as_secs_f64())]
             }
+            Self::Camera { fault, hold } => fault.thresholds(*hold),
             Self::Loitering { dwell, .. } => vec![("dwell_s", dwell.as_secs_f64())],
             Self::Crowding { count, hold, .. } => {
                 vec![("count", f64::from(*count)), ("hold_s", hold.as_secs_f64())]
@@ -290,6 +310,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
     };
     let scope = Scope { classes: spec.classes, include_riders: spec.include_riders };
     match spec.params {
+        RuleParams::Camera { fault, hold } => Box::new(camera::Camera { info, fault, hold, run: None }),
         RuleParams::LineCrossing { line, hysteresis } => {
             Box::new(line_crossing::LineCrossing { info, scope, line, hysteresis, tracks: BTreeMap::new() })
         }
