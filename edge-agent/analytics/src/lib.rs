@@ -11,6 +11,7 @@
 //! - Per-track state dies with its track.
 #![forbid(unsafe_code)]
 
+pub mod calibration;
 pub mod class;
 pub mod core;
 pub mod detection;

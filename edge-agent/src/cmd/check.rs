@@ -83,6 +83,9 @@ fn print(site: &Site) {
             println!("            record {}: received, not kept in this version", redact(record.url.as_str()));
         }
         println!("            {} at {} fps, pipeline {}", camera.model, camera.analyse_fps, camera.pipeline.name);
+        if let Some(ground) = &camera.places.ground {
+            println!("            {}", config::calibration_summary(ground, camera.places.residual));
+        }
         for rule in &camera.rules {
             let armed = rule.schedule.as_ref().map(|schedule| format!(", armed {schedule}")).unwrap_or_default();
             println!("            rule {}: {} ({}){armed}", rule.id, rule.params.kind(), rule.severity.label());

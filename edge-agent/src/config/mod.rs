@@ -6,6 +6,7 @@
 //! touches zones, rules or thresholds.
 
 mod calendar;
+mod calibration;
 mod connect;
 mod document;
 mod draft;
@@ -26,6 +27,7 @@ mod tests;
 mod value;
 
 pub use calendar::{Calendar, Holiday};
+pub use calibration::summary as calibration_summary;
 pub use document::Document;
 pub use draft::{BrokerDraft, CameraDraft, SiteDraft};
 pub use error::{ConfigError, ConfigErrors};

@@ -20,6 +20,8 @@ pub struct Places {
     pub lines: Vec<Line>,
     /// Where they lie on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
+    /// See [`Calibration::residual`](analytics::calibration::Calibration::residual).
+    pub residual: Option<f64>,
 }
 
 fn point(Numbers([x, y]): &Numbers<2>) -> Point {
@@ -43,6 +45,7 @@ impl Resolver<'_> {
                 .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
             ground: None,
+            residual: None,
         }
     }
 
@@ -84,7 +87,7 @@ impl Resolver<'_> {
         Some(Line { id: id?, segment: segment?, anchor: anchor? })
     }
 
-    fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
+    pub(super) fn segment(&mut self, key: &str, points: &[Numbers<2>]) -> Option<Segment> {
         let [from, to] = points else {
             self.error(key, format!("has {}", counted(points.len(), "point")), "write two points, from and to");
             return None;

@@ -11,10 +11,12 @@ use serde::Deserialize;
 use super::value::{DurationText, Numbers, SizeText};
 use crate::detect::ort::Provider;
 
+mod calibration;
 mod files;
 mod one_or_many;
 mod rule;
 
+pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
 pub use one_or_many::OneOrMany;
 pub(super) use rule::DAY_GROUPS;
@@ -330,6 +332,8 @@ pub struct RawCamera {
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
+    /// Where its picture lies on the ground.
+    pub calibration: Option<RawCalibration>,
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,

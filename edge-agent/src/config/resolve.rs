@@ -265,7 +265,10 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         self.tracker(&key("tracker"), &raw.tracker);
-        let places = self.places(index, &raw.zone, &raw.line);
+        let mut places = self.places(index, &raw.zone, &raw.line);
+        if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
+            (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
+        }
         let rules = self.rules(index, raw, &places, pipeline);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;

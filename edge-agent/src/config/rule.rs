@@ -49,7 +49,7 @@ impl Resolver<'_> {
         self.check_numbers(key, kind, &own);
         let none = RawRuleNumbers::default();
         let numbers = own.or(pipeline.and_then(|pipeline| pipeline.rule.get(kind.file_label())).unwrap_or(&none));
-        self.check_units(key, &numbers, places);
+        self.check_units(key, &numbers, camera);
         let params = self.params(key, kind, camera, raw, &numbers, places);
         Some(RuleSpec {
             id: id?,
@@ -180,8 +180,8 @@ impl Resolver<'_> {
     }
 
     /// Metres need a calibration.
-    fn check_units(&mut self, key: &str, numbers: &RawRuleNumbers, places: &Places) {
-        if places.ground.is_some() {
+    fn check_units(&mut self, key: &str, numbers: &RawRuleNumbers, camera: &RawCamera) {
+        if camera.calibration.is_some() {
             return;
         }
         let units = [

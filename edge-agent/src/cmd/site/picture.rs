@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use analytics::WallTime;
+use analytics::ground::Detail;
+use analytics::{Ground, Point, WallTime};
 use anyhow::{Context, bail};
 use edge_agent::config::{self, Camera, Home, Site};
 use edge_agent::evidence::canvas::{Canvas, Ink};
@@ -16,6 +17,8 @@ use edge_agent::source::{FileSource, probe};
 /// Wider pictures are reduced: fractions are the same, and it still opens on a phone.
 const MAX_WIDTH_PX: u32 = 1920;
 const QUALITY: u8 = 92;
+/// Metres between two lines on the ground.
+const GROUND_EVERY_M: f64 = 5.0;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -69,10 +72,27 @@ pub(crate) fn run(args: &Args, home: &Home) -> anyhow::Result<ExitCode> {
         counted(places.zones.len(), "zone"),
         counted(places.lines.len(), "line"),
     );
+    if let Some(ground) = &places.ground {
+        println!("    {}", config::calibration_summary(ground, places.residual));
+        println!("    drawn on the ground: a line every {GROUND_EVERY_M} m; {}", detail(ground, picture.width()));
+    }
     println!(
         "    → read x along the top, y along the side; write points as [x, y], such as [0.25, 0.60]; take the picture again"
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// How far up the picture which detail is seen, in its middle.
+fn detail(ground: &Ground, width_px: u32) -> String {
+    let heights = (0..=100).rev().map(|percent| percent as f32 / 100.0);
+    let pixels = |y: f32| ground.pixels_per_metre(Point::new(0.5, y), width_px);
+    let bands = Detail::ALL.into_iter().rev().filter_map(|detail| {
+        let enough = |y: &f32| pixels(*y).is_some_and(|pixels| pixels >= detail.pixels_per_metre());
+        let top = heights.clone().take_while(enough).last()?;
+        Some(format!("{} ({} pixels a metre) up to y = {top:.2}", detail.label(), detail.pixels_per_metre()))
+    });
+    let bands: Vec<String> = bands.collect();
+    if bands.is_empty() { "too few pixels a metre to monitor anyone".to_owned() } else { bands.join(", ") }
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -111,6 +131,9 @@ fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {
 fn drawn(picture: &Picture, camera: &Camera) -> Canvas {
     let mut canvas = Canvas::from_picture(picture, MAX_WIDTH_PX);
     grid::draw(&mut canvas);
+    if let Some(ground) = &camera.places.ground {
+        grid::draw_ground(&mut canvas, ground, GROUND_EVERY_M);
+    }
     for zone in &camera.places.zones {
         canvas.zone(zone, Ink::Place);
     }
