@@ -25,4 +25,5 @@ pub mod source;
 pub mod status;
 pub mod telemetry;
 pub mod text;
+pub mod view;
 pub mod watch;

@@ -34,8 +34,8 @@ pub enum OutageCause {
 pub struct Outage {
     /// Why.
     pub cause: OutageCause,
-    /// Since when.
-    pub since: MediaTime,
+    /// For how long by now.
+    pub lasts: Duration,
 }
 
 /// A rate of arriving frames, dropped ones included.

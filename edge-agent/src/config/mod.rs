@@ -7,6 +7,7 @@
 
 mod calendar;
 mod calibration;
+mod camera_rules;
 mod connect;
 mod document;
 mod draft;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use analytics::rules::CameraFault;
 use analytics::{Class, Kind, Severity, ZoneKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -28,6 +29,11 @@ fn labels(labels: impl Iterator<Item = &'static str>) -> Schema {
 
 fn kind_schema(_: &mut SchemaGenerator) -> Schema {
     labels(Kind::ALL.into_iter().map(Kind::file_label))
+}
+
+fn camera_kinds_schema(_: &mut SchemaGenerator) -> Schema {
+    let kind = labels(CameraFault::ALL.into_iter().map(|fault| fault.kind().file_label()));
+    json_schema!({ "type": "array", "items": kind, "uniqueItems": true })
 }
 
 fn severity_schema(_: &mut SchemaGenerator) -> Schema {
@@ -337,6 +343,19 @@ pub struct RawCamera {
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,
+    /// What is watched for on the camera itself.
+    pub health: Option<RawCameraHealth>,
+}
+
+/// What is watched for on the camera itself: every kind `camera-…`, each by a rule of that name, unless it is switched off
+/// here, or the camera has a `[[camera.rule]]` of that kind with numbers of its own.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCameraHealth {
+    /// The kinds that are not watched for.
+    #[schemars(schema_with = "camera_kinds_schema", example = ["camera-glare"])]
+    #[serde(default)]
+    pub off: Option<Vec<String>>,
 }
 
 /// One stream of a camera.

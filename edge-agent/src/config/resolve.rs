@@ -269,7 +269,8 @@ impl<'a> Resolver<'a> {
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
-        let rules = self.rules(index, raw, &places, pipeline);
+        let mut rules = self.rules(index, raw, &places, pipeline);
+        self.add_camera_rules(index, raw, pipeline, &mut rules);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);

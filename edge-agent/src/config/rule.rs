@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use analytics::rules::{RuleParams, RuleSpec};
+use analytics::rules::{CameraFault, RuleParams, RuleSpec};
 use analytics::{Class, ClassSet, Kind, Line, RuleId, Severity, Unit, Zone, ZoneKind};
 
 use super::place::Places;
@@ -138,6 +138,17 @@ impl Resolver<'_> {
                 crossings: self.crossings(key, camera, raw, places),
                 hold: hold(RuleParams::PEDESTRIAN_HOLD),
             }),
+            Kind::CameraLost
+            | Kind::CameraUnauthorised
+            | Kind::CameraFrozen
+            | Kind::CameraCovered
+            | Kind::CameraDark
+            | Kind::CameraGlare
+            | Kind::CameraBlurred
+            | Kind::CameraMoved
+            | Kind::CameraLowRate => {
+                CameraFault::of(kind).map(|fault| RuleParams::Camera { fault, hold: hold(fault.hold()) })
+            }
         }
     }
 
@@ -208,7 +219,12 @@ impl Resolver<'_> {
             "crossings" => &[PedestrianOnCarriageway],
             _ => &Kind::ALL,
         };
-        if !kinds.contains(&kind) {
+        if CameraFault::of(kind).is_some() {
+            if !matches!(name, "hold" | "severity" | "schedule" | "cooldown") {
+                let cure = "remove it; a camera's own rules take hold, severity, schedule and cooldown";
+                self.error(&format!("{key}.{name}"), format!("means nothing for {kind}"), cure);
+            }
+        } else if !kinds.contains(&kind) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.file_label()).collect();
             let cure = format!("remove it; it belongs to {}", kinds.join(", "));
             self.error(&format!("{key}.{name}"), format!("means nothing for {kind}"), cure);
@@ -270,5 +286,14 @@ fn default_classes(kind: Kind) -> ClassSet {
         Kind::LineCrossing | Kind::Intrusion => Class::ALL.into_iter().collect(),
         Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway => [Class::Person].into_iter().collect(),
         Kind::WrongWay | Kind::StoppedVehicle => ClassSet::vehicles(),
+        Kind::CameraLost
+        | Kind::CameraUnauthorised
+        | Kind::CameraFrozen
+        | Kind::CameraCovered
+        | Kind::CameraDark
+        | Kind::CameraGlare
+        | Kind::CameraBlurred
+        | Kind::CameraMoved
+        | Kind::CameraLowRate => ClassSet::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
 
+mod camera;
 pub(crate) mod page;
 pub(crate) mod state;
 
@@ -219,14 +220,24 @@ fn before_duration(kind: &str) -> Option<Text> {
         Kind::Intrusion => Some(text("ở trong vùng", "inside for")),
         Kind::PedestrianOnCarriageway => Some(text("ở dưới lòng đường", "on the road for")),
         Kind::WrongWay => Some(text("đi ngược", "against the way for")),
-        Kind::LineCrossing | Kind::Crowding => None,
+        Kind::LineCrossing
+        | Kind::Crowding
+        | Kind::CameraLost
+        | Kind::CameraUnauthorised
+        | Kind::CameraFrozen
+        | Kind::CameraCovered
+        | Kind::CameraDark
+        | Kind::CameraGlare
+        | Kind::CameraBlurred
+        | Kind::CameraMoved
+        | Kind::CameraLowRate => None,
     }
 }
 
 /// Why, in words: what was measured and the limit it passed. Measures without words here are left out.
 pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: Lang) -> String {
     let mut words = String::new();
-    for phrase in &PHRASES {
+    for phrase in PHRASES.iter().chain(&camera::PHRASES) {
         let Some(value) = measured.find(phrase.measured) else { continue };
         let before = match phrase.measured {
             "held_s" => before_duration(kind).unwrap_or(phrase.before),
@@ -242,6 +253,9 @@ pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: 
             let unit = if unit.chars().count() <= 2 { unit } else { "" };
             let _ = write!(words, ", {} {sign}{}{unit}", lang.of(LIMIT), lang.number(threshold));
         }
+    }
+    if let Some(remark) = camera::remark(measured, lang) {
+        let _ = write!(words, "; {remark}");
     }
     words
 }

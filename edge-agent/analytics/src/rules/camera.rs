@@ -75,6 +75,12 @@ impl CameraFault {
         }
     }
 
+    /// The fault of this kind; `None` for kinds that are not about the camera itself.
+    #[must_use]
+    pub fn of(kind: Kind) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.kind() == kind)
+    }
+
     /// Whether it is judged when no frame comes.
     #[must_use]
     pub const fn is_outage(self) -> bool {
@@ -175,15 +181,17 @@ impl Camera {
     fn began(&self, scene: &Scene) -> Option<MediaTime> {
         let (state, now) = (&scene.camera, scene.stamp.pts);
         match self.fault {
-            CameraFault::Lost | CameraFault::Unauthorised => state.stream.outage.map(|outage| outage.since),
+            CameraFault::Lost | CameraFault::Unauthorised => state.stream.outage.map(|outage| ago(now, outage.lasts)),
             CameraFault::Moved => state.moved_since,
-            CameraFault::Frozen => {
-                let same_for = state.sight?.same_for;
-                Some(MediaTime::ZERO + now.since(MediaTime::ZERO + same_for))
-            }
+            CameraFault::Frozen => Some(ago(now, state.sight?.same_for)),
             _ => None,
         }
     }
+}
+
+/// Not before the session began.
+fn ago(now: MediaTime, lasts: Duration) -> MediaTime {
+    MediaTime::ZERO + now.since(MediaTime::ZERO + lasts)
 }
 
 fn is_low(rate: Rate, least_fps: f64) -> bool {
@@ -225,8 +233,10 @@ impl Rule for Camera {
         self.run = observe(self.run, now, is_there, bridge);
         let Some(run) = self.run.filter(|_| is_there) else { return };
         let since = self.began(scene).unwrap_or(run.since).min(now);
-        if now.since(since) >= self.hold || is_open || self.fault == CameraFault::Moved {
-            measured.push(("held_s", rounded(now.since(since).as_secs_f64())));
+        // Before the first frame of a session media time stands still.
+        let lasts = scene.camera.stream.outage.map_or(now.since(since), |outage| outage.lasts);
+        if lasts >= self.hold || is_open || self.fault == CameraFault::Moved {
+            measured.push(("held_s", rounded(lasts.as_secs_f64())));
             findings.push(level(Subject::Zone, since, Vec::new(), measured));
         }
     }

@@ -91,10 +91,9 @@ impl Posture {
         self.returned = None;
         let since = *self.moved.get_or_insert(at);
         self.shift = match (self.shift, shift) {
-            (Some(mean), Some(now)) => Some(Shift {
-                dx: mean.dx + (now.dx - mean.dx) * SETTLE,
-                dy: mean.dy + (now.dy - mean.dy) * SETTLE,
-            }),
+            (Some(mean), Some(now)) => {
+                Some(Shift { dx: mean.dx + (now.dx - mean.dx) * SETTLE, dy: mean.dy + (now.dy - mean.dy) * SETTLE })
+            }
             (_, now) => now,
         };
         self.placement = match self.shift {

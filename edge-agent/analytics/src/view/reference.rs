@@ -130,7 +130,8 @@ impl Reference {
 
     /// Share of the picture at least `saturated` that was below `before`.
     pub(super) fn newly_bright(&self, view: &GrayView<'_>, saturated: u8, before: f32) -> f64 {
-        let count = view.pixels.iter().zip(&self.luma).filter(|(now, then)| **now >= saturated && **then < before).count();
+        let count =
+            view.pixels.iter().zip(&self.luma).filter(|(now, then)| **now >= saturated && **then < before).count();
         count as f64 / view.pixels.len().max(1) as f64
     }
 

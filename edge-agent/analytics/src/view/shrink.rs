@@ -73,7 +73,11 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 mod tests {
     use super::*;
 
-    fn shrunk(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> (usize, usize, Vec<u8>, Vec<u16>, u64) {
+    fn shrunk(
+        width: usize,
+        height: usize,
+        luma: impl Fn(usize, usize) -> u8,
+    ) -> (usize, usize, Vec<u8>, Vec<u16>, u64) {
         let picture: Vec<u8> = (0..width * height).map(|i| luma(i % width, i / width)).collect();
         let mut shrinker = Shrinker::default();
         let view = shrinker.shrink((width, height), 0.0, |y| &picture[y * width..(y + 1) * width]);

@@ -124,7 +124,7 @@ rule_types! {
     /// Whether riders of motorcycles and bicycles count as persons.
     #[schemars(extend("default" = false))]
     include_riders: bool,
-    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway. Longer spares
+    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway, camera-…. Longer spares
     /// passing moments and costs that much time to the alert.
     #[schemars(example = &"2s")]
     hold: DurationText,
