@@ -84,7 +84,8 @@ impl RateMeter {
         }
         let fps = (stamp.seq - first) as f64 / span.as_secs_f64();
         self.learnt += passed.min(PAUSE);
-        self.usual_fps += (fps - self.usual_fps) * share(passed.min(PAUSE), self.learnt.min(ADAPT));
+        let over = if self.learnt < LEARN { self.learnt } else { ADAPT };
+        self.usual_fps += (fps - self.usual_fps) * share(passed.min(PAUSE), over);
         Some(Rate { fps, usual_fps: (self.learnt >= LEARN).then_some(self.usual_fps) })
     }
 }

@@ -5,7 +5,7 @@ mod painted;
 use std::time::Duration;
 
 use analytics::Kind;
-use painted::{Film, RATES};
+use painted::Film;
 
 fn kinds(film: &Film) -> Vec<Kind> {
     film.opened(5).into_iter().map(|(kind, _)| kind).collect()
@@ -14,9 +14,7 @@ fn kinds(film: &Film) -> Vec<Kind> {
 /// Which incidents open, and within how long of `from`, at every rate and with half the frames dropped.
 #[track_caller]
 fn opens_once(film: &Film, kind: Kind, from: f64, hold: f64) {
-    for opened in
-        RATES.map(|fps| film.opened(fps)).into_iter().chain([film.opened_of_half(10), film.opened_of_half(25)])
-    {
+    for opened in film.opened_at_all_rates() {
         assert_eq!(opened.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [kind], "{opened:?}");
         let after = opened[0].1 - from;
         assert!((hold - 1.0..=hold + 2.0).contains(&after), "after {after} s");
@@ -25,9 +23,7 @@ fn opens_once(film: &Film, kind: Kind, from: f64, hold: f64) {
 
 #[track_caller]
 fn opens_nothing(film: &Film) {
-    for opened in
-        RATES.map(|fps| film.opened(fps)).into_iter().chain([film.opened_of_half(10), film.opened_of_half(25)])
-    {
+    for opened in film.opened_at_all_rates() {
         assert_eq!(opened, [], "nothing is wrong");
     }
 }

@@ -87,9 +87,8 @@ async fn is_lost(centre: &mut Centre) {
         seen.healths.last().is_some_and(|health| health.reasons.iter().any(|reason| reason == "camera_not_online"))
     };
     centre.until("health says so", reported).await;
-    let of_traffic = |centre: &Centre| {
-        centre.seen.events_of(VICTIM).filter(|event| !event.data.kind.starts_with("camera_")).count()
-    };
+    let of_traffic =
+        |centre: &Centre| centre.seen.events_of(VICTIM).filter(|event| !event.data.kind.starts_with("camera_")).count();
     let events = of_traffic(centre);
     centre.until_more_events(BYSTANDER, 4).await;
     assert!(centre.seen.is(VICTIM, CameraState::Offline));

@@ -24,9 +24,7 @@ async fn two_cameras_are_watched_until_the_service_is_stopped() {
     centre.until("a birth and health", |seen| !seen.births.is_empty() && !seen.healths.is_empty()).await;
     let birth = &centre.seen.births[0];
     assert_eq!(centre.seen.statuses[0].session, birth.session);
-    let of_places = |camera: &BirthCamera| {
-        camera.rules.iter().filter(|rule| !rule.kind.starts_with("camera_")).count()
-    };
+    let of_places = |camera: &BirthCamera| camera.rules.iter().filter(|rule| !rule.kind.starts_with("camera_")).count();
     let born: Vec<_> = birth.cameras.iter().map(|camera| (camera.label.id.as_str(), of_places(camera))).collect();
     assert_eq!(born, [("nam", 7), ("bac", 7)]);
     for camera in ["nam", "bac"] {

@@ -10,7 +10,7 @@ use analytics::rules::{CameraFault, RuleParams, RuleSpec};
 use analytics::track::TrackerParams;
 use analytics::view::Shrinker;
 use analytics::{
-    CameraId, ClassSet, Core, Event, FrameStamp, Kind, LocalTime, Look, MediaTime, Phase, RuleId, WallTime,
+    CameraId, ClassSet, Core, Detection, Event, FrameStamp, Kind, LocalTime, Look, MediaTime, Phase, RuleId, WallTime,
 };
 
 pub const RATES: [u64; 5] = [5, 10, 15, 25, 30];
@@ -63,7 +63,7 @@ fn place(seed: u64) -> Vec<f32> {
     place
 }
 
-type Gain = Box<dyn Fn(f64) -> f64>;
+type Gain = Box<dyn Fn(f64) -> f64 + Sync>;
 type Span = (f64, f64);
 
 /// What the camera is given to see.
@@ -109,7 +109,7 @@ impl Film {
         }
     }
 
-    pub fn gain(mut self, gain: impl Fn(f64) -> f64 + 'static) -> Self {
+    pub fn gain(mut self, gain: impl Fn(f64) -> f64 + Sync + 'static) -> Self {
         self.gain = Box::new(gain);
         self
     }
@@ -277,12 +277,31 @@ impl Film {
         }
     }
 
+    /// Every event at `fps`, with rules and detections besides.
+    pub fn events_with(
+        &self,
+        fps: u64,
+        rules: Vec<RuleSpec>,
+        detections: impl Fn(f64) -> Vec<Detection>,
+    ) -> Vec<(Event, f64)> {
+        self.judge(self.times(fps), fps as f64, core_with(rules), detections)
+    }
+
     /// Every event of the frames at these times.
     fn events(&self, times: impl Iterator<Item = f64>, fps: f64) -> Vec<(Event, f64)> {
+        self.judge(times, fps, core_with(vec![]), |_| vec![])
+    }
+
+    fn judge(
+        &self,
+        times: impl Iterator<Item = f64>,
+        fps: f64,
+        mut core: Core,
+        detections: impl Fn(f64) -> Vec<Detection>,
+    ) -> Vec<(Event, f64)> {
         let places = [place(1), place(2)];
         let mut dice = Dice(9);
         let noises: Vec<f32> = (0..2 * WIDTH * HEIGHT).map(|_| dice.noise(1.0)).collect();
-        let mut core = core();
         let mut shrinker = Shrinker::default();
         let (mut events, mut next_view) = (Vec::new(), 0.0);
         for t in times {
@@ -298,7 +317,7 @@ impl Film {
             let view = picture.as_ref().map(|(picture, chroma)| {
                 shrinker.shrink((WIDTH, HEIGHT), *chroma, |y| &picture[y * WIDTH..(y + 1) * WIDTH])
             });
-            let look = Look { stamp, local: LocalTime::MONDAY, aspect: 16.0 / 9.0, detections: &[], view };
+            let look = Look { stamp, local: LocalTime::MONDAY, aspect: 16.0 / 9.0, detections: &detections(t), view };
             events.extend(core.step(look).1.into_iter().map(|event| (event, t)));
         }
         events
@@ -318,6 +337,15 @@ impl Film {
         let mut dice = Dice(3);
         let kept = self.times(fps).filter(move |_| dice.below(2) == 0);
         in_phase(self.events(kept, fps as f64), Phase::New)
+    }
+
+    /// The same at every rate, and at two with half of the frames dropped.
+    pub fn opened_at_all_rates(&self) -> Vec<Vec<(Kind, f64)>> {
+        std::thread::scope(|scope| {
+            let whole = RATES.map(|fps| scope.spawn(move || self.opened(fps)));
+            let half = [10, 25].map(|fps| scope.spawn(move || self.opened_of_half(fps)));
+            whole.into_iter().chain(half).map(|run| run.join().expect("no panic")).collect()
+        })
     }
 
     /// Kind and time of every incident that ends.
@@ -367,10 +395,11 @@ pub fn camera_rules() -> Vec<RuleSpec> {
     CameraFault::ALL.into_iter().map(spec).collect()
 }
 
-fn core() -> Core {
+/// A core with a camera's own rules and these.
+pub fn core_with(rules: Vec<RuleSpec>) -> Core {
     Core::new(CoreParams {
         tracker: TrackerParams::default(),
-        rules: camera_rules(),
+        rules: camera_rules().into_iter().chain(rules).collect(),
         incidents: IncidentParams::default(),
         ground: None,
         id_seed: 1,
