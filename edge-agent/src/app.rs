@@ -7,6 +7,7 @@
 //! | `infer-N` | the profile's workers | [`Scheduler::next`] | never: one frame of a camera is under way |
 //! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
 //! | `outbox` | 1 | its channel of 256 | senders wait |
+//! | `tracks` | 1 | its channel of 64 | that minute of a camera's tracks is dropped, counted |
 //! | `evidence` | 1 | its channel of 8 | that picture is `failed`: busy |
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
@@ -49,6 +50,7 @@ use crate::status::{
     self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
     Totals,
 };
+use crate::tracks::{TracksError, TracksThread};
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
 const ANALYSED: usize = 1;
@@ -65,6 +67,9 @@ pub enum AppError {
     /// The outbox.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    /// Recorded tracks.
+    #[error(transparent)]
+    Tracks(#[from] TracksError),
     /// A camera's stream.
     #[error("camera {camera}: {error}")]
     Source {
@@ -90,7 +95,7 @@ impl AppError {
         match self {
             Self::Setup(error) => error.is_configuration(),
             Self::Source { .. } | Self::NoStream(_) => true,
-            Self::Outbox(_) | Self::Thread(_) => false,
+            Self::Outbox(_) | Self::Tracks(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -129,6 +134,7 @@ pub struct App {
     cameras: JoinSet<()>,
     give_up: CancellationToken,
     evidence: Option<EvidenceThread>,
+    tracks: Option<TracksThread>,
     publisher: tokio::task::JoinHandle<()>,
     stop_publisher: CancellationToken,
     delivery: watch::Receiver<PublishStatus>,
@@ -162,6 +168,14 @@ impl App {
             outbox: outbox.clone(),
             pending,
         })?;
+
+        let limits = site.storage.tracks;
+        let (tracks, tracks_thread) = if limits.keep_for.is_zero() {
+            (None, None)
+        } else {
+            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits)?;
+            (Some(sink), Some(thread))
+        };
 
         let birth = setup::birth(site, &networks.models());
         let mut params = PublishParams::new(topics.clone(), birth.clone());
@@ -200,6 +214,7 @@ impl App {
                 placement: placed,
                 outbox: outbox.clone(),
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
+                tracks: tracks.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
                 latest: Arc::clone(&latest),
@@ -287,6 +302,7 @@ impl App {
             give_up,
             publisher,
             evidence: Some(evidence),
+            tracks: tracks_thread,
             stop_publisher,
             delivery,
             health,
@@ -341,6 +357,12 @@ impl App {
             let made = tokio::task::spawn_blocking(move || evidence.join());
             if tokio::time::timeout_at(deadline, made).await.is_err() {
                 tracing::warn!("pictures are not made in time; they are settled at the next start");
+            }
+        }
+        if let Some(tracks) = self.tracks.take() {
+            let written = tokio::task::spawn_blocking(move || tracks.join());
+            if tokio::time::timeout_at(deadline, written).await.is_err() {
+                tracing::warn!("the last minute of recorded tracks is not written in time");
             }
         }
         self.stop_publisher.cancel();

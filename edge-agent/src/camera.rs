@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::record::Chunk;
 use analytics::view::Placement;
 use analytics::{
     CameraId, Core, Detection, Event, FrameStamp, Idle, Look, MediaTime, Outage, OutageCause, Scene, WallTime,
@@ -32,6 +33,7 @@ use crate::publish::wire::{EventContext, Moment, TimeQuality};
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
+use crate::tracks::{CHUNK, TrackSink};
 use crate::view::Viewer;
 
 /// Time between two tries of a commit that failed.
@@ -62,21 +64,21 @@ pub struct Analysed {
 
 /// Frames a second over the last seconds of media time.
 #[derive(Debug, Default)]
-struct RateMeter {
+pub(crate) struct RateMeter {
     recent: VecDeque<MediaTime>,
 }
 
 impl RateMeter {
     const WINDOW: Duration = Duration::from_secs(10);
 
-    fn tick(&mut self, at: MediaTime) {
+    pub(crate) fn tick(&mut self, at: MediaTime) {
         self.recent.push_back(at);
         while self.recent.front().is_some_and(|first| at.since(*first) > Self::WINDOW) {
             self.recent.pop_front();
         }
     }
 
-    fn fps(&self) -> f64 {
+    pub(crate) fn fps(&self) -> f64 {
         match (self.recent.front(), self.recent.back()) {
             (Some(first), Some(last)) if last > first => {
                 (self.recent.len() - 1) as f64 / last.since(*first).as_secs_f64()
@@ -111,6 +113,16 @@ pub struct CameraCore {
 }
 
 impl CameraCore {
+    /// The tracks of some minute, when the last step completed one.
+    pub fn full_chunk(&mut self) -> Option<Chunk> {
+        self.core.full_chunk()
+    }
+
+    /// The tracks since the last chunk.
+    pub fn last_chunk(&mut self) -> Option<Chunk> {
+        self.core.last_chunk()
+    }
+
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
@@ -191,6 +203,8 @@ pub struct CameraTask {
     pub outbox: Outbox,
     /// How incidents are photographed; `None`: they are not.
     pub snapshots: Option<CameraSnapshots>,
+    /// Where its tracks go; `None`: they are not kept.
+    pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
@@ -208,7 +222,7 @@ pub struct CameraTask {
 impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
-        let mut core = self.fresh_core().await;
+        let (mut core, mut session) = self.fresh_core().await;
         let mut idle = tokio::time::interval(IDLE_EVERY);
         idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -217,12 +231,12 @@ impl CameraTask {
                 analysed = self.analysed.recv() => analysed,
                 _ = idle.tick() => {
                     self.pulse.works();
-                    self.idle(&mut core).await;
+                    self.idle(&mut core, &mut session).await;
                     self.pulse.waits();
                     continue;
                 }
             };
-            let Some(analysed) = analysed else { return };
+            let Some(analysed) = analysed else { break };
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
@@ -230,6 +244,7 @@ impl CameraTask {
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, mut drafts)) => {
+                    self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
                     let snapshots = self.snapshots.as_ref();
@@ -244,16 +259,17 @@ impl CameraTask {
                 Err(_) => {
                     self.counters.crashed();
                     tracing::error!(camera = %self.camera, "judging this frame panicked; the camera starts afresh");
-                    core = self.fresh_core().await;
+                    (core, session) = self.fresh_core().await;
                 }
             }
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
+        self.keep(session, core.last_chunk());
     }
 
     /// Judges the stream while no frame comes.
-    async fn idle(&self, core: &mut CameraCore) {
+    async fn idle(&self, core: &mut CameraCore, session: &mut i64) {
         let cause = outage_cause(&self.status.borrow());
         let now = (Instant::now(), wall_now());
         match catch_unwind(AssertUnwindSafe(|| core.idle(&self.camera, cause, now, status::time_quality()))) {
@@ -263,7 +279,7 @@ impl CameraTask {
             Err(_) => {
                 self.counters.crashed();
                 tracing::error!(camera = %self.camera, "judging the stream panicked; the camera starts afresh");
-                *core = self.fresh_core().await;
+                (*core, *session) = self.fresh_core().await;
             }
         }
     }
@@ -277,17 +293,27 @@ impl CameraTask {
         });
     }
 
-    /// A core that knows the incidents which the camera's committed events leave open.
-    async fn fresh_core(&self) -> CameraCore {
+    fn keep(&self, session: i64, chunk: Option<Chunk>) {
+        if let (Some(tracks), Some(chunk)) = (&self.tracks, chunk) {
+            tracks.send(&self.camera, session, chunk);
+        }
+    }
+
+    /// A core that knows the incidents which the camera's committed events leave open, and the number of its session.
+    async fn fresh_core(&self) -> (CameraCore, i64) {
         let mut params = self.params.clone();
         // Ids of two cores of one camera must not meet.
         params.core.id_seed = rand::random();
+        let session = params.core.id_seed.cast_signed();
         let mut core = CameraCore::new(params);
+        if self.tracks.is_some() {
+            core.core.record(CHUNK);
+        }
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
         }
-        core
+        (core, session)
     }
 
     /// Commits, however long the disk takes to recover; gives up (false) only when the program ends.

@@ -4,8 +4,10 @@
 //! Clips of several cameras are merged by media time; clips of one camera follow one another. Frames are inferred on
 //! all cores, each by a session of one thread, and judged in order.
 
+pub mod difference;
 mod mot;
 mod reel;
+mod rejudge;
 
 use std::path::PathBuf;
 
@@ -20,10 +22,12 @@ use crate::outbox::Draft;
 use crate::publish::wire::{Incident, Sequence, Stamp, TimeQuality};
 use crate::setup::{self, SetupError};
 use crate::source::SourceError;
+use crate::tracks::TracksError;
 
 pub use mot::MotWriter;
 pub use reel::Pace;
 use reel::Reel;
+pub use rejudge::{Judged, Watched, rejudge};
 
 /// What to replay, and how.
 #[derive(Debug, Clone)]
@@ -63,6 +67,9 @@ pub enum ReplayError {
     /// The model or ONNX Runtime cannot be loaded.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// Recorded tracks cannot be read.
+    #[error(transparent)]
+    Tracks(#[from] TracksError),
     /// The results cannot be written.
     #[error("the results cannot be written: {0}")]
     Output(#[from] std::io::Error),

@@ -8,7 +8,9 @@ use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::track::TrackerParams;
 
-use crate::config::{Camera, Credentials, Home, HomeError, HwProfile, Name, SecretError, Site, Stream};
+use crate::config::{
+    Camera, Credentials, Home, HomeError, HwProfile, Name, SecretError, Site, Stream, TrackerOverrides,
+};
 use crate::detect::manifest::{Manifest, Model, ModelError};
 use crate::detect::ort::{OrtDetector, Provider, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
@@ -142,21 +144,25 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
     camera.regions.clone().or_else(of_model).unwrap_or_else(whole)
 }
 
-/// What a camera's core is made from. Confidences: the site's over the pipeline's over the model's.
+/// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.
 #[must_use]
-pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
+pub fn tracker_params(of_camera: TrackerOverrides, model: &Manifest) -> TrackerParams {
     let built_in = TrackerParams::default();
-    let of_model = model.manifest().defaults;
-    let of_camera = camera.tracker;
-    let tracker = TrackerParams {
+    let of_model = model.defaults;
+    TrackerParams {
         high_confidence: of_camera.high_confidence.unwrap_or(of_model.high_confidence),
         low_confidence: of_camera.low_confidence.unwrap_or(of_model.confidence),
         new_confidence: of_camera.new_confidence.unwrap_or(of_model.new_confidence),
         confirm_after: of_camera.confirm_after.unwrap_or(built_in.confirm_after),
         lost_for: of_camera.lost_for.unwrap_or(built_in.lost_for),
-    };
+    }
+}
+
+/// What a camera's core is made from.
+#[must_use]
+pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
     CoreParams {
-        tracker,
+        tracker: tracker_params(camera.tracker, model.manifest()),
         rules: camera.rules.clone(),
         incidents: IncidentParams::default(),
         ground: camera.places.ground.clone(),
@@ -189,13 +195,18 @@ pub fn event_context(
     model: &Model,
     provider: Provider,
 ) -> Result<EventContext, SetupError> {
+    event_context_of(site, camera, model_ref(model, provider))
+}
+
+/// The same for a network that was opened elsewhere.
+pub fn event_context_of(site: &Site, camera: &Camera, model: ModelRef) -> Result<EventContext, SetupError> {
     Ok(EventContext {
         source: topics(site)?.source(),
         camera: CameraLabel::new(&camera.id, local_text(&camera.name)),
         position: site.position.and_then(|position| Position::new(position.lon, position.lat)),
         config: site.digest.clone(),
         hw_profile: site.hw_profile.name.clone(),
-        model: model_ref(model, provider),
+        model,
     })
 }
 

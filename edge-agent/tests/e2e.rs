@@ -24,6 +24,8 @@ mod commands;
 mod credentials;
 #[path = "e2e/doctor.rs"]
 mod doctor;
+#[path = "e2e/eval.rs"]
+mod eval;
 #[path = "e2e/ledger.rs"]
 mod ledger;
 #[path = "e2e/model_fit.rs"]

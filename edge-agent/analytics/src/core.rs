@@ -1,9 +1,12 @@
 //! One camera's core: tracker, stitcher, rules and incidents in a row.
 
+use std::time::Duration;
+
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
 use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
+use crate::record::{Chunk, Recorder};
 use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
 use crate::scene::Scene;
 use crate::schedule::{LocalTime, Schedule};
@@ -60,6 +63,8 @@ pub struct Core {
     eye: Eye,
     rate: RateMeter,
     judge: Judge,
+    recorder: Option<Recorder>,
+    full_chunk: Option<Chunk>,
 }
 
 impl Core {
@@ -71,6 +76,8 @@ impl Core {
             eye: Eye::default(),
             rate: RateMeter::default(),
             judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
+            recorder: None,
+            full_chunk: None,
         }
     }
 
@@ -85,6 +92,7 @@ impl Core {
         let mut scene = self.tracker.update(look.stamp, look.aspect, look.detections);
         scene.camera.stream.rate = self.rate.tick(&scene.stamp);
         scene.camera.sight = look.view.map(|view| self.eye.look(&view, scene.stamp.pts));
+        self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
         let events = self.judge.step(&mut scene, look.local);
         (scene, events)
     }
@@ -92,6 +100,21 @@ impl Core {
     /// Takes a moment in which no frame comes: only what is judged of the stream itself is, everything else waits.
     pub fn idle(&mut self, idle: Idle) -> Vec<Event> {
         self.judge.idle(idle)
+    }
+
+    /// From now on its scenes are recorded, in chunks of about `every`.
+    pub fn record(&mut self, every: Duration) {
+        self.recorder = Some(Recorder::new(every));
+    }
+
+    /// The recorded scenes that the last step completed a chunk of.
+    pub fn full_chunk(&mut self) -> Option<Chunk> {
+        self.full_chunk.take()
+    }
+
+    /// The recorded scenes that no chunk held yet.
+    pub fn last_chunk(&mut self) -> Option<Chunk> {
+        self.recorder.as_mut().and_then(Recorder::finish)
     }
 
     /// Ends what is open: the clip is over.

@@ -22,6 +22,7 @@ pub mod ground;
 pub mod id;
 pub mod incident;
 pub mod kind;
+pub mod record;
 pub mod rules;
 pub mod scene;
 pub mod schedule;

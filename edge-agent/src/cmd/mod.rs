@@ -5,6 +5,7 @@ mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod eval;
 mod man;
 mod models;
 mod progress;
@@ -38,6 +39,8 @@ Start here:
   edge-agent check site.toml               every error of a site file, with its cure
   edge-agent replay clip.mp4 --site site.toml
                                            what would last night's footage have reported?
+  edge-agent eval incidents --truth truth.toml --events events.jsonl
+                                           and how much of it was right?
   edge-agent doctor site.toml              broker and cameras, tried
   edge-agent run site.toml                 the service
   edge-agent watch                         the other end: incidents as an operator reads them
@@ -73,6 +76,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Judges recorded clips: files in, events out, the same bytes every time.
     Replay(replay::Args),
+    /// Measures against ground truth: detections, tracks and incidents, each figure with its denominator.
+    Eval(eval::Args),
     /// Shows incidents as the operations centre receives them.
     Watch(watch::Args),
     /// Lists, verifies or fetches the models.
@@ -97,6 +102,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(_) | Command::Site(_) => "off",
         Command::Check(_)
         | Command::Replay(_)
+        | Command::Eval(_)
         | Command::Watch(_)
         | Command::Models(_)
         | Command::Schema(_)
@@ -112,6 +118,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Site(args) => site::run(args, &home()?),
         Command::Doctor(args) => doctor::run(args, home()),
         Command::Replay(args) => replay::run(args, &home()?),
+        Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Schema(args) => schema::run(args),

@@ -1,7 +1,7 @@
 //! `replay`: last night's footage against the site file: files in, events out, the same bytes every time.
 
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analytics::{CameraId, MediaTime, WallTime};
@@ -11,17 +11,22 @@ use edge_agent::replay::{MotWriter, Output, Pace, ReplayParams, Summary, replay}
 
 use super::progress;
 
+mod recorded;
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   edge-agent replay night.mp4 --site site.toml --events events.jsonl
   edge-agent replay nam=a.mp4 bac=b.mp4 --site site.toml --fps 5
   edge-agent --models-dir ~/weights replay clip.avi --site site.toml --model yolox-nano --fps all --tracks tracks.txt
+  edge-agent replay --tracks-db --site new.toml --against site.toml    what new thresholds would change, in seconds
 
-Wall time is --start plus media time, and every id is derived from it: the same clips give the same bytes.")]
+Wall time is --start plus media time, and every id is derived from it: the same clips give the same bytes. With --tracks-db
+the recorded tracks of the last days take the place of clips: rules judge them again, tracking and detection stay as they
+were. Camera kinds and signals from the picture are not judged again: there is no picture.")]
 pub(crate) struct Args {
     /// Clips, each with its camera unless the site has one only. Clips of one camera follow one another.
-    #[arg(required = true, value_name = "[CAM=]CLIP")]
+    #[arg(required_unless_present = "tracks_db", conflicts_with = "tracks_db", value_name = "[CAM=]CLIP")]
     clips: Vec<String>,
 
     /// The site file.
@@ -29,11 +34,11 @@ pub(crate) struct Args {
     site: PathBuf,
 
     /// Another model than the site's.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "tracks_db")]
     model: Option<String>,
 
     /// Frames analysed a second, or `all`; default: the camera's `analyse_fps`.
-    #[arg(long, value_name = "N|all", value_parser = parse_pace)]
+    #[arg(long, value_name = "N|all", value_parser = parse_pace, conflicts_with = "tracks_db")]
     fps: Option<Pace>,
 
     /// Where events go, one JSON object a line; `-` for stdout, the default unless --tracks is given.
@@ -41,12 +46,15 @@ pub(crate) struct Args {
     events: Option<PathBuf>,
 
     /// Where tracks go, in MOT format; for one camera.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "tracks_db")]
     tracks: Option<PathBuf>,
 
     /// Wall time at which the clips begin.
-    #[arg(long, value_name = "RFC3339", default_value = "1970-01-01T00:00:00Z", value_parser = parse_start)]
+    #[arg(long, value_name = "RFC3339", default_value = "1970-01-01T00:00:00Z", value_parser = parse_time)]
     start: WallTime,
+
+    #[command(flatten)]
+    recorded: recorded::Args,
 }
 
 fn parse_pace(text: &str) -> Result<Pace, String> {
@@ -59,7 +67,7 @@ fn parse_pace(text: &str) -> Result<Pace, String> {
     }
 }
 
-fn parse_start(text: &str) -> Result<WallTime, String> {
+fn parse_time(text: &str) -> Result<WallTime, String> {
     let timestamp: jiff::Timestamp = text.parse().map_err(|error| format!("{error}"))?;
     let nanos = i64::try_from(timestamp.as_nanosecond()).map_err(|_| "is too far from 1970".to_owned())?;
     Ok(WallTime::from_unix_nanos(nanos))
@@ -67,16 +75,16 @@ fn parse_start(text: &str) -> Result<WallTime, String> {
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let site = config::load_site(&args.site, home)?;
+    if let Some(file) = &args.recorded.tracks_db {
+        return recorded::run(file, &args.recorded, &site, args.events.as_deref(), home);
+    }
     let clips = args.clips.iter().map(|clip| with_camera(clip, &site)).collect::<anyhow::Result<Vec<_>>>()?;
     if args.tracks.is_some() && clips.iter().any(|(camera, _)| *camera != clips[0].0) {
         bail!("--tracks takes clips of one camera: MOT files do not name cameras");
     }
     let mut events: Box<dyn Write> = match &args.events {
-        Some(path) if path.as_os_str() != "-" => Box::new(BufWriter::new(
-            std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
-        )),
         None if args.tracks.is_some() => Box::new(std::io::sink()),
-        _ => Box::new(BufWriter::new(std::io::stdout().lock())),
+        path => writer(path.as_deref())?,
     };
     let mut tracks = args.tracks.as_ref().map(|_| MotWriter::default());
     let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start };
@@ -105,6 +113,17 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         summary.frames, summary.analysed, summary.detections, summary.events
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file, or stdout for `-` or nothing.
+fn writer(path: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
+    Ok(match path.filter(|path| path.as_os_str() != "-") {
+        Some(path) => {
+            let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            Box::new(BufWriter::new(file))
+        }
+        None => Box::new(BufWriter::new(std::io::stdout().lock())),
+    })
 }
 
 /// `CAM=CLIP`, or a clip of the site's only camera.

@@ -256,11 +256,14 @@ pub struct RawStorage {
     /// Bytes that pictures may take; the oldest go. Default 4 GiB.
     #[schemars(extend("default" = "4 GiB"))]
     pub evidence: Option<SizeText>,
-    /// How long pictures and clips are kept.
+    /// Bytes that recorded tracks may take (boxes and times, no pictures); the oldest go. Default 1 GiB.
+    #[schemars(extend("default" = "1 GiB"))]
+    pub tracks: Option<SizeText>,
+    /// How long pictures, clips and tracks are kept.
     pub retention: Option<RawRetention>,
 }
 
-/// How long evidence is kept.
+/// How long what is recorded is kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawRetention {
@@ -270,6 +273,9 @@ pub struct RawRetention {
     /// Clips. Has no effect yet: this version keeps no clips.
     #[schemars(example = &"3d")]
     pub clips: Option<DurationText>,
+    /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
+    #[schemars(extend("default" = "2d"))]
+    pub tracks: Option<DurationText>,
 }
 
 /// The status page.

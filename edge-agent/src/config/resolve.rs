@@ -22,6 +22,7 @@ use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
 use crate::evidence::EvidenceLimits;
+use crate::tracks::TrackLimits;
 
 /// The hardware profile of a site that names none.
 const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
@@ -203,11 +204,20 @@ impl<'a> Resolver<'a> {
         if retention.is_some_and(|raw| raw.clips.is_some()) {
             self.notices.push("storage.retention.clips has no effect: this version keeps no clips".to_owned());
         }
+        let tracks = TrackLimits {
+            max_bytes: raw.and_then(|raw| raw.tracks).map_or(1 << 30, |size| size.0),
+            keep_for: retention.and_then(|raw| raw.tracks).map_or(2 * DAY, |text| text.0),
+        };
+        if tracks.max_bytes < 1 << 20 {
+            let cure =
+                "write at least \"1 MiB\" (default 1 GiB); to record none, write retention = { tracks = \"0s\" }";
+            self.error("storage.tracks", "is too small to hold tracks", cure);
+        }
         let path = match path {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
-        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for } }
+        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for }, tracks }
     }
 
     fn evidence(&mut self, raw: Option<&RawEvidence>) -> SnapshotDefaults {

@@ -17,6 +17,7 @@ use super::secret::{SecretRef, SecretUse};
 use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::source::{DeviceParams, Transport};
+use crate::tracks::TrackLimits;
 
 /// Everything a box needs to know.
 #[derive(Debug, Clone)]
@@ -99,9 +100,17 @@ pub struct Storage {
     pub outbox_bytes: u64,
     /// How much evidence is kept, and for how long.
     pub evidence: EvidenceLimits,
+    /// How many recorded tracks are kept, and for how long.
+    pub tracks: TrackLimits,
 }
 
 impl Storage {
+    /// The recorded tracks' database.
+    #[must_use]
+    pub fn tracks_file(&self) -> PathBuf {
+        self.path.join(crate::tracks::FILE)
+    }
+
     /// The pictures' place.
     #[must_use]
     pub fn pictures(&self) -> EvidenceStore {

@@ -14,7 +14,7 @@ use crate::clip::vtest;
 #[test]
 fn every_command_has_help() {
     for command in
-        ["demo", "run", "check", "replay", "watch", "models", "schema", "completions", "man", "doctor", "site"]
+        ["demo", "run", "check", "replay", "eval", "watch", "models", "schema", "completions", "man", "doctor", "site"]
     {
         let help = finished([command, "--help"]).succeeded().stdout;
         assert!(help.contains("Usage: edge-agent") && help.contains(command), "{help}");
@@ -51,7 +51,8 @@ fn every_command_has_a_manual_page_without_warnings() {
         assert!(heading.iter().any(|heading| main.contains(heading)), "{section}\n{main}");
     }
     assert_eq!(finished(["man"]).succeeded().stdout, main);
-    for page in ["run", "doctor", "site-init", "site-picture", "models-pull", "replay"] {
+    for page in ["run", "doctor", "site-init", "site-picture", "models-pull", "replay", "eval-tracks", "eval-incidents"]
+    {
         let path = folder.path().join(format!("edge-agent-{page}.1"));
         let text = std::fs::read_to_string(&path).expect(page);
         assert!(text.contains(".SH EXAMPLES") || page == "run", "{text}");

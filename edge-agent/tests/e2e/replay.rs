@@ -28,13 +28,13 @@ fn replayed(clips: &[&Path], site: &Path, more: &[&str]) -> Finished {
 }
 
 /// The whole clip with the demo's site: its events and its tracks.
-struct Whole {
-    events: String,
-    tracks: String,
+pub(crate) struct Whole {
+    pub(crate) events: String,
+    pub(crate) tracks: String,
 }
 
 /// Replayed once for all tests of this file.
-fn whole() -> &'static Whole {
+pub(crate) fn whole() -> &'static Whole {
     static WHOLE: OnceLock<Whole> = OnceLock::new();
     WHOLE.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder");
@@ -60,7 +60,7 @@ fn events(lines: &str) -> Vec<Incident> {
 }
 
 /// The first line of a file of tracks.
-fn analysed_frames(tracks: &str) -> Vec<u64> {
+pub(crate) fn analysed_frames(tracks: &str) -> Vec<u64> {
     let first = tracks.lines().next().expect("a first line");
     let frames = first.strip_prefix("# analysed_frames: ").expect("it lists the frames that were analysed");
     frames.split(',').map(|frame| frame.parse().expect("a number")).collect()

@@ -14,7 +14,7 @@ mod assignment;
 mod association;
 mod live;
 mod motion;
-mod path;
+pub(crate) mod path;
 mod rider;
 #[cfg(test)]
 mod tests;

@@ -16,15 +16,23 @@ const MIN_DISTANCE: f32 = 0.05;
 /// The places a track passed, oldest first; at most [`MAX_POINTS`]. When full, the older half is thinned: what is
 /// long past is kept more and more coarsely, but its beginning is kept.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Path(Vec<PathPoint>);
+pub(crate) struct Path(Vec<PathPoint>);
+
+impl From<Vec<PathPoint>> for Path {
+    /// Points of another path, oldest first.
+    fn from(mut points: Vec<PathPoint>) -> Self {
+        points.truncate(MAX_POINTS);
+        Self(points)
+    }
+}
 
 impl Path {
-    pub(super) fn points(&self) -> &[PathPoint] {
+    pub(crate) fn points(&self) -> &[PathPoint] {
         &self.0
     }
 
     /// Adds a place, unless it is too close to the last one; `step` is the box's height in picture heights.
-    pub(super) fn push(&mut self, at: MediaTime, point: Point, height: f32, aspect: f32) {
+    pub(crate) fn push(&mut self, at: MediaTime, point: Point, height: f32, aspect: f32) {
         if let Some(last) = self.0.last()
             && (at.since(last.at) < MIN_INTERVAL || point.distance(last.point, aspect) < MIN_DISTANCE * height)
         {

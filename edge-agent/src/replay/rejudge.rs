@@ -1,0 +1,122 @@
+//! Recorded tracks in, incidents out: what the rules of a site file make of days that are over, in seconds.
+//!
+//! Judged as by `run`, from the tracker's scenes on: stitching, rules, incidents. Every session of the program is judged for
+//! itself: an incident that was open over a restart counts as two, whatever the thresholds.
+
+use analytics::core::Judge;
+use analytics::incident::IncidentParams;
+use analytics::record::Playback;
+use analytics::{Event, MediaTime, WallTime};
+
+use super::ReplayError;
+use crate::camera::RateMeter;
+use crate::config::{Camera, Site};
+use crate::publish::wire::UtcMillis;
+use crate::tracks::{Kept, TracksError, TracksReader};
+
+/// One judged event, and how many frames a second it was judged by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What happened.
+    pub event: Event,
+    /// See [`Moment::analysed_fps`](crate::publish::wire::Moment::analysed_fps).
+    pub analysed_fps: f64,
+}
+
+/// What was judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Watched {
+    /// Scenes.
+    pub scenes: u64,
+    /// Seconds of media time from the first to the last scene of each session.
+    pub media_s: f64,
+}
+
+/// Judges what is kept of a camera within `span` by the rules that `site` has for it.
+///
+/// # Errors
+/// The tracks cannot be read.
+pub fn rejudge(
+    site: &Site,
+    camera: &Camera,
+    tracks: &TracksReader,
+    span: [WallTime; 2],
+    event: &mut dyn FnMut(Judged) -> std::io::Result<()>,
+) -> Result<Watched, ReplayError> {
+    let mut session: Option<Session<'_>> = None;
+    let mut watched = Watched::default();
+    tracks.chunks(&camera.id, span, |kept: Kept| -> Result<(), ReplayError> {
+        if let Some(over) = session.take_if(|session| session.number != kept.session) {
+            over.finish(&mut watched, event)?;
+        }
+        let session = session.get_or_insert_with(|| Session::new(site, camera, kept.session));
+        session.judge(&kept, span, event)
+    })?;
+    if let Some(over) = session {
+        over.finish(&mut watched, event)?;
+    }
+    Ok(watched)
+}
+
+struct Session<'a> {
+    number: i64,
+    site: &'a Site,
+    camera: &'a Camera,
+    judge: Judge,
+    rate: RateMeter,
+    scenes: u64,
+    seen: Option<[MediaTime; 2]>,
+}
+
+impl<'a> Session<'a> {
+    fn new(site: &'a Site, camera: &'a Camera, number: i64) -> Self {
+        // The session's number as seed: ids repeat with the tracks.
+        let seed = number.cast_unsigned();
+        let judge = Judge::new(camera.rules.clone(), IncidentParams::default(), seed);
+        let judge = judge.on_ground(camera.places.ground.clone());
+        Self { number, site, camera, judge, rate: RateMeter::default(), scenes: 0, seen: None }
+    }
+
+    fn judge(
+        &mut self,
+        kept: &Kept,
+        [from, until]: [WallTime; 2],
+        event: &mut dyn FnMut(Judged) -> std::io::Result<()>,
+    ) -> Result<(), ReplayError> {
+        let calendar = self.site.calendar();
+        let damaged = |damage| TracksError::Damaged {
+            camera: self.camera.id.clone(),
+            began: UtcMillis::from(kept.began).to_string(),
+            damage,
+        };
+        for scene in Playback::new(self.camera.id.clone(), &kept.bytes).map_err(damaged)? {
+            let mut scene = scene.map_err(damaged)?;
+            let captured_at = scene.stamp.captured_at;
+            if captured_at < from || captured_at > until {
+                continue;
+            }
+            let now = scene.stamp.pts;
+            self.rate.tick(now);
+            self.scenes += 1;
+            self.seen = Some([self.seen.map_or(now, |[first, _]| first), now]);
+            let local = calendar.local(captured_at);
+            for happened in self.judge.step(&mut scene, local) {
+                event(Judged { event: happened, analysed_fps: self.rate.fps() })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(
+        mut self,
+        watched: &mut Watched,
+        event: &mut dyn FnMut(Judged) -> std::io::Result<()>,
+    ) -> Result<(), ReplayError> {
+        watched.scenes += self.scenes;
+        watched.media_s += self.seen.map_or(0.0, |[first, last]| last.since(first).as_secs_f64());
+        for happened in self.judge.finish() {
+            event(Judged { event: happened, analysed_fps: self.rate.fps() })?;
+        }
+        Ok(())
+    }
+}
