@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Calendar;
+use crate::config::{Calendar, SignalLamps};
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
@@ -34,7 +34,7 @@ use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 use crate::tracks::{CHUNK, TrackSink};
-use crate::view::Viewer;
+use crate::view::{LampReader, Viewer};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
@@ -93,6 +93,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// Where the lamps of its signals are.
+    pub signals: Vec<SignalLamps>,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -107,6 +109,7 @@ pub struct CameraCore {
     params: CameraParams,
     rate: RateMeter,
     viewer: Viewer,
+    lamps: LampReader,
     /// The last frame, and when it was analysed.
     last: Option<(FrameStamp, Instant)>,
     started: Instant,
@@ -128,6 +131,7 @@ impl CameraCore {
     pub fn new(params: CameraParams) -> Self {
         Self {
             core: Core::new(params.core.clone()),
+            lamps: LampReader::new(params.signals.clone()),
             params,
             rate: RateMeter::default(),
             viewer: Viewer::default(),
@@ -142,8 +146,9 @@ impl CameraCore {
         let local = self.params.calendar.local(analysed.stamp.captured_at);
         let aspect = analysed.picture.aspect();
         self.last = Some((analysed.stamp.clone(), Instant::now()));
+        let lamps = self.lamps.read(&analysed.picture);
         let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
-        let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view };
+        let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
         let (scene, events) = self.core.step(look);
         (scene, self.drafts(&events, time_quality))
     }

@@ -162,6 +162,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
             // A fixed seed: ids repeat with the clip.
             core: CameraCore::new(CameraParams {
                 core: setup::core_params(&camera, &model, 0),
+                signals: camera.signals.clone(),
                 calendar: site.calendar(),
                 topics: setup::topics(site)?,
                 context,

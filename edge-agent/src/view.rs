@@ -3,10 +3,14 @@
 //! Twice a second of media time, and no more often than frames are analysed: what tampering takes is seconds. Made where
 //! the frame is judged, by the same code for the service and for replay; buffers are kept from one to the next.
 
+mod lamps;
+
 use std::time::Duration;
 
 use analytics::view::Shrinker;
 use analytics::{GrayView, MediaTime};
+
+pub use lamps::LampReader;
 
 use crate::frame::Picture;
 
@@ -50,11 +54,11 @@ fn chroma(picture: &Picture) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::frame::{Colorimetry, Matrix, PictureLayout, PixelFormat, PlaneLayout, Range};
 
-    fn picture(format: PixelFormat, width: usize, height: usize, u: u8, v: u8) -> Picture {
+    pub(crate) fn picture(format: PixelFormat, width: usize, height: usize, u: u8, v: u8) -> Picture {
         let stride = width + 13;
         let mut data: Vec<u8> = vec![255; stride * height];
         (0..height).for_each(|y| data[y * stride..y * stride + width].fill(if y < height / 2 { 40 } else { 200 }));

@@ -5,16 +5,17 @@ use std::time::Duration;
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
+use crate::id::SignalId;
 use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
-use crate::scene::Scene;
+use crate::scene::{Scene, SignalState};
 use crate::schedule::{LocalTime, Schedule};
 use crate::stitch::Stitcher;
 use crate::stream::{Outage, RateMeter};
 use crate::time::FrameStamp;
 use crate::track::{Tracker, TrackerParams};
-use crate::view::{Eye, GrayView, Placement, Posture, Shift};
+use crate::view::{Eye, GrayView, Lamps, Placement, Posture, Shift, Signals};
 
 /// Everything a camera's core is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,8 @@ pub struct CoreParams {
     pub incidents: IncidentParams,
     /// Where what it sees lies on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
+    /// The traffic signals that are read from its picture.
+    pub signals: Vec<SignalId>,
     /// Seed of event and incident ids: random per session in `run`, fixed in `replay`.
     pub id_seed: u64,
 }
@@ -44,6 +47,8 @@ pub struct Look<'a> {
     pub detections: &'a [Detection],
     /// The picture itself, small and grey; where one was made of this frame.
     pub view: Option<GrayView<'a>>,
+    /// The lamps of the signals that are read from the picture.
+    pub lamps: &'a [(SignalId, Lamps)],
 }
 
 /// A moment without a frame.
@@ -62,6 +67,7 @@ pub struct Core {
     tracker: Tracker,
     eye: Eye,
     rate: RateMeter,
+    signals: Signals,
     judge: Judge,
     recorder: Option<Recorder>,
     full_chunk: Option<Chunk>,
@@ -75,6 +81,7 @@ impl Core {
             tracker: Tracker::new(params.tracker),
             eye: Eye::default(),
             rate: RateMeter::default(),
+            signals: Signals::new(params.signals),
             judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
             recorder: None,
             full_chunk: None,
@@ -91,6 +98,7 @@ impl Core {
     pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
         let mut scene = self.tracker.update(look.stamp, look.aspect, look.detections);
         scene.camera.stream.rate = self.rate.tick(&scene.stamp);
+        scene.signals = self.signals.read(look.lamps, scene.stamp.pts);
         scene.camera.sight = look.view.map(|view| self.eye.look(&view, scene.stamp.pts));
         self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
         let events = self.judge.step(&mut scene, look.local);
@@ -234,6 +242,10 @@ impl Judge {
             None => posture.placement(),
         };
         scene.camera.moved_since = posture.moved_since();
+        if scene.camera.placement != Placement::Home {
+            // The lamps are not where they were drawn, if only by their width.
+            scene.signals.iter_mut().for_each(|signal| signal.state = SignalState::Unknown);
+        }
     }
 
     /// Takes a moment in which no frame comes.

@@ -88,6 +88,8 @@ pub struct Signal {
     pub state: SignalState,
     /// Since when it has shown that.
     pub since: MediaTime,
+    /// How sure that is, 0 to 1.
+    pub confidence: f32,
 }
 
 /// Everything rules may know about one analysed frame.

@@ -5,9 +5,10 @@ mod painted;
 use std::time::Duration;
 
 use analytics::rules::{RuleParams, RuleSpec};
+use analytics::view::{Lamp, Lamps};
 use analytics::{
     Anchor, BBox, CameraId, Class, Confidence, Core, Detection, Event, FrameStamp, Idle, Kind, LocalTime, Look,
-    MediaTime, Outage, OutageCause, Phase, Point, Polygon, RuleId, Severity, WallTime, Zone, ZoneId, ZoneKind,
+    MediaTime, Outage, OutageCause, Phase, Point, Polygon, RuleId, Severity, SignalId, SignalState, WallTime, Zone, ZoneId, ZoneKind,
 };
 use painted::{Film, RATES, core_with};
 
@@ -59,7 +60,14 @@ fn frames(core: &mut Core, fps: u64, (from, clock): (f64, f64), seconds: f64) ->
     let step = |frame: u64| {
         let t = frame as f64 / fps as f64;
         let stamp = stamp(((from + t) * fps as f64) as u64 + 1, from + t, clock + t);
-        let look = Look { stamp, local: LocalTime::MONDAY, aspect: 1.8, detections: &[person(0.5, 0.5)], view: None };
+        let look = Look {
+            stamp,
+            local: LocalTime::MONDAY,
+            aspect: 1.8,
+            detections: &[person(0.5, 0.5)],
+            view: None,
+            lamps: &[],
+        };
         core.step(look).1
     };
     (0..(seconds * fps as f64) as u64).flat_map(step).collect()
@@ -141,11 +149,22 @@ fn far_fewer_frames_than_usual_are_a_low_rate_and_half_as_many_are_not() {
         let step = |frame: u64| {
             let t = 120.0 + frame as f64 / fps as f64;
             let stamp = stamp(3001 + frame, t, t);
-            core.step(Look { stamp, local: LocalTime::MONDAY, aspect: 1.8, detections: &[], view: None }).1
+            core.step(Look { stamp, local: LocalTime::MONDAY, aspect: 1.8, detections: &[], view: None, lamps: &[] }).1
         };
         let events: Vec<Event> = (0..60 * fps).flat_map(step).collect();
         assert_eq!(told(&events), expected, "{fps} fps");
     }
+}
+
+#[test]
+fn a_signal_is_read_only_while_the_camera_looks_where_it_should() {
+    let id = SignalId::new("main").expect("id");
+    let lamp = |y, v| Some(Lamp { y, u: 120.0, v });
+    let lamps = [(id.clone(), Lamps { red: lamp(150.0, 170.0), amber: None, green: lamp(40.0, 120.0) })];
+    let film = Film::of(100.0).shift(40.0, 70.0, 0.30, 0.0);
+    let shown = film.signals(5, id, &lamps);
+    let at = |seconds: usize| shown[seconds * 5];
+    assert_eq!((at(30), at(60), at(90)), (SignalState::Red, SignalState::Unknown, SignalState::Red));
 }
 
 /// Events but updates, with their time, of a person who stands in the zone, as the camera sees them.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analytics::geometry::InvalidShape;
-use analytics::{Anchor, Ground, Line, LineId, Point, Polygon, Segment, Zone, ZoneId, ZoneKind};
+use analytics::{Anchor, Ground, Line, LineId, Point, Polygon, Segment, SignalId, Zone, ZoneId, ZoneKind};
 
 use super::document::bare_or_quoted;
 use super::explain::counted;
@@ -18,6 +18,8 @@ pub struct Places {
     pub zones: Vec<Zone>,
     /// By id.
     pub lines: Vec<Line>,
+    /// The signals of its traffic, by id.
+    pub signals: Vec<SignalId>,
     /// Where they lie on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
     /// See [`Calibration::residual`](analytics::calibration::Calibration::residual).
@@ -44,6 +46,7 @@ impl Resolver<'_> {
                 .iter()
                 .filter_map(|(id, raw)| self.line(&format!("camera[{camera}].line.{}", bare_or_quoted(id)), id, raw))
                 .collect(),
+            signals: Vec::new(),
             ground: None,
             residual: None,
         }
@@ -64,10 +67,8 @@ impl Resolver<'_> {
             });
         let polygon_key = format!("{key}.polygon");
         let cure = "write at least three corners as fractions, such as [[0.1, 0.9], [0.4, 0.3], [0.6, 0.9]]";
-        let polygon = self.required(&polygon_key, raw.polygon.as_ref(), cure).and_then(|corners| {
-            let polygon = Polygon::new(corners.iter().map(point).collect());
-            polygon.map_err(|error| self.shape_error(&polygon_key, error)).ok()
-        });
+        let corners = self.required(&polygon_key, raw.polygon.as_ref(), cure);
+        let polygon = corners.and_then(|corners| self.polygon(&polygon_key, corners));
         let heading = raw.heading.as_ref().map(|points| self.segment(&format!("{key}.heading"), points));
         let anchor = self.anchor(&format!("{key}.anchor"), raw.anchor.as_ref());
         let heading = match heading {
@@ -93,6 +94,11 @@ impl Resolver<'_> {
             return None;
         };
         Segment::new(point(from), point(to)).map_err(|error| self.shape_error(key, error)).ok()
+    }
+
+    pub(super) fn polygon(&mut self, key: &str, corners: &[Numbers<2>]) -> Option<Polygon> {
+        let polygon = Polygon::new(corners.iter().map(point).collect());
+        polygon.map_err(|error| self.shape_error(key, error)).ok()
     }
 
     fn shape_error(&mut self, key: &str, error: InvalidShape) {

@@ -344,6 +344,9 @@ pub struct RawCamera {
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
+    /// Traffic signals by id.
+    #[serde(default)]
+    pub signal: BTreeMap<String, RawSignal>,
     /// Where its picture lies on the ground.
     pub calibration: Option<RawCalibration>,
     /// What to watch for.
@@ -446,6 +449,23 @@ pub struct RawZone {
     #[schemars(schema_with = "anchor_schema")]
     #[schemars(extend("default" = "bottom-center"))]
     pub anchor: Option<String>,
+}
+
+/// A traffic signal that the camera sees: where each of its lamps is, corners in order, as fractions of the picture's width
+/// and height. What it shows is told from the lamps' brightness beside each other and their colour, by day and night.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSignal {
+    /// The red lamp.
+    #[schemars(required, schema_with = "polygon_schema")]
+    pub red: Option<Vec<Numbers<2>>>,
+    /// The amber lamp, where there is one.
+    #[serde(default)]
+    #[schemars(schema_with = "polygon_schema")]
+    pub amber: Option<Vec<Numbers<2>>>,
+    /// The green lamp.
+    #[schemars(required, schema_with = "polygon_schema")]
+    pub green: Option<Vec<Numbers<2>>>,
 }
 
 /// A directed line of the picture.

@@ -279,6 +279,8 @@ impl<'a> Resolver<'a> {
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
+        let signals = self.signals(index, &raw.signal);
+        places.signals = signals.iter().map(|signal| signal.id.clone()).collect();
         let mut rules = self.rules(index, raw, &places, pipeline);
         self.add_camera_rules(index, raw, pipeline, &mut rules);
         let pipeline_name = raw.pipeline.as_ref()?;
@@ -301,6 +303,7 @@ impl<'a> Resolver<'a> {
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
+            signals,
             rules,
         })
     }

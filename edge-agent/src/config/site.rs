@@ -14,6 +14,7 @@ use super::calendar::{Calendar, Holiday};
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
+use super::signal::SignalLamps;
 use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::source::{DeviceParams, Transport};
@@ -145,6 +146,8 @@ pub struct Camera {
     pub tracker: TrackerOverrides,
     /// All zones and lines, also those that no rule names.
     pub places: Places,
+    /// The traffic signals that are read from its picture.
+    pub signals: Vec<SignalLamps>,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
 }

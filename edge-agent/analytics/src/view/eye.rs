@@ -122,20 +122,27 @@ impl Eye {
             return (0.0, None);
         };
         let glare = reference.newly_bright(view, SATURATED, WAS_BRIGHT);
-        let against = compared.map(|compared| Against {
-            lost: compared.lost,
-            texture: compared.texture,
-            blurred: compared.blurred,
-            shift: (compared.lost > LOOK_FOR_SHIFT).then(|| self.shift(reference)).flatten(),
+        let against = compared.map(|compared| {
+            let found = (compared.lost > LOOK_FOR_SHIFT).then(|| self.shift(reference)).flatten();
+            let (near, far) = (|(shift, _): &(Shift, f64)| shift.size() < Sight::SHIFT, found.map(|(shift, _)| shift));
+            Against {
+                // Thin marks are off their blocks before the view is off its place.
+                lost: found.filter(near).map_or(compared.lost, |(_, agrees)| 1.0 - agrees),
+                texture: compared.texture,
+                blurred: compared.blurred,
+                shift: far.filter(|shift| shift.size() >= Sight::SHIFT),
+            }
         });
         (glare, against)
     }
 
-    fn shift(&self, reference: &Reference) -> Option<Shift> {
+    /// Where the place is found, and the share of its structure that agrees there.
+    fn shift(&self, reference: &Reference) -> Option<(Shift, f64)> {
         let (whole, fine) = reference.gradients.shift_to(&self.looked.gradients);
         let (width, height) = reference.gradients.size();
         let shift = Shift { dx: fine.0 / width as f32, dy: fine.1 / height as f32 };
-        (shift.size() >= Sight::SHIFT && reference.agrees_at(&self.looked, whole) >= SHIFT_AGREES).then_some(shift)
+        let agrees = reference.agrees_at(&self.looked, whole);
+        (agrees >= SHIFT_AGREES).then_some((shift, agrees))
     }
 
     /// Learns from a view with which nothing is wrong. The first views of a mode are believed when the other mode's

@@ -8,9 +8,9 @@ use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::rules::{CameraFault, RuleParams, RuleSpec};
 use analytics::track::TrackerParams;
-use analytics::view::Shrinker;
+use analytics::view::{Lamps, Shrinker};
 use analytics::{
-    CameraId, ClassSet, Core, Detection, Event, FrameStamp, Kind, LocalTime, Look, MediaTime, Phase, RuleId, WallTime,
+    CameraId, ClassSet, Core, Detection, Event, FrameStamp, Kind, LocalTime, Look, MediaTime, Phase, RuleId, Scene, SignalId, SignalState, WallTime,
 };
 
 pub const RATES: [u64; 5] = [5, 10, 15, 25, 30];
@@ -284,12 +284,19 @@ impl Film {
         rules: Vec<RuleSpec>,
         detections: impl Fn(f64) -> Vec<Detection>,
     ) -> Vec<(Event, f64)> {
-        self.judge(self.times(fps), fps as f64, core_with(rules), detections)
+        self.judge(self.times(fps), fps as f64, core_with(rules), (detections, &[])).0
+    }
+
+    /// What a signal with these lamps is said to show, frame by frame.
+    pub fn signals(&self, fps: u64, id: SignalId, lamps: &[(SignalId, Lamps)]) -> Vec<SignalState> {
+        let params = CoreParams { signals: vec![id], ..params(vec![]) };
+        let (_, scenes) = self.judge(self.times(fps), fps as f64, Core::new(params), (|_| vec![], lamps));
+        scenes.iter().map(|scene| scene.signals[0].state).collect()
     }
 
     /// Every event of the frames at these times.
     fn events(&self, times: impl Iterator<Item = f64>, fps: f64) -> Vec<(Event, f64)> {
-        self.judge(times, fps, core_with(vec![]), |_| vec![])
+        self.judge(times, fps, core_with(vec![]), (|_| vec![], &[])).0
     }
 
     fn judge(
@@ -297,13 +304,13 @@ impl Film {
         times: impl Iterator<Item = f64>,
         fps: f64,
         mut core: Core,
-        detections: impl Fn(f64) -> Vec<Detection>,
-    ) -> Vec<(Event, f64)> {
+        (detections, lamps): (impl Fn(f64) -> Vec<Detection>, &[(SignalId, Lamps)]),
+    ) -> (Vec<(Event, f64)>, Vec<Scene>) {
         let places = [place(1), place(2)];
         let mut dice = Dice(9);
         let noises: Vec<f32> = (0..2 * WIDTH * HEIGHT).map(|_| dice.noise(1.0)).collect();
         let mut shrinker = Shrinker::default();
-        let (mut events, mut next_view) = (Vec::new(), 0.0);
+        let (mut events, mut scenes, mut next_view) = (Vec::new(), Vec::new(), 0.0);
         for t in times {
             let seq = (t * fps).round() as u64 + 1;
             let stamp = FrameStamp {
@@ -317,10 +324,19 @@ impl Film {
             let view = picture.as_ref().map(|(picture, chroma)| {
                 shrinker.shrink((WIDTH, HEIGHT), *chroma, |y| &picture[y * WIDTH..(y + 1) * WIDTH])
             });
-            let look = Look { stamp, local: LocalTime::MONDAY, aspect: 16.0 / 9.0, detections: &detections(t), view };
-            events.extend(core.step(look).1.into_iter().map(|event| (event, t)));
+            let look = Look {
+                stamp,
+                local: LocalTime::MONDAY,
+                aspect: 16.0 / 9.0,
+                detections: &detections(t),
+                view,
+                lamps,
+            };
+            let (scene, told) = core.step(look);
+            scenes.push(scene);
+            events.extend(told.into_iter().map(|event| (event, t)));
         }
-        events
+        (events, scenes)
     }
 
     fn times(&self, fps: u64) -> impl Iterator<Item = f64> {
@@ -397,11 +413,16 @@ pub fn camera_rules() -> Vec<RuleSpec> {
 
 /// A core with a camera's own rules and these.
 pub fn core_with(rules: Vec<RuleSpec>) -> Core {
-    Core::new(CoreParams {
+    Core::new(params(rules))
+}
+
+fn params(rules: Vec<RuleSpec>) -> CoreParams {
+    CoreParams {
         tracker: TrackerParams::default(),
         rules: camera_rules().into_iter().chain(rules).collect(),
         incidents: IncidentParams::default(),
         ground: None,
+        signals: vec![],
         id_seed: 1,
-    })
+    }
 }
