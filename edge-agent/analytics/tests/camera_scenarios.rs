@@ -8,7 +8,8 @@ use analytics::rules::{RuleParams, RuleSpec};
 use analytics::view::{Lamp, Lamps};
 use analytics::{
     Anchor, BBox, CameraId, Class, Confidence, Core, Detection, Event, FrameStamp, Idle, Kind, LocalTime, Look,
-    MediaTime, Outage, OutageCause, Phase, Point, Polygon, RuleId, Severity, SignalId, SignalState, WallTime, Zone, ZoneId, ZoneKind,
+    MediaTime, Outage, OutageCause, Phase, Point, Polygon, RuleId, Severity, SignalId, SignalState, WallTime, Zone,
+    ZoneId, ZoneKind,
 };
 use painted::{Film, RATES, core_with};
 

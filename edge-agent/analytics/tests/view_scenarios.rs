@@ -7,14 +7,10 @@ use std::time::Duration;
 use analytics::Kind;
 use painted::Film;
 
-fn kinds(film: &Film) -> Vec<Kind> {
-    film.opened(5).into_iter().map(|(kind, _)| kind).collect()
-}
-
-/// Which incidents open, and within how long of `from`, at every rate and with half the frames dropped.
+/// Which incidents open, and within how long of `from`, at a low and a high rate and with half the frames dropped.
 #[track_caller]
 fn opens_once(film: &Film, kind: Kind, from: f64, hold: f64) {
-    for opened in film.opened_at_all_rates() {
+    for opened in [film.opened(5), film.opened(30), film.opened_of_half(10)] {
         assert_eq!(opened.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [kind], "{opened:?}");
         let after = opened[0].1 - from;
         assert!((hold - 1.0..=hold + 2.0).contains(&after), "after {after} s");
@@ -23,7 +19,7 @@ fn opens_once(film: &Film, kind: Kind, from: f64, hold: f64) {
 
 #[track_caller]
 fn opens_nothing(film: &Film) {
-    for opened in film.opened_at_all_rates() {
+    for opened in [film.opened(5), film.opened(30), film.opened_of_half(10)] {
         assert_eq!(opened, [], "nothing is wrong");
     }
 }
@@ -118,9 +114,13 @@ fn a_mast_that_sways_raises_nothing() {
 }
 
 #[test]
-fn several_happenings_are_several_incidents() {
-    let film = Film::of(240.0).cover(40.0, 70.0, 1.0).shift(120.0, 150.0, 0.03, 0.0).sun(200.0, 240.0, 0.5);
-    assert_eq!(kinds(&film), [Kind::CameraCovered, Kind::CameraMoved, Kind::CameraGlare]);
+fn several_happenings_are_several_incidents_at_every_rate() {
+    let film = Film::of(320.0).cover(40.0, 70.0, 1.0).shift(100.0, 130.0, 0.03, 0.0).sun(150.0, 180.0, 0.5);
+    let film = film.blur(200.0, 250.0, 3).freeze(270.0, 320.0).traffic();
+    let expected = [Kind::CameraCovered, Kind::CameraMoved, Kind::CameraGlare, Kind::CameraBlurred, Kind::CameraFrozen];
+    for opened in film.opened_at_all_rates() {
+        assert_eq!(opened.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), expected, "{opened:?}");
+    }
 }
 
 #[test]

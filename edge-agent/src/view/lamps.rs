@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn lamps_have_the_mean_of_their_own_pixels_in_both_layouts_and_at_any_size() {
         let id = SignalId::new("main").expect("id");
-        let signal = SignalLamps { id, red: square(0.5, 0.1, 0.1), amber: None, green: square(0.5, 0.8, 0.0005) };
+        let signal = SignalLamps { id, red: square(0.5, 0.1, 0.1), amber: None, green: square(0.5, 0.8, 0.002) };
         let mut reader = LampReader::new(vec![signal]);
         for format in [PixelFormat::I420, PixelFormat::Nv12] {
             for (width, height) in [(640, 360), (355, 241)] {

@@ -14,6 +14,8 @@ pub struct Shrinker {
     /// Sums over a band's rows, a column each.
     sums: Vec<u16>,
     squares: Vec<u32>,
+    /// Where the boxes begin in a row, and where the last one ends.
+    edges: Vec<usize>,
     pixels: Vec<u8>,
     detail: Vec<u16>,
 }
@@ -31,6 +33,8 @@ impl Shrinker {
         let height = (width * full_height / full_width.max(1)).clamp(1, full_height.max(1));
         self.sums.resize(full_width, 0);
         self.squares.resize(full_width, 0);
+        self.edges.clear();
+        self.edges.extend((0..=width).map(|column| column * full_width / width));
         self.pixels.clear();
         self.detail.clear();
         let mut digest = FNV_OFFSET;
@@ -45,20 +49,22 @@ impl Shrinker {
             }
             for y in rows.step_by(detail_step) {
                 let row = row(y);
-                for (sum, (a, b)) in self.squares.iter_mut().zip(row.iter().zip(row.iter().skip(1))) {
-                    let step = u32::from(a.abs_diff(*b));
-                    *sum += step * step;
+                let (left, right) = (&row[..row.len().saturating_sub(1)], row.get(1..).unwrap_or_default());
+                for (sum, (a, b)) in self.squares.iter_mut().zip(left.iter().zip(right)) {
+                    let step = u16::from(a.abs_diff(*b));
+                    *sum += u32::from(step * step);
                 }
             }
-            for column in 0..width {
-                let columns = (column * full_width / width)..((column + 1) * full_width / width);
+            for edges in self.edges.windows(2) {
+                let columns = edges[0]..edges[1];
                 let count = columns.len().max(1);
                 let sum: u32 = self.sums[columns.clone()].iter().map(|sum| u32::from(*sum)).sum();
-                let squares: u64 = self.squares[columns].iter().map(|sum| u64::from(*sum)).sum();
-                let detail = squares * u64::from(GrayView::DETAIL_SCALE) / (count * details) as u64;
-                self.pixels.push(u8::try_from(sum as usize / (count * lumas)).unwrap_or(u8::MAX));
-                self.detail.push(u16::try_from(detail).unwrap_or(u16::MAX));
-                digest = (digest ^ (u64::from(sum) << 32 ^ squares)).wrapping_mul(FNV_PRIME);
+                let squares: u32 = self.squares[columns].iter().sum();
+                // In floats, which divide sooner; every one of these is exact up to the division.
+                let detail = squares as f32 * GrayView::DETAIL_SCALE as f32 / (count * details) as f32;
+                self.pixels.push((sum as f32 / (count * lumas) as f32) as u8);
+                self.detail.push(detail as u16);
+                digest = (digest ^ (u64::from(sum) << 32 ^ u64::from(squares))).wrapping_mul(FNV_PRIME);
             }
         }
         GrayView { width, height, pixels: &self.pixels, detail: &self.detail, chroma, digest }

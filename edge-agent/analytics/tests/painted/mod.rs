@@ -10,7 +10,8 @@ use analytics::rules::{CameraFault, RuleParams, RuleSpec};
 use analytics::track::TrackerParams;
 use analytics::view::{Lamps, Shrinker};
 use analytics::{
-    CameraId, ClassSet, Core, Detection, Event, FrameStamp, Kind, LocalTime, Look, MediaTime, Phase, RuleId, Scene, SignalId, SignalState, WallTime,
+    CameraId, ClassSet, Core, Detection, Event, FrameStamp, Kind, LocalTime, Look, MediaTime, Phase, RuleId, Scene,
+    SignalId, SignalState, WallTime,
 };
 
 pub const RATES: [u64; 5] = [5, 10, 15, 25, 30];
@@ -324,14 +325,8 @@ impl Film {
             let view = picture.as_ref().map(|(picture, chroma)| {
                 shrinker.shrink((WIDTH, HEIGHT), *chroma, |y| &picture[y * WIDTH..(y + 1) * WIDTH])
             });
-            let look = Look {
-                stamp,
-                local: LocalTime::MONDAY,
-                aspect: 16.0 / 9.0,
-                detections: &detections(t),
-                view,
-                lamps,
-            };
+            let look =
+                Look { stamp, local: LocalTime::MONDAY, aspect: 16.0 / 9.0, detections: &detections(t), view, lamps };
             let (scene, told) = core.step(look);
             scenes.push(scene);
             events.extend(told.into_iter().map(|event| (event, t)));
