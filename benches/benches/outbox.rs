@@ -53,6 +53,7 @@ fn draft(number: u64) -> Draft {
             line: None,
             thresholds: vec![("angle_deg", 120.0), ("hold_s", 1.5)],
         },
+        severity: Severity::High,
         direction: None,
         tracks: vec![track(1), track(2)],
         measured: vec![("angle_deg", 171.0), ("held_s", 1.6)],

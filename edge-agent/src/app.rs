@@ -454,6 +454,7 @@ fn start_record(
 fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {
     Ok(CameraParams {
         core: setup::core_params(camera, &network.model, 0),
+        measures: setup::measure_params(camera),
         signals: camera.signals.clone(),
         calendar: site.calendar(),
         topics: setup::topics(site)?,

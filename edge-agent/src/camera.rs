@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
+use analytics::incident::Withheld;
+use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
 use analytics::view::Placement;
 use analytics::{
@@ -29,7 +31,9 @@ use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{EventContext, Moment, TimeQuality};
+use crate::publish::wire::{
+    self, EventContext, Measurement, Moment, System, SystemKind, TimeQuality, UtcMillis, WithheldData,
+};
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
@@ -93,6 +97,8 @@ impl RateMeter {
 pub struct CameraParams {
     /// Of the core.
     pub core: CoreParams,
+    /// What of the traffic is measured; `None`: nothing.
+    pub measures: Option<MeasureParams>,
     /// Where the lamps of its signals are.
     pub signals: Vec<SignalLamps>,
     /// The site's.
@@ -106,6 +112,9 @@ pub struct CameraParams {
 /// A core and what its events need to be told.
 pub struct CameraCore {
     core: Core,
+    measures: Option<Measures>,
+    /// Intervals that are over and were not taken yet.
+    measured: Vec<Interval>,
     params: CameraParams,
     rate: RateMeter,
     viewer: Viewer,
@@ -129,12 +138,18 @@ impl CameraCore {
     /// Around a fresh core.
     #[must_use]
     pub fn new(params: CameraParams) -> Self {
+        let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
+        let measures = params.measures.clone().map(seeded).map(Measures::new);
+        let core = Core::new(params.core.clone());
+        let lamps = LampReader::new(params.signals.clone());
         Self {
-            core: Core::new(params.core.clone()),
-            lamps: LampReader::new(params.signals.clone()),
+            core,
+            measures,
+            measured: Vec::new(),
             params,
             rate: RateMeter::default(),
             viewer: Viewer::default(),
+            lamps,
             last: None,
             started: Instant::now(),
         }
@@ -150,6 +165,7 @@ impl CameraCore {
         let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
         let (scene, events) = self.core.step(look);
+        self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
     }
 
@@ -181,11 +197,39 @@ impl CameraCore {
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self, time_quality: TimeQuality) -> Vec<Draft> {
         let events = self.core.finish();
+        self.measured.extend(self.measures.as_mut().and_then(Measures::finish));
         self.drafts(&events, time_quality)
     }
 
+    /// What storms withheld and no event tells of.
+    pub fn take_withheld(&mut self) -> Vec<System> {
+        let topics = &self.params.topics;
+        let announcement = |withheld: Withheld| {
+            let (kind, now) = (SystemKind::IncidentsWithheld, UtcMillis::now());
+            let mut event = wire::system(kind, &topics.source(), topics.box_id().as_str(), now);
+            event.data.withheld = Some(WithheldData {
+                camera: self.params.context.camera.id.clone(),
+                rule: withheld.rule.id.to_string(),
+                count: withheld.count,
+            });
+            event
+        };
+        self.core.take_withheld().into_iter().map(announcement).collect()
+    }
+
+    /// The messages of intervals that are over.
+    pub fn take_measured(&mut self, time_quality: TimeQuality) -> Vec<Measurement> {
+        let moment = self.moment(time_quality);
+        let context = &self.params.context;
+        self.measured.drain(..).map(|interval| wire::measurement(context, moment, &interval)).collect()
+    }
+
+    fn moment(&self, time_quality: TimeQuality) -> Moment {
+        Moment { analysed_fps: self.rate.fps(), time_quality }
+    }
+
     fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
-        let moment = Moment { analysed_fps: self.rate.fps(), time_quality };
+        let moment = self.moment(time_quality);
         events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
     }
 }
@@ -228,6 +272,7 @@ impl CameraTask {
     /// Runs until the inference workers are gone and everything they found is judged and committed.
     pub async fn run(mut self) {
         let (mut core, mut session) = self.fresh_core().await;
+        let mut keeper = MeasureKeeper::default();
         let mut idle = tokio::time::interval(IDLE_EVERY);
         idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -237,6 +282,13 @@ impl CameraTask {
                 _ = idle.tick() => {
                     self.pulse.works();
                     self.idle(&mut core, &mut session).await;
+                    self.pulse.waits();
+                    continue;
+                }
+                () = MeasureKeeper::until_overdue(core.interval_ends()) => {
+                    self.pulse.works();
+                    core.close_overdue();
+                    self.keep_measures(&mut core, &mut keeper, false).await;
                     self.pulse.waits();
                     continue;
                 }
@@ -260,6 +312,8 @@ impl CameraTask {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
                     self.counters.done(had_events, arrived_at.elapsed());
+                    self.keep_measures(&mut core, &mut keeper, false).await;
+                    self.announce(core.take_withheld()).await;
                 }
                 Err(_) => {
                     self.counters.crashed();
@@ -270,6 +324,7 @@ impl CameraTask {
             self.scheduler.done(self.lane);
             self.pulse.waits();
         }
+        self.keep_measures(&mut core, &mut keeper, true).await;
         self.keep(session, core.last_chunk());
     }
 
@@ -318,6 +373,12 @@ impl CameraTask {
             Ok(open) => core.core.restore(open),
             Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
         }
+        if core.measures.is_some() {
+            match self.outbox.running_measure(self.camera.clone()).await {
+                Ok(running) => core.restore_measures(running),
+                Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
+            }
+        }
         (core, session)
     }
 
@@ -354,11 +415,23 @@ impl CameraTask {
         }
     }
 
+    /// Stores what is said of the camera beside its incidents. One that cannot be written is in the log.
+    async fn announce(&self, events: Vec<System>) {
+        for event in events {
+            if let Err(error) = self.outbox.announce(Arc::new(event)).await {
+                tracing::error!(camera = %self.camera, %error, "what was withheld is not told");
+            }
+        }
+    }
+
     fn lost(&self, events: usize, error: &OutboxError) {
         tracing::error!(camera = %self.camera, events, %error, "events are lost: they were never written");
     }
 }
 
+mod measured;
+
+use measured::MeasureKeeper;
 /// Why no frames come, as far as an operator should hear of it: not of a stall that may pass by itself in a moment.
 fn outage_cause(status: &SourceStatus) -> Option<OutageCause> {
     match (status.state, status.reason) {

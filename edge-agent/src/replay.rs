@@ -19,7 +19,7 @@ use crate::config::{Camera, Home, Site};
 use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::outbox::Draft;
-use crate::publish::wire::{Incident, Sequence, Stamp, TimeQuality};
+use crate::publish::wire::{Incident, Measurement, Sequence, Stamp, TimeQuality, UtcMillis};
 use crate::setup::{self, SetupError};
 use crate::source::SourceError;
 use crate::tracks::TracksError;
@@ -40,6 +40,8 @@ pub struct ReplayParams {
     pub model: Option<String>,
     /// Wall time of the clips' beginning.
     pub start: WallTime,
+    /// Whether traffic is measured too, where the site says so.
+    pub measures: bool,
 }
 
 /// What a replay amounted to.
@@ -53,6 +55,8 @@ pub struct Summary {
     pub detections: u64,
     /// Events, every revision counted.
     pub events: u64,
+    /// Intervals of traffic measures.
+    pub measurements: u64,
 }
 
 /// Why a replay stopped.
@@ -82,6 +86,8 @@ pub enum ReplayError {
 pub struct Output<'a> {
     /// Every event, in order.
     pub event: &'a mut dyn FnMut(&Incident) -> std::io::Result<()>,
+    /// Every interval's traffic measures, in order with the events.
+    pub measurement: &'a mut dyn FnMut(&Measurement) -> std::io::Result<()>,
     /// Tracks in MOT format; for a single camera.
     pub tracks: Option<&'a mut MotWriter>,
     /// Told after every analysed frame how far it is: what it amounts to so far, and the media time reached.
@@ -110,6 +116,7 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
                 tracks.frame(seq, size, &scene);
             }
             numbered.emit(drafts)?;
+            numbered.measured(stage.core.take_measured(NO_CLOCK))?;
             (numbered.output.progress)(&numbered.summary, pts);
         }
         if ended.is_err() || is_over {
@@ -120,6 +127,7 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
     for stage in &mut stages {
         let drafts = stage.core.finish(NO_CLOCK);
         numbered.emit(drafts)?;
+        numbered.measured(stage.core.take_measured(NO_CLOCK))?;
     }
     end?;
     Ok(numbered.summary)
@@ -162,6 +170,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
             // A fixed seed: ids repeat with the clip.
             core: CameraCore::new(CameraParams {
                 core: setup::core_params(&camera, &model, 0),
+                measures: setup::measure_params(&camera).filter(|_| params.measures),
                 signals: camera.signals.clone(),
                 calendar: site.calendar(),
                 topics: setup::topics(site)?,
@@ -230,10 +239,23 @@ impl Numbered<'_> {
         for draft in drafts {
             self.summary.events += 1;
             let mut event = draft.event().clone();
-            let sequence = Sequence(self.summary.events);
-            event.stamp(Stamp { sequence, recorded_at: event.time, outbox_id: Uuid::nil() });
+            event.stamp(self.next_stamp(event.time));
             (self.output.event)(&event)?;
         }
         Ok(())
+    }
+
+    fn measured(&mut self, measurements: Vec<Measurement>) -> std::io::Result<()> {
+        for mut measurement in measurements {
+            self.summary.measurements += 1;
+            measurement.stamp(self.next_stamp(measurement.time));
+            (self.output.measurement)(&measurement)?;
+        }
+        Ok(())
+    }
+
+    fn next_stamp(&self, recorded_at: UtcMillis) -> Stamp {
+        let sequence = Sequence(self.summary.events + self.summary.measurements);
+        Stamp { sequence, recorded_at, outbox_id: Uuid::nil() }
     }
 }

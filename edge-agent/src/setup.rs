@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use analytics::BBox;
 use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
+use analytics::measure::MeasureParams;
 use analytics::track::TrackerParams;
 
 use crate::config::{
@@ -169,6 +170,21 @@ pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
         signals: camera.places.signals.clone(),
         id_seed,
     }
+}
+
+/// What a camera's measures are made from; `None`: nothing is measured.
+#[must_use]
+pub fn measure_params(camera: &Camera) -> Option<MeasureParams> {
+    let spec = camera.measure.as_ref()?;
+    Some(MeasureParams {
+        camera: camera.id.clone(),
+        interval: spec.interval,
+        lines: spec.lines.clone(),
+        lanes: spec.lanes.clone(),
+        ground: camera.places.ground.clone(),
+        longest_step: MeasureParams::longest_step(camera.analyse_fps),
+        id_seed: 0,
+    })
 }
 
 /// The model as messages name it.

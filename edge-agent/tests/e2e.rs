@@ -48,3 +48,5 @@ mod site_init;
 mod site_picture;
 #[path = "e2e/systemd.rs"]
 mod systemd;
+#[path = "e2e/tracks.rs"]
+mod tracks;

@@ -6,7 +6,7 @@ use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
 use crate::id::SignalId;
-use crate::incident::{Found, IncidentParams, Incidents, OpenIncident};
+use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
 use crate::scene::{Scene, SignalState};
@@ -125,6 +125,11 @@ impl Core {
         self.recorder.as_mut().and_then(Recorder::finish)
     }
 
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        self.judge.incidents.take_withheld()
+    }
+
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self) -> Vec<Event> {
         self.judge.finish()
@@ -197,8 +202,8 @@ impl Judge {
             posture: rules.iter().find_map(moved),
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
+            incidents: Incidents::new(incidents, id_seed).bundling(Bundles::of(&rules)),
             watches: rules.into_iter().map(Watch::new).collect(),
-            incidents: Incidents::new(incidents, id_seed),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::class::Class;
 use crate::detection::Confidence;
 use crate::finding::{Direction, Measure, RuleInfo};
 use crate::geometry::{BBox, Point};
+use crate::kind::Severity;
 use crate::scene::TrackId;
 use crate::time::{FrameStamp, WallTime};
 
@@ -66,6 +67,8 @@ pub struct Event {
     pub ended_at: Option<WallTime>,
     /// The rule that judged.
     pub rule: RuleInfo,
+    /// How severe it is by now: the most that was found of it.
+    pub severity: Severity,
     /// Crossings only.
     pub direction: Option<Direction>,
     /// The tracks involved.

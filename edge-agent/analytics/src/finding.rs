@@ -60,6 +60,8 @@ pub struct Finding {
     pub tracks: Vec<TrackId>,
     /// Crossings only.
     pub direction: Option<Direction>,
+    /// How severe this one is; `None`: as severe as its rule. That of an incident rises with what is found, and never falls.
+    pub severity: Option<Severity>,
     /// What was measured, under the names of the rule's thresholds where one is compared with the other.
     pub measured: Vec<Measure>,
 }
@@ -71,7 +73,7 @@ pub struct RuleInfo {
     pub id: RuleId,
     /// Its kind.
     pub kind: Kind,
-    /// How severe its incidents are.
+    /// How severe its incidents are, unless a finding says otherwise.
     pub severity: Severity,
     /// After an incident opened, further ones of this rule are suppressed (and counted) for this long; zero: never.
     pub cooldown: std::time::Duration,

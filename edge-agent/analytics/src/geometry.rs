@@ -190,6 +190,20 @@ impl Polygon {
         &self.0
     }
 
+    /// Whether the two share some area; polygons that only touch do not.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let edges = |polygon: &Self| {
+            let corners = &polygon.0;
+            (0..corners.len()).map(|i| (corners[i], corners[(i + 1) % corners.len()])).collect::<Vec<_>>()
+        };
+        let others = edges(other);
+        let cross = edges(self).into_iter().any(|(a, b)| others.iter().any(|&(c, d)| crosses(a, b, c, d)));
+        cross
+            || self.0.iter().any(|corner| other.contains(*corner))
+            || other.0.iter().any(|corner| self.contains(*corner))
+    }
+
     /// Whether the point is inside (even-odd rule).
     #[must_use]
     pub fn contains(&self, point: Point) -> bool {

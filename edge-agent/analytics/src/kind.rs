@@ -94,6 +94,12 @@ pub enum Kind {
     StoppedVehicle,
     /// Pedestrian on the carriageway.
     PedestrianOnCarriageway,
+    /// Congestion.
+    Congestion,
+    /// Queue spill-back.
+    QueueSpillback,
+    /// Sudden flow drop.
+    FlowDrop,
     /// Camera lost.
     CameraLost,
     /// The camera refuses the log-in.
@@ -116,7 +122,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -124,6 +130,9 @@ impl Kind {
         Self::WrongWay,
         Self::StoppedVehicle,
         Self::PedestrianOnCarriageway,
+        Self::Congestion,
+        Self::QueueSpillback,
+        Self::FlowDrop,
         Self::CameraLost,
         Self::CameraUnauthorised,
         Self::CameraFrozen,
@@ -196,6 +205,32 @@ impl Kind {
                     en: "Suspected pedestrian on the carriageway",
                 },
                 severity: High,
+                lasting: Level,
+            },
+            Self::Congestion => Row {
+                file: "congestion",
+                wire: "congestion",
+                text: Text { vi: "Ùn tắc giao thông", en: "Congestion" },
+                suspected: Text { vi: "Nghi vấn ùn tắc giao thông", en: "Suspected congestion" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::QueueSpillback => Row {
+                file: "queue-spillback",
+                wire: "queue_spillback",
+                text: Text { vi: "Dòng chờ tràn quá vạch", en: "Queue spill-back" },
+                suspected: Text { vi: "Nghi vấn dòng chờ tràn quá vạch", en: "Suspected queue spill-back" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::FlowDrop => Row {
+                file: "flow-drop",
+                wire: "flow_drop",
+                text: Text { vi: "Lưu lượng giảm đột ngột", en: "Sudden flow drop" },
+                suspected: Text {
+                    vi: "Nghi vấn lưu lượng giảm đột ngột", en: "Suspected sudden flow drop"
+                },
+                severity: Info,
                 lasting: Level,
             },
             Self::CameraLost => Row {

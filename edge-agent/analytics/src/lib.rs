@@ -22,6 +22,7 @@ pub mod ground;
 pub mod id;
 pub mod incident;
 pub mod kind;
+pub mod measure;
 pub mod record;
 pub mod rules;
 pub mod scene;
@@ -30,6 +31,7 @@ pub mod stitch;
 pub mod stream;
 pub mod time;
 pub mod track;
+mod traffic;
 pub mod view;
 pub mod zone;
 

@@ -24,7 +24,7 @@ impl fmt::Display for TrackId {
 /// Whether a track was seen in this frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrackState {
-    /// Matched with a detection of this frame.
+    /// Matched with a detection of this frame, its own or one that shows it behind another.
     Seen,
     /// Not matched; `bbox` is where the motion model expects it.
     Lost,

@@ -41,6 +41,31 @@ mod events {
     use super::*;
 
     #[test]
+    fn an_incident_that_grows_graver_is_told_at_once_and_stays_so() {
+        let info = RuleInfo { kind: Kind::Crowding, ..info("rule", 0) };
+        let mut incidents = Incidents::new(IncidentParams::default(), 3);
+        let found_as = |severity| Finding {
+            subject: Subject::Zone,
+            shape: Shape::Level { since: MediaTime::ZERO },
+            tracks: vec![],
+            direction: None,
+            severity,
+            measured: vec![],
+        };
+        let said = [Some(Severity::Info), Some(Severity::High), Some(Severity::Info), None];
+        let mut events = Vec::new();
+        for (seq, severity) in (0..).zip(said) {
+            let scene = Scene::new(scenario::stamp(MediaTime::from_nanos(seq * 200_000_000), seq), 1.0, vec![], vec![]);
+            let found = Found { rule: &info, armed: true, judged: true, findings: vec![found_as(severity)] };
+            events.extend(incidents.update(&scene, &[found]));
+        }
+        events.extend(incidents.finish());
+        let told: Vec<_> = events.iter().map(|event| (event.phase, event.severity)).collect();
+        let high = Severity::High;
+        assert_eq!(told, [(Phase::New, Severity::Info), (Phase::Update, high), (Phase::End, high)]);
+    }
+
+    #[test]
     fn a_lasting_incident_is_updated_now_and_then() {
         let events = play(&intrusion(1.0), &[standing(1, 0.5, 0.0, 70.0)], 5);
         assert_eq!(revisions(&events), [(Phase::New, 1), (Phase::Update, 2), (Phase::Update, 3), (Phase::End, 4)]);
@@ -285,7 +310,9 @@ fn said(scene: &Scene, said: Said) -> Vec<Finding> {
             4 => (Shape::Pulse, Some(Direction::LeftToRight)),
             _ => return None,
         };
-        Some(Finding { subject, shape, tracks, direction, measured: vec![("n", f64::from(word))] })
+        let severity = [None, Some(Severity::Info), Some(Severity::Critical)][usize::from(word) % 3];
+        let measured = vec![("n", f64::from(word))];
+        Some(Finding { subject, shape, tracks, direction, severity, measured })
     };
     said.into_iter().enumerate().filter_map(about).collect()
 }
@@ -335,6 +362,7 @@ proptest! {
             prop_assert!(events.iter().zip(before + 1..).all(|(event, revision)| event.revision == revision));
             let is_first = |i: usize| i == 0 && before == 0;
             prop_assert!(events.iter().enumerate().all(|(i, event)| (event.phase == Phase::New) == is_first(i)));
+            prop_assert!(events.is_sorted_by_key(|event| event.severity), "severity never falls");
             let ends = events.iter().filter(|event| event.ended_at.is_some()).count();
             prop_assert_eq!(ends, 1);
             let last = events[events.len() - 1];

@@ -78,7 +78,7 @@ fn few_more_ids_are_given_than_there_are_people() {
     for step in [1, 2, 3] {
         // Some twenty people, a sign that the model takes for one more, a few broken tracks.
         let persons = persons(&scenes(step));
-        assert!((19..=32).contains(&persons), "every {step}th frame: {persons} ids");
+        assert!((19..=28).contains(&persons), "every {step}th frame: {persons} ids");
     }
 }
 
@@ -103,4 +103,17 @@ fn no_two_tracks_show_one_person_for_long() {
         }
     }
     assert!(together.values().all(|frames| *frames < FPS), "{together:?}");
+}
+
+#[test]
+fn the_sign_that_the_model_takes_for_a_person_is_hardly_shown() {
+    // Low, at the left, where no one walks; boxed in three frames of four from the twentieth second on.
+    let sign = BBox::new(0.040, 0.190, 0.062, 0.246).expect("a box");
+    let on_it = |bbox: BBox| bbox.iou(sign) > 0.5;
+    for step in [1, 2, 3] {
+        let frames = recorded();
+        let boxed = frames.iter().step_by(step).filter(|frame| frame.iter().any(|d| on_it(d.bbox))).count();
+        let shown = scenes(step).iter().filter(|scene| scene.seen().any(|track| on_it(track.bbox))).count();
+        assert!(boxed * step > 400 && shown * 20 < boxed, "every {step}th frame: boxed in {boxed}, shown in {shown}");
+    }
 }

@@ -1,5 +1,6 @@
 //! `replay`: last night's footage against the site file: files in, events out, the same bytes every time.
 
+use std::cell::RefCell;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,6 +50,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "tracks_db")]
     tracks: Option<PathBuf>,
 
+    /// Leave out traffic measures; they are printed among the events where the site measures any.
+    #[arg(long)]
+    no_measures: bool,
+
     /// Wall time at which the clips begin.
     #[arg(long, value_name = "RFC3339", default_value = "1970-01-01T00:00:00Z", value_parser = parse_time)]
     start: WallTime,
@@ -76,7 +81,7 @@ fn parse_time(text: &str) -> Result<WallTime, String> {
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let site = config::load_site(&args.site, home)?;
     if let Some(file) = &args.recorded.tracks_db {
-        return recorded::run(file, &args.recorded, &site, args.events.as_deref(), home);
+        return recorded::run(file.as_deref(), &args.recorded, &site, args.events.as_deref(), home);
     }
     let clips = args.clips.iter().map(|clip| with_camera(clip, &site)).collect::<anyhow::Result<Vec<_>>>()?;
     if args.tracks.is_some() && clips.iter().any(|(camera, _)| *camera != clips[0].0) {
@@ -87,11 +92,12 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         path => writer(path.as_deref())?,
     };
     let mut tracks = args.tracks.as_ref().map(|_| MotWriter::default());
-    let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start };
-    let mut event = |incident: &_| {
-        serde_json::to_writer(&mut events, incident)?;
-        events.write_all(b"\n")
-    };
+    let measures = !args.no_measures;
+    let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start, measures };
+    // Both print to the same place.
+    let lines = RefCell::new(&mut events);
+    let mut event = |incident: &_| write_line(&mut *lines.borrow_mut(), incident);
+    let mut measurement = |measurement: &_| write_line(&mut *lines.borrow_mut(), measurement);
     let bar = progress::frames("replay");
     let mut told = |summary: &Summary, pts: MediaTime| {
         let (media_s, passed_s) = (pts.as_secs_f64(), bar.elapsed().as_secs_f64().max(1e-3));
@@ -99,7 +105,8 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         let speed = media_s / passed_s;
         bar.say(format!("{frames} frames, {analysed} analysed, {events} events, {media_s:.0} s of media, {speed:.1}x"));
     };
-    let output = Output { event: &mut event, tracks: tracks.as_mut(), progress: &mut told };
+    let output =
+        Output { event: &mut event, measurement: &mut measurement, tracks: tracks.as_mut(), progress: &mut told };
     let result = replay(&site, home, &params, output);
     bar.clear();
     events.flush().context("cannot write the events")?;
@@ -113,6 +120,11 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         summary.frames, summary.analysed, summary.detections, summary.events
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_line(to: &mut impl Write, message: &impl serde::Serialize) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *to, message)?;
+    to.write_all(b"\n")
 }
 
 /// A file, or stdout for `-` or nothing.

@@ -62,6 +62,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
 
+    /// Show traffic measures too, one line an interval and camera.
+    #[arg(long)]
+    measures: bool,
+
     /// End after so many events.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -138,6 +142,7 @@ fn params(args: &Args) -> anyhow::Result<WatchParams> {
     params.client_id.clone_from(&args.client_id);
     params.host.clone_from(&args.host);
     params.pictures = args.save.is_some();
+    params.measures = args.measures;
     Ok(params)
 }
 
@@ -156,6 +161,7 @@ fn json_line(message: &Seen) -> Option<String> {
     let payload = match message {
         Seen::Incident(arrival) => &arrival.payload,
         Seen::System(arrival) => &arrival.payload,
+        Seen::Measurement(arrival) => &arrival.payload,
         Seen::Subscribed
         | Seen::Disconnected { .. }
         | Seen::Picture(_)

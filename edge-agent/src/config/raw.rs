@@ -14,11 +14,13 @@ use crate::detect::ort::Provider;
 
 mod calibration;
 mod files;
+mod measure;
 mod one_or_many;
 mod rule;
 
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
+pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
 pub(super) use rule::DAY_GROUPS;
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
@@ -344,6 +346,8 @@ pub struct RawCamera {
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
+    /// What of its traffic is measured; by default all its lines and lanes.
+    pub measure: Option<RawMeasure>,
     /// Traffic signals by id.
     #[serde(default)]
     pub signal: BTreeMap<String, RawSignal>,

@@ -283,6 +283,7 @@ impl<'a> Resolver<'a> {
         places.signals = signals.iter().map(|signal| signal.id.clone()).collect();
         let mut rules = self.rules(index, raw, &places, pipeline);
         self.add_camera_rules(index, raw, pipeline, &mut rules);
+        let measure = self.measure(&key("measure"), raw, &places);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
         let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
@@ -303,6 +304,7 @@ impl<'a> Resolver<'a> {
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
+            measure,
             signals,
             rules,
         })

@@ -138,6 +138,24 @@ impl Resolver<'_> {
                 crossings: self.crossings(key, camera, raw, places),
                 hold: hold(RuleParams::PEDESTRIAN_HOLD),
             }),
+            Kind::Congestion => Some(RuleParams::Congestion {
+                zone: self.rule_zone(key, camera, raw, places)?,
+                occupancy: numbers.occupancy.unwrap_or(RuleParams::CONGESTION_OCCUPANCY),
+                speed: numbers.speed.map_or(
+                    if calibrated { RuleParams::CONGESTION_SPEED_ON_GROUND } else { RuleParams::CONGESTION_SPEED },
+                    |text| text.0,
+                ),
+                hold: hold(RuleParams::CONGESTION_HOLD),
+                clear: duration(numbers.clear, RuleParams::CONGESTION_CLEAR),
+            }),
+            Kind::QueueSpillback => self.queue_spillback(key, camera, raw, numbers, places),
+            Kind::FlowDrop => Some(RuleParams::FlowDrop {
+                line: self.rule_line(key, camera, raw, places)?,
+                ratio: numbers.ratio.unwrap_or(RuleParams::FLOW_DROP_RATIO),
+                baseline: duration(numbers.baseline, RuleParams::FLOW_DROP_BASELINE),
+                window: duration(numbers.window, RuleParams::FLOW_DROP_WINDOW),
+                least: numbers.min_flow.unwrap_or(RuleParams::FLOW_DROP_LEAST),
+            }),
             Kind::CameraLost
             | Kind::CameraUnauthorised
             | Kind::CameraFrozen
@@ -150,6 +168,34 @@ impl Resolver<'_> {
                 CameraFault::of(kind).map(|fault| RuleParams::Camera { fault, hold: hold(fault.hold()) })
             }
         }
+    }
+
+    fn queue_spillback(
+        &mut self,
+        key: &str,
+        camera: &RawCamera,
+        raw: &RawRule,
+        numbers: &RawRuleNumbers,
+        places: &Places,
+    ) -> Option<RuleParams> {
+        let (zone, mark) = (self.rule_zone(key, camera, raw, places), self.rule_line(key, camera, raw, places));
+        let zone = zone?;
+        if zone.heading.is_none() {
+            let what = format!("the zone \"{}\" has no heading, so it has no end at which a queue begins", zone.id);
+            self.error(&format!("{key}.zone"), what, "give the zone heading = [[from], [to]], towards the stop line");
+        }
+        let (gap, speed) = if places.ground.is_some() {
+            (RuleParams::SPILLBACK_GAP_ON_GROUND, RuleParams::STOPPED_SPEED_ON_GROUND)
+        } else {
+            (RuleParams::SPILLBACK_GAP, RuleParams::STOPPED_SPEED)
+        };
+        Some(RuleParams::QueueSpillback {
+            zone,
+            mark: mark?,
+            gap: numbers.gap.map_or(gap, |text| text.0),
+            speed: numbers.speed.map_or(speed, |text| text.0),
+            hold: duration(numbers.hold, RuleParams::SPILLBACK_HOLD),
+        })
     }
 
     /// Keys that mean nothing for this kind are errors: what has no effect would be believed in.
@@ -181,6 +227,22 @@ impl Resolver<'_> {
         if let Some(angle) = numbers.angle_deg.filter(|angle| !(91.0..=180.0).contains(angle)) {
             self.error(&format!("{key}.angle_deg"), format!("is {angle}"), "write 91 to 180 degrees");
         }
+        let shares = [("occupancy", numbers.occupancy, 0.05..=1.0), ("ratio", numbers.ratio, 0.05..=0.9)];
+        for (name, value, range) in shares {
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
+                let cure = format!("write a share, {} to {}", range.start(), range.end());
+                self.error(&format!("{key}.{name}"), format!("is {value}"), cure);
+            }
+        }
+        if let Some(flow) = numbers.min_flow.filter(|flow| !(1.0..=500.0).contains(flow)) {
+            self.error(&format!("{key}.min_flow"), format!("is {flow}"), "write the vehicles a minute, 1 to 500");
+        }
+        if let (Some(window), Some(baseline)) = (numbers.window, numbers.baseline)
+            && (window.0.is_zero() || window.0 > baseline.0)
+        {
+            let cure = "write a window shorter than the baseline, such as \"3m\" of \"15m\"";
+            self.error(&format!("{key}.window"), "is no part of the baseline", cure);
+        }
         if numbers.speed.is_some_and(|speed| speed.0.value == 0.0) {
             self.error(
                 &format!("{key}.speed"),
@@ -197,6 +259,7 @@ impl Resolver<'_> {
         }
         let units = [
             ("distance", numbers.distance.map(|text| text.0.unit), "box heights, such as \"3 h\""),
+            ("gap", numbers.gap.map(|text| text.0.unit), "box heights, such as \"4 h\""),
             ("travel", numbers.travel.map(|text| text.0.unit), "box heights, such as \"2 h\""),
             ("speed", numbers.speed.map(|text| text.0.unit), "box heights a second, such as \"0.1 h/s\""),
         ];
@@ -207,15 +270,34 @@ impl Resolver<'_> {
     }
 
     fn check_applicable(&mut self, key: &str, kind: Kind, name: &str) {
-        use Kind::{Crowding, Intrusion, LineCrossing, Loitering, PedestrianOnCarriageway, StoppedVehicle, WrongWay};
+        use Kind::{
+            Congestion, Crowding, FlowDrop, Intrusion, LineCrossing, Loitering, PedestrianOnCarriageway,
+            QueueSpillback, StoppedVehicle, WrongWay,
+        };
         let kinds: &[Kind] = match name {
-            "zone" => &[Intrusion, Loitering, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway],
-            "hold" => &[Intrusion, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway],
-            "line" | "hysteresis" => &[LineCrossing],
+            "zone" => &[
+                Intrusion,
+                Loitering,
+                Crowding,
+                WrongWay,
+                StoppedVehicle,
+                PedestrianOnCarriageway,
+                Congestion,
+                QueueSpillback,
+            ],
+            "hold" => {
+                &[Intrusion, Crowding, WrongWay, StoppedVehicle, PedestrianOnCarriageway, Congestion, QueueSpillback]
+            }
+            "line" => &[LineCrossing, QueueSpillback, FlowDrop],
+            "hysteresis" => &[LineCrossing],
+            "occupancy" | "clear" => &[Congestion],
+            "gap" => &[QueueSpillback],
+            "ratio" | "baseline" | "window" | "min_flow" => &[FlowDrop],
             "dwell" => &[Loitering],
             "count" => &[Crowding],
             "angle_deg" | "distance" => &[WrongWay],
-            "speed" | "travel" => &[StoppedVehicle],
+            "speed" => &[StoppedVehicle, Congestion, QueueSpillback],
+            "travel" => &[StoppedVehicle],
             "crossings" => &[PedestrianOnCarriageway],
             _ => &Kind::ALL,
         };
@@ -246,7 +328,7 @@ impl Resolver<'_> {
         self.zone_named(&key, id, camera, places)
     }
 
-    fn zone_named(&mut self, key: &str, id: &str, camera: &RawCamera, places: &Places) -> Option<Zone> {
+    pub(super) fn zone_named(&mut self, key: &str, id: &str, camera: &RawCamera, places: &Places) -> Option<Zone> {
         let zone = places.zones.iter().find(|zone| zone.id.as_str() == id).cloned();
         if zone.is_none() && !camera.zone.contains_key(id) {
             let known: Vec<&str> = camera.zone.keys().map(String::as_str).collect();
@@ -258,10 +340,14 @@ impl Resolver<'_> {
     fn rule_line(&mut self, key: &str, camera: &RawCamera, raw: &RawRule, places: &Places) -> Option<Line> {
         let key = format!("{key}.line");
         let id = self.required(&key, raw.line.as_ref(), "name a line of this camera")?;
+        self.line_named(&key, id, camera, places)
+    }
+
+    pub(super) fn line_named(&mut self, key: &str, id: &str, camera: &RawCamera, places: &Places) -> Option<Line> {
         let line = places.lines.iter().find(|line| line.id.as_str() == id).cloned();
         if line.is_none() && !camera.line.contains_key(id) {
             let known: Vec<&str> = camera.line.keys().map(String::as_str).collect();
-            self.unknown(&key, id, "line on this camera with the id", &known);
+            self.unknown(key, id, "line on this camera with the id", &known);
         }
         line
     }
@@ -285,7 +371,9 @@ fn default_classes(kind: Kind) -> ClassSet {
     match kind {
         Kind::LineCrossing | Kind::Intrusion => Class::ALL.into_iter().collect(),
         Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway => [Class::Person].into_iter().collect(),
-        Kind::WrongWay | Kind::StoppedVehicle => ClassSet::vehicles(),
+        Kind::WrongWay | Kind::StoppedVehicle | Kind::Congestion | Kind::QueueSpillback | Kind::FlowDrop => {
+            ClassSet::vehicles()
+        }
         Kind::CameraLost
         | Kind::CameraUnauthorised
         | Kind::CameraFrozen

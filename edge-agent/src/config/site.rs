@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use super::calendar::{Calendar, Holiday};
+use super::measure::MeasureSpec;
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
@@ -146,6 +147,8 @@ pub struct Camera {
     pub tracker: TrackerOverrides,
     /// All zones and lines, also those that no rule names.
     pub places: Places,
+    /// What of its traffic is measured; `None`: nothing.
+    pub measure: Option<MeasureSpec>,
     /// The traffic signals that are read from its picture.
     pub signals: Vec<SignalLamps>,
     /// What to watch for.

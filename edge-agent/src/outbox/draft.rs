@@ -1,6 +1,7 @@
 //! What a camera's core hands over: an event without its stamp, and what it does to the open incidents.
 
 use analytics::event::TrackView;
+use analytics::finding::RuleInfo;
 use analytics::incident::OpenIncident;
 use analytics::kind::Lasting;
 use analytics::{CameraId, Event, Kind, Phase};
@@ -61,7 +62,7 @@ impl Draft {
 fn open_incident(event: &Event) -> OpenIncident {
     OpenIncident {
         incident_id: event.incident_id,
-        rule: event.rule.clone(),
+        rule: RuleInfo { severity: event.severity, ..event.rule.clone() },
         revision: event.revision,
         started_at: event.started_at,
         last_event_at: event.stamp.captured_at,
@@ -74,6 +75,9 @@ fn open_incident(event: &Event) -> OpenIncident {
 const fn is_about_zone(kind: Kind) -> bool {
     match kind {
         Kind::Crowding
+        | Kind::Congestion
+        | Kind::QueueSpillback
+        | Kind::FlowDrop
         | Kind::CameraLost
         | Kind::CameraUnauthorised
         | Kind::CameraFrozen

@@ -11,6 +11,8 @@
 //! - A critical `new` or `end` is never dropped, even beyond the limits; a full disk is the last limit.
 //! - The open incidents of a camera are those of its committed events: both change in one transaction.
 //! - Revisions are given at commit too and ascend by one, whichever thread an event comes from.
+//! - Traffic measures are numbered as events are, leave after them and are the first to be dropped, named like any loss; an
+//!   interval is either running or told.
 //! - A piece of evidence that an event announced is pending until one event says that it is ready or failed.
 //!
 //! # Failure
@@ -26,6 +28,9 @@ mod draft;
 #[cfg(test)]
 mod evidence_tests;
 mod incident;
+mod measure;
+#[cfg(test)]
+mod measure_tests;
 mod open;
 mod overflow;
 mod store;
@@ -39,17 +44,19 @@ use std::sync::Arc;
 
 use analytics::CameraId;
 use analytics::incident::OpenIncident;
+use analytics::measure::Tally;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use draft::Draft;
 pub use incident::{Outcome, PendingEvidence, Settlement};
+pub use measure::MeasureRecord;
 pub use store::{Entry, NextRequest};
 pub use thread::OutboxThread;
 pub use thumbnail::Thumbnail;
 
 use crate::publish::Topics;
-use crate::publish::wire::Sequence;
+use crate::publish::wire::{Sequence, System};
 use thread::Command;
 
 /// Commands that may wait for the thread. When it is full, senders wait: a camera's core then holds its events while
@@ -171,6 +178,23 @@ impl Outbox {
     pub async fn commit(&self, drafts: impl Into<Arc<[Draft]>>) -> Result<Vec<Sequence>, OutboxError> {
         let drafts = drafts.into();
         self.ask(|reply| Command::Commit { drafts, reply }).await?
+    }
+
+    /// Makes traffic measures durable: all or none, as [`commit`](Self::commit) does; the sequence numbers of the intervals
+    /// that are over.
+    pub async fn record(&self, record: impl Into<Arc<MeasureRecord>>) -> Result<Vec<Sequence>, OutboxError> {
+        let record = record.into();
+        self.ask(|reply| Command::Record { record, reply }).await?
+    }
+
+    /// Makes an event of the box itself durable, as [`commit`](Self::commit) does.
+    pub async fn announce(&self, event: Arc<System>) -> Result<Sequence, OutboxError> {
+        self.ask(|reply| Command::Announce { event, reply }).await?
+    }
+
+    /// The sums of the interval that was running when `camera`'s measures were last recorded.
+    pub async fn running_measure(&self, camera: CameraId) -> Result<Option<Tally>, OutboxError> {
+        self.ask(|reply| Command::RunningMeasure { camera, reply }).await?
     }
 
     /// The incidents of `camera` that its committed events leave open, oldest first.

@@ -11,7 +11,7 @@ use crate::publish::Topics;
 use crate::publish::wire::{self, SystemKind, UtcMillis};
 
 /// Format of the database, in `user_version`.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 const SCHEMA: &str = "
 CREATE TABLE meta (
@@ -63,6 +63,13 @@ CREATE TABLE thumbnail (
     body BLOB NOT NULL
 );
 CREATE INDEX thumbnail_droppable ON thumbnail (severity, number, bytes);
+";
+
+/// What format 3 adds: traffic measures, which have a lane of their own among the entries.
+const SCHEMA_3: &str = "
+CREATE TABLE running_measure (camera TEXT PRIMARY KEY, sums TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX entry_of_event ON entry (sequence) WHERE keep >= 0;
+CREATE INDEX entry_of_measure ON entry (sequence) WHERE keep < 0;
 ";
 
 /// In format 1 the revision stood with the open incident.
@@ -175,6 +182,7 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
     match db.query_row("PRAGMA user_version", [], |row| row.get(0))? {
         0 => create(&mut db)?,
         1 => migrate_from_1(&mut db)?,
+        2 => migrate_from_2(&mut db)?,
         FORMAT => {}
         found => return Err(Refused::Newer(found)),
     }
@@ -186,6 +194,7 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute_batch(SCHEMA_2)?;
+    transaction.execute_batch(SCHEMA_3)?;
     transaction.execute("INSERT INTO meta VALUES (1, ?1, 0, 0)", [wire::new_id().to_string()])?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
@@ -195,6 +204,14 @@ fn migrate_from_1(db: &mut Connection) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
     transaction.execute_batch(SCHEMA_2)?;
     transaction.execute_batch(FROM_1_TO_2)?;
+    transaction.execute_batch(SCHEMA_3)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+fn migrate_from_2(db: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    transaction.execute_batch(SCHEMA_3)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

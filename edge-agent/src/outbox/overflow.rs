@@ -39,7 +39,7 @@ pub(super) fn make_room(
     }
 }
 
-/// `update` of the lowest severity, oldest first; then other phases of the lowest severity; never what is kept always.
+/// Traffic measures, oldest first; then `update` of the lowest severity, oldest first; then other phases of the lowest severity; never what is kept always.
 fn victim(transaction: &Transaction<'_>, handed_out: &[u64]) -> rusqlite::Result<Option<u64>> {
     transaction
         .prepare_cached(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use analytics::finding::RuleInfo;
 use analytics::incident::OpenIncident;
+use analytics::measure::Tally;
 use analytics::{BBox, CameraId, Class, Kind, LineId, RuleId, WallTime, ZoneId};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
@@ -13,12 +14,14 @@ use uuid::Uuid;
 use super::OutboxLimits;
 use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
+use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
 use super::thumbnail::{self, Thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
 
-/// May be dropped first, second, never: the column `keep`.
+/// May be dropped first, second, third, never: the column `keep`.
+pub(super) const KEEP_MEASURE: i64 = -1;
 pub(super) const KEEP_UPDATE: i64 = 0;
 const KEEP_OTHER: i64 = 1;
 const KEEP_ALWAYS: i64 = 2;
@@ -26,7 +29,7 @@ const KEEP_ALWAYS: i64 = 2;
 /// What to send next: the entry of each lane that is due, and only the first pending revision of an incident.
 ///
 /// Live entries (committed after `mark`) come first, oldest first; then critical ones, newest first; then the rest,
-/// oldest first. A chosen entry whose incident has an older revision pending gives its place to that one.
+/// oldest first; traffic measures after all of these, live ones first. A chosen entry whose incident has an older revision pending gives its place to that one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NextRequest {
     /// The last sequence number given when the present connection was made: what is later is live.
@@ -62,6 +65,8 @@ pub(super) struct Writes {
     pub(super) delivered: Vec<Sequence>,
     pub(super) commits: Vec<Arc<[Draft]>>,
     pub(super) settlements: Vec<Arc<Settlement>>,
+    pub(super) records: Vec<Arc<MeasureRecord>>,
+    pub(super) announcements: Vec<Arc<System>>,
     /// Thumbnails that were acknowledged, or given up.
     pub(super) thumbnails_done: Vec<u64>,
     pub(super) session: bool,
@@ -74,6 +79,10 @@ pub(super) struct Given {
     pub(super) commits: Vec<Vec<Sequence>>,
     /// To each settlement; `None` where nothing was pending.
     pub(super) settlements: Vec<Option<Sequence>>,
+    /// To each record of measures, in order.
+    pub(super) records: Vec<Vec<Sequence>>,
+    /// To each announcement, in order.
+    pub(super) announcements: Vec<Sequence>,
 }
 
 /// What is known without asking the database; taken over only when the transaction that changed it succeeded.
@@ -125,6 +134,13 @@ impl Store {
             let settled = incident::settle(&transaction, &mut state, &self.topics, settlement, recorded_at)?;
             given.settlements.push(settled);
         }
+        for record in &writes.records {
+            given.records.push(measure::record(&transaction, &mut state, record, recorded_at)?);
+        }
+        for event in &writes.announcements {
+            insert_system(&transaction, &mut state, &mut System::clone(event), &self.topics)?;
+            given.announcements.push(Sequence(state.last_sequence));
+        }
         make_room(&transaction, &mut state, self.limits, &self.topics, &self.handed_out)?;
         state.session += u64::from(writes.session);
         transaction
@@ -153,7 +169,7 @@ impl Store {
         let mut backlog = request.backlog;
         for lane in Lane::ALL {
             // An entry committed before the connection counts as backlog in whatever lane it was found.
-            while entries.len() < request.limit && (backlog > 0 || lane == Lane::Live) {
+            while entries.len() < request.limit && (backlog > 0 || lane.is_live()) {
                 let Some(sequence) = lane.first(&self.db, request, &held, backlog > 0)? else { break };
                 let entry = self.entry(sequence, request.mark)?;
                 backlog -= usize::from(entry.replayed);
@@ -183,6 +199,11 @@ impl Store {
     /// The thumbnail to send next.
     pub(super) fn next_thumbnail(&self) -> rusqlite::Result<Option<Thumbnail>> {
         thumbnail::next(&self.db, self.state.outbox_id)
+    }
+
+    /// The sums of a camera's running interval.
+    pub(super) fn running_measure(&self, camera: &CameraId) -> rusqlite::Result<Option<Tally>> {
+        measure::running(&self.db, camera)
     }
 
     /// The open incidents of a camera, oldest first.
@@ -220,10 +241,16 @@ enum Lane {
     Live,
     Critical,
     Rest,
+    LiveMeasures,
+    LateMeasures,
 }
 
 impl Lane {
-    const ALL: [Self; 3] = [Self::Live, Self::Critical, Self::Rest];
+    const ALL: [Self; 5] = [Self::Live, Self::Critical, Self::Rest, Self::LiveMeasures, Self::LateMeasures];
+
+    const fn is_live(self) -> bool {
+        matches!(self, Self::Live | Self::LiveMeasures)
+    }
 
     /// The first entry of the lane, or the older revision that must go before it.
     fn first(
@@ -234,9 +261,12 @@ impl Lane {
         backlog_allowed: bool,
     ) -> rusqlite::Result<Option<u64>> {
         let (range, order) = match self {
-            Self::Live => ("e.sequence > :mark", "e.sequence"),
+            // `keep` is as the indices have it, so that neither kind is searched through for the other.
+            Self::Live => ("e.sequence > :mark AND e.keep >= 0", "e.sequence"),
             Self::Critical => ("e.sequence <= :mark AND e.severity = 3", "e.sequence DESC"),
-            Self::Rest => ("e.sequence <= :mark", "e.sequence"),
+            Self::Rest => ("e.sequence <= :mark AND e.keep >= 0", "e.sequence"),
+            Self::LiveMeasures => ("e.sequence > :mark AND e.keep < 0", "e.sequence"),
+            Self::LateMeasures => ("e.sequence <= :mark AND e.keep < 0", "e.sequence"),
         };
         let sql = format!(
             "SELECT (SELECT MIN(sequence) FROM entry WHERE incident = e.incident) AS head FROM entry AS e
@@ -350,7 +380,8 @@ pub(super) fn insert_system(
     let row = Row {
         incident: event.id,
         severity: event.data.severity,
-        keep: KEEP_ALWAYS,
+        // A camera may storm for as long as an outage lasts.
+        keep: if event.data.withheld.is_some() { KEEP_OTHER } else { KEEP_ALWAYS },
         topic: &topics.system(),
         payload: event.to_bytes(),
     };

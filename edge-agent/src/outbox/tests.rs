@@ -56,6 +56,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severi
             line: None,
             thresholds: vec![("hold_s", 1.5)],
         },
+        severity,
         direction: None,
         tracks: vec![TrackView {
             track_id: TrackId(incident),

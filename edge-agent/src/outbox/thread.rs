@@ -5,16 +5,18 @@ use std::thread::JoinHandle;
 
 use analytics::CameraId;
 use analytics::incident::OpenIncident;
+use analytics::measure::Tally;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::draft::Draft;
 use super::incident::{PendingEvidence, Settlement};
+use super::measure::MeasureRecord;
 use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
 use super::thumbnail::Thumbnail;
 use super::{COMMANDS, OutboxError, OutboxStats};
-use crate::publish::wire::Sequence;
+use crate::publish::wire::{Sequence, System};
 use crate::status::pulse::{Beat, Pulse};
 
 type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
@@ -23,6 +25,9 @@ type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Commit { drafts: Arc<[Draft]>, reply: Reply<Vec<Sequence>> },
+    Announce { event: Arc<System>, reply: Reply<Sequence> },
+    Record { record: Arc<MeasureRecord>, reply: Reply<Vec<Sequence>> },
+    RunningMeasure { camera: CameraId, reply: Reply<Option<Tally>> },
     Settle { settlement: Arc<Settlement>, reply: Reply<Option<Sequence>> },
     Delivered { outbox_id: Uuid, sequence: Sequence },
     ThumbnailDone { outbox_id: Uuid, number: u64 },
@@ -102,7 +107,7 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, settlements, sessions, reads, .. } = group;
+        let Group { mut writes, commits, settlements, records, announcements, sessions, reads, .. } = group;
         writes.delivered.append(&mut self.undeleted);
         writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
         let written = if writes.is_empty() { Ok(Given::default()) } else { self.write(&mut writes) };
@@ -124,6 +129,12 @@ impl Owner {
                 for (reply, sequence) in settlements.into_iter().zip(given.settlements) {
                     let _ = reply.send(Ok(sequence));
                 }
+                for (reply, sequences) in records.into_iter().zip(given.records) {
+                    let _ = reply.send(Ok(sequences));
+                }
+                for (reply, sequence) in announcements.into_iter().zip(given.announcements) {
+                    let _ = reply.send(Ok(sequence));
+                }
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
                 }
@@ -132,10 +143,13 @@ impl Owner {
                 }
             }
             Err(error) => {
-                for reply in commits {
+                for reply in commits.into_iter().chain(records) {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in settlements {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                for reply in announcements {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in sessions {
@@ -196,6 +210,10 @@ impl Owner {
                 let pending = self.store.pending_evidence().map_err(|error| self.failure(&error));
                 let _ = reply.send(pending);
             }
+            Read::RunningMeasure(camera, reply) => {
+                let running = self.store.running_measure(&camera).map_err(|error| self.failure(&error));
+                let _ = reply.send(running);
+            }
             Read::OpenIncidents(camera, reply) => {
                 let open = self.store.open_incidents(&camera).map_err(|error| self.failure(&error));
                 let _ = reply.send(open);
@@ -211,6 +229,8 @@ struct Group {
     writes: Writes,
     commits: Vec<Reply<Vec<Sequence>>>,
     settlements: Vec<Reply<Option<Sequence>>>,
+    records: Vec<Reply<Vec<Sequence>>>,
+    announcements: Vec<Reply<Sequence>>,
     sessions: Vec<Reply<u64>>,
     reads: Vec<Read>,
 }
@@ -220,6 +240,7 @@ enum Read {
     NextThumbnail(Reply<Option<Thumbnail>>),
     PendingEvidence(Reply<Vec<PendingEvidence>>),
     OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
+    RunningMeasure(CameraId, Reply<Option<Tally>>),
 }
 
 impl Read {
@@ -235,6 +256,9 @@ impl Read {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::OpenIncidents(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::RunningMeasure(_, reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
         }
@@ -260,6 +284,15 @@ impl Group {
                 self.writes.settlements.push(settlement);
                 self.settlements.push(reply);
             }
+            Command::Announce { event, reply } => {
+                self.writes.announcements.push(event);
+                self.announcements.push(reply);
+            }
+            Command::Record { record, reply } => {
+                self.writes.records.push(record);
+                self.records.push(reply);
+            }
+            Command::RunningMeasure { camera, reply } => self.reads.push(Read::RunningMeasure(camera, reply)),
             Command::NextSession { reply } => {
                 // Askers of one group are never two publishers: one number is enough.
                 self.writes.session = true;
@@ -279,6 +312,8 @@ impl Writes {
             && self.thumbnails_done.is_empty()
             && self.commits.is_empty()
             && self.settlements.is_empty()
+            && self.records.is_empty()
+            && self.announcements.is_empty()
             && !self.session
     }
 }

@@ -168,6 +168,7 @@ fn draft(incident: u64, revision: u32, phase: Phase) -> Draft {
             line: None,
             thresholds: vec![("hold_s", 1.0)],
         },
+        severity: Severity::High,
         direction: None,
         tracks: vec![TrackView {
             track_id: TrackId(1),

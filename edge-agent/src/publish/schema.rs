@@ -10,7 +10,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::wire::{Birth, CameraStatus, Health, HostState, Incident, Status, System, SystemKind};
+use super::wire::{
+    Birth, CameraStatus, Health, HostState, Incident, MEASUREMENT_TYPE, Measurement, Status, System, SystemKind,
+};
 use crate::evidence::MAX_THUMBNAIL_BYTES;
 
 /// One kind of message.
@@ -25,7 +27,7 @@ struct MessageKind {
     schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 8] = [
+const MESSAGES: [MessageKind; 9] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
@@ -41,6 +43,14 @@ const MESSAGES: [MessageKind; 8] = [
         retained: false,
         content_type: super::wire::EVENT_CONTENT_TYPE,
         schema: Some(system),
+    },
+    MessageKind {
+        name: "measure",
+        title: "Traffic measures of one camera over one interval (CloudEvents 1.0, structured JSON)",
+        address: "{root}/v1/{site}/{box}/measure/{camera}",
+        retained: false,
+        content_type: super::wire::EVENT_CONTENT_TYPE,
+        schema: Some(measure),
     },
     MessageKind {
         name: "evidence",
@@ -187,6 +197,12 @@ fn incident() -> Value {
 fn system() -> Value {
     let mut schema = schema_of::<System>();
     narrow(&mut schema, &json!(SystemKind::ALL.map(SystemKind::event_type)), "system");
+    schema
+}
+
+fn measure() -> Value {
+    let mut schema = schema_of::<Measurement>();
+    narrow(&mut schema, &json!([MEASUREMENT_TYPE]), "measure");
     schema
 }
 

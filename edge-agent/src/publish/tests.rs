@@ -63,6 +63,7 @@ fn draft(incident: u64, revision: u32) -> Draft {
             line: None,
             thresholds: Vec::new(),
         },
+        severity: Severity::High,
         direction: None,
         tracks: Vec::new(),
         measured: Vec::new(),

@@ -57,6 +57,12 @@ impl TopicRoot {
         format!("{self}/v1/+/+/evidence/+/+/+")
     }
 
+    /// Filter of every camera's traffic measures.
+    #[must_use]
+    pub fn all_measures(&self) -> String {
+        format!("{self}/v1/+/+/measure/+")
+    }
+
     /// Filter of every box's own events.
     #[must_use]
     pub fn all_system(&self) -> String {
@@ -153,6 +159,12 @@ impl Topics {
     #[must_use]
     pub fn evidence(&self, camera: &CameraId, incident: Uuid, name: &EvidenceName) -> String {
         self.under(format_args!("evidence/{camera}/{incident}/{name}"))
+    }
+
+    /// Traffic measures of one camera; never retained.
+    #[must_use]
+    pub fn measure(&self, camera: &CameraId) -> String {
+        self.under(format_args!("measure/{camera}"))
     }
 
     /// The box's own events; never retained.

@@ -1,6 +1,7 @@
 //! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
 
 mod camera;
+pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod state;
 
@@ -139,7 +140,35 @@ struct Phrase {
     limit_is_upper: bool,
 }
 
-const PHRASES: [Phrase; 10] = [
+const PHRASES: [Phrase; 14] = [
+    Phrase {
+        measured: "occupancy_percent",
+        threshold: "occupancy_percent",
+        before: text("mặt đường bị chiếm", "road occupied"),
+        unit: text(" %", " %"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "chain_vehicles",
+        threshold: "chain_vehicles",
+        before: text("số xe đứng chờ", "vehicles queueing"),
+        unit: text("", ""),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "flow_percent",
+        threshold: "flow_percent",
+        before: text("lưu lượng còn", "flow down to"),
+        unit: text(" %", " %"),
+        limit_is_upper: true,
+    },
+    Phrase {
+        measured: "baseline_per_min",
+        threshold: "baseline_per_min",
+        before: text("trước đó mỗi phút", "before, a minute"),
+        unit: text(" xe", " veh"),
+        limit_is_upper: false,
+    },
     Phrase {
         measured: "dwell_s",
         threshold: "dwell_s",
@@ -220,8 +249,11 @@ fn before_duration(kind: &str) -> Option<Text> {
         Kind::Intrusion => Some(text("ở trong vùng", "inside for")),
         Kind::PedestrianOnCarriageway => Some(text("ở dưới lòng đường", "on the road for")),
         Kind::WrongWay => Some(text("đi ngược", "against the way for")),
+        Kind::QueueSpillback => Some(text("tràn quá vạch", "over the mark for")),
         Kind::LineCrossing
         | Kind::Crowding
+        | Kind::Congestion
+        | Kind::FlowDrop
         | Kind::CameraLost
         | Kind::CameraUnauthorised
         | Kind::CameraFrozen

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Picture, Seen};
-use crate::publish::wire::{Incident, System, UtcMillis};
+use crate::publish::wire::{Incident, Measurement, System, UtcMillis};
 use crate::text::{self, Lang};
 
 /// Vietnam's time zone, for those who name no other; it has had no summer time since 1975.
@@ -20,6 +20,7 @@ pub fn line(seen: &Seen, lang: Lang, zone: &TimeZone) -> Option<String> {
         Seen::Incident(arrival) if arrival.settles => settlement(&arrival.event, lang, zone),
         Seen::Incident(arrival) => incident(&arrival.event, lang, zone),
         Seen::System(arrival) => system(&arrival.event, lang, zone),
+        Seen::Measurement(arrival) => measurement(&arrival.event, lang, zone),
         Seen::Subscribed => lang.of(text::SUBSCRIBED).to_owned(),
         Seen::Disconnected { reason } => format!("{}: {reason}", lang.of(text::DISCONNECTED)),
         Seen::Malformed { topic, reason } => format!("{}: {topic}: {reason}", lang.of(text::MALFORMED)),
@@ -55,6 +56,18 @@ fn incident(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     parts.join(" · ")
 }
 
+fn measurement(event: &Measurement, lang: Lang, zone: &TimeZone) -> String {
+    let data = &event.data;
+    let late = data.replayed.then(|| format!("[{}]", lang.of(text::LATE)));
+    let head = [
+        time(data.started_at, data.time_quality.synced, lang, zone),
+        lang.of(text::measure::MEASURES).to_owned(),
+        lang.of_local(&data.camera.name).to_owned(),
+    ];
+    let parts: Vec<String> = head.into_iter().chain(text::measure::measures(data, lang)).chain(late).collect();
+    parts.join(" · ")
+}
+
 fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
     let data = &event.data;
     let mut parts = vec![
@@ -65,6 +78,9 @@ fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
     ];
     if let Some(lost) = &data.lost {
         parts.push(format!("{}: {}", lang.of(text::LOST), lost.count));
+    }
+    if let Some(withheld) = &data.withheld {
+        parts.push(format!("{} · {}: {}", withheld.camera, withheld.rule, withheld.count));
     }
     if data.replayed {
         parts.push(format!("[{}]", lang.of(text::LATE)));

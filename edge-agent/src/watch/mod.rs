@@ -21,7 +21,7 @@ pub use line::{line, saved_line, vietnam};
 pub use picture::Picture;
 
 use crate::publish::mqtt::{self, Client, Heard, Stage, Wanted};
-use crate::publish::wire::{self, HostState, Incident, System, UtcMillis};
+use crate::publish::wire::{self, HostState, Incident, Measurement, System, UtcMillis};
 use crate::publish::{BrokerParams, Identity, LinkError, Message, TopicRoot};
 pub use crate::text::Lang;
 use dedup::{Dedup, Told};
@@ -46,6 +46,8 @@ pub struct WatchParams {
     pub host: Option<String>,
     /// Whether pictures are wanted too.
     pub pictures: bool,
+    /// Whether traffic measures are wanted too.
+    pub measures: bool,
     /// Between two attempts to connect. Must be well below the boxes' settle time.
     pub reconnect_every: Duration,
 }
@@ -54,7 +56,15 @@ impl WatchParams {
     /// A watcher without a session or a host name, which does not ask for pictures.
     #[must_use]
     pub fn new(broker: BrokerParams, root: TopicRoot) -> Self {
-        Self { broker, root, client_id: None, host: None, pictures: false, reconnect_every: Duration::from_millis(300) }
+        Self {
+            broker,
+            root,
+            client_id: None,
+            host: None,
+            pictures: false,
+            measures: false,
+            reconnect_every: Duration::from_millis(300),
+        }
     }
 }
 
@@ -85,6 +95,8 @@ pub enum Seen {
     Incident(Box<Arrival<Incident>>),
     /// A box's own event, for the first time.
     System(Box<Arrival<System>>),
+    /// Traffic measures, for the first time.
+    Measurement(Box<Arrival<Measurement>>),
     /// A picture, which may come twice.
     Picture(Box<Picture>),
     /// An event that was seen before.
@@ -193,7 +205,8 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
     fn filters(&self) -> Vec<String> {
         let root = &self.params.root;
         let pictures = self.params.pictures.then(|| root.all_evidence());
-        [root.all_events(), root.all_system()].into_iter().chain(pictures).collect()
+        let measures = self.params.measures.then(|| root.all_measures());
+        [root.all_events(), root.all_system()].into_iter().chain(pictures).chain(measures).collect()
     }
 
     fn host_state(&self, online: bool, since: u64) -> Option<Message> {
@@ -217,6 +230,8 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
             }
         } else if topic.ends_with("/system") {
             self.read::<System>(topic, payload, |event| (&event.source, event.id), Seen::System)
+        } else if topic.rsplit('/').nth(1) == Some("measure") {
+            self.read::<Measurement>(topic, payload, |event| (&event.source, event.id), Seen::Measurement)
         } else {
             self.read::<Incident>(topic, payload, |event| (&event.source, event.id), Seen::Incident)
         };

@@ -53,6 +53,7 @@ impl<'a> Place<'a> {
             [_, _, "system"] => "system",
             [_, _, "camera", _, "status"] => "camera_status",
             [_, _, "event", _, _] => "incident",
+            [_, _, "measure", _] => "measure",
             [_, _, "evidence", _, _, _] => "evidence",
             _ => return Err("not a topic of the contract".to_owned()),
         };
@@ -85,6 +86,9 @@ impl<'a> Place<'a> {
                 ("/data/camera/id", json!(camera)),
                 ("/data/kind", json!(kind)),
             ],
+            ("measure", [_, _, _, camera]) => {
+                vec![("/source", json!(self.source)), ("/subject", json!(camera)), ("/data/camera/id", json!(camera))]
+            }
             ("system", [_, box_id, _]) => vec![("/source", json!(self.source)), ("/subject", json!(box_id))],
             ("birth", [site, box_id, _]) => vec![("/site/id", json!(site)), ("/box", json!(box_id))],
             ("camera_status", [_, _, _, camera, _]) => vec![("/camera", json!(camera))],

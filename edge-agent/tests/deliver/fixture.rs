@@ -116,6 +116,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, look: Look) -> D
             line: None,
             thresholds: vec![("angle_deg", 120.0), ("hold_s", 1.5)],
         },
+        severity: look.severity,
         direction: None,
         tracks: vec![track],
         measured: vec![("angle_deg", 171.0), ("held_s", 1.600_4)],
@@ -263,6 +264,7 @@ impl Watcher {
         match &seen {
             Seen::Incident(arrival) => contract::validate(&arrival.topic, &arrival.payload),
             Seen::System(arrival) => contract::validate(&arrival.topic, &arrival.payload),
+            Seen::Measurement(arrival) => contract::validate(&arrival.topic, &arrival.payload),
             Seen::Malformed { topic, reason } => panic!("{topic}: {reason}"),
             Seen::Picture(picture) => {
                 let topic = topics().evidence(&picture.camera, picture.incident, &picture.name);

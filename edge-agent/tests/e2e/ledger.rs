@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use edge_agent::publish::wire::{Evidence, Incident, IncidentData, Phase, Sequence};
+use edge_agent::publish::wire::{Evidence, Incident, IncidentData, Measurement, Phase, Sequence};
 use edge_agent::publish::{TopicRoot, Topics};
 use edge_agent::watch::{self, Picture, Seen, WatchParams};
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -24,6 +24,8 @@ pub(crate) struct Ledger {
     _watching: DropGuard,
     /// In the order of arrival.
     pub(crate) events: Vec<Incident>,
+    /// Traffic measures, in the order of arrival.
+    pub(crate) measurements: Vec<Measurement>,
     sequences: BTreeMap<Sequence, Uuid>,
     /// Where each incident stands: its last revision and phase.
     incidents: BTreeMap<Uuid, (u32, Phase)>,
@@ -38,6 +40,7 @@ impl Ledger {
     pub(crate) async fn open(broker: &Mosquitto) -> Self {
         let params = WatchParams {
             pictures: true,
+            measures: true,
             reconnect_every: Duration::from_millis(100),
             ..WatchParams::new(broker.params(), TopicRoot::default())
         };
@@ -50,8 +53,8 @@ impl Ledger {
         tokio::spawn(watch::run(params, sink, stop.clone()));
         let (events, sequences, incidents) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let pictures = BTreeMap::new();
-        let mut ledger =
-            Self { arriving, _watching: stop.drop_guard(), events, sequences, incidents, connected: false, pictures };
+        let (measurements, connected, _watching) = (Vec::new(), false, stop.drop_guard());
+        let mut ledger = Self { arriving, _watching, events, measurements, sequences, incidents, connected, pictures };
         ledger.until("subscribed", |ledger| ledger.connected).await;
         ledger
     }
@@ -80,6 +83,12 @@ impl Ledger {
                 self.enter(arrival.event);
             }
             Seen::System(arrival) => panic!("nothing was to happen to the box: {:?}", arrival.event),
+            Seen::Measurement(arrival) => {
+                contract::validate(&arrival.topic, &arrival.payload);
+                let before = self.sequences.insert(arrival.event.sequence, arrival.event.id);
+                assert_eq!(before, None, "number {} was given twice", arrival.event.sequence);
+                self.measurements.push(arrival.event);
+            }
             Seen::Malformed { topic, reason } => panic!("{topic}: {reason}"),
             Seen::Subscribed => self.connected = true,
             Seen::Disconnected { .. } => self.connected = false,

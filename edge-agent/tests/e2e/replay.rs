@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use edge_agent::publish::wire::{Incident, Phase, Sequence};
+use edge_agent::publish::wire::{Incident, MEASUREMENT_TYPE, Measurement, Phase, Sequence};
 
 use crate::agent::{Finished, finished, root};
 use crate::clip::{piece, vtest};
@@ -48,6 +48,17 @@ pub(crate) fn whole() -> &'static Whole {
     })
 }
 
+/// Traffic measures as they were printed, each checked against the contract.
+fn measurements(lines: &str) -> Vec<Measurement> {
+    let read = |line: &str| {
+        let measurement: Measurement = serde_json::from_str(line).expect("a measure a line");
+        let source = &measurement.source["/ngatu".len()..];
+        contract::validate(&format!("ngatu/v1{source}/measure/{}", measurement.subject), line.as_bytes());
+        measurement
+    };
+    lines.lines().filter(|line| line.contains(MEASUREMENT_TYPE)).map(read).collect()
+}
+
 /// Events as they were printed, each checked against the contract.
 fn events(lines: &str) -> Vec<Incident> {
     let read = |line: &str| {
@@ -56,7 +67,7 @@ fn events(lines: &str) -> Vec<Incident> {
         contract::validate(&topic, line.as_bytes());
         event
     };
-    lines.lines().map(read).collect()
+    lines.lines().filter(|line| !line.contains(MEASUREMENT_TYPE)).map(read).collect()
 }
 
 /// The first line of a file of tracks.
@@ -88,6 +99,29 @@ fn people_who_cross_are_counted_in_both_directions() {
     }
     assert_eq!(crossings.keys().collect::<Vec<_>>(), ["left_to_right", "right_to_left"]);
     assert!(crossings.values().sum::<usize>() >= 25, "{crossings:?}");
+}
+
+#[test]
+fn what_is_measured_agrees_with_the_crossings_that_were_told() {
+    let events = events(&whole().events);
+    let measurements = measurements(&whole().events);
+    assert!(!measurements.is_empty());
+    let measured: u32 = measurements.iter().flat_map(|message| &message.data.lines).map(|line| line.total).sum();
+    let told = events.iter().filter(|event| event.data.kind == "line_crossing").count();
+    assert_eq!(measured as usize, told);
+    let observed: f64 = measurements.iter().map(|message| message.data.observed_s).sum();
+    let length = (FRAMES - 1) as f64 / 10.0;
+    assert!((observed - length).abs() < 0.5, "{observed} s of {length}");
+}
+
+#[test]
+fn measures_are_left_out_when_they_are_not_wanted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("events.jsonl");
+    let arguments = ["--events", path.to_str().expect("UTF-8"), "--no-measures", "--fps", "1"];
+    replayed(&[&vtest()], &demo_site(), &arguments).succeeded();
+    let lines = std::fs::read_to_string(path).expect("was written");
+    assert!(measurements(&lines).is_empty());
 }
 
 #[test]

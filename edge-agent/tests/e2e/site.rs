@@ -57,6 +57,9 @@ polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]
 kind = "area"
 polygon = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]
 
+[camera.measure]
+enabled = false
+
 [[camera.rule]]
 id = "count-2"
 kind = "line-crossing"

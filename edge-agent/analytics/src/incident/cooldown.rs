@@ -1,4 +1,4 @@
-//! The cooldown of one rule: what it withholds, and how much of that was told.
+//! What of one rule is withheld, by its cooldown or because the camera storms, and how much of that was told.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub(super) struct Cooldown {
     withheld: BTreeMap<Subject, Withheld>,
     /// Withheld ones that are over and were not told of.
     gone: u32,
+    /// Since when something is withheld because the camera storms, and not told.
+    stormed: Option<MediaTime>,
 }
 
 #[derive(Debug)]
@@ -23,12 +25,22 @@ struct Withheld {
 }
 
 impl Cooldown {
-    /// Whether `finding`, which would open an incident, is withheld; if not, its incident opens now.
-    pub(super) fn withholds(&mut self, finding: &Finding, now: MediaTime, cooldown: Duration) -> bool {
+    /// Whether `finding`, which would open an incident, is withheld; if not, its incident opens now. `may_open` is asked when
+    /// the cooldown does not withhold it.
+    pub(super) fn withholds(
+        &mut self,
+        finding: &Finding,
+        now: MediaTime,
+        cooldown: Duration,
+        may_open: impl FnOnce() -> bool,
+    ) -> bool {
         if self.opened.is_none_or(|opened| now.since(opened) >= cooldown) {
-            self.withheld.remove(&finding.subject);
-            self.opened = Some(now);
-            return false;
+            if may_open() {
+                self.withheld.remove(&finding.subject);
+                self.opened = Some(now);
+                return false;
+            }
+            self.stormed.get_or_insert(now);
         }
         match finding.shape {
             Shape::Pulse => self.gone += 1,
@@ -45,8 +57,15 @@ impl Cooldown {
         self.gone += over.map(|(_, withheld)| u32::from(!withheld.told)).sum::<u32>();
     }
 
+    /// How many incidents a storm withheld that no event has told of for `after`; from now on they are told. `None`: none.
+    pub(super) fn overdue(&mut self, now: MediaTime, after: Duration) -> Option<u32> {
+        self.stormed.filter(|since| now.since(*since) >= after)?;
+        Some(self.tell()).filter(|count| *count > 0)
+    }
+
     /// How many incidents were withheld that no event told of; from now on they are told.
     pub(super) fn tell(&mut self) -> u32 {
+        self.stormed = None;
         let untold = self.withheld.values_mut().filter(|withheld| !withheld.told);
         let lasting: u32 = untold.map(|withheld| u32::from(!std::mem::replace(&mut withheld.told, true))).sum();
         lasting + std::mem::take(&mut self.gone)
@@ -67,19 +86,22 @@ mod tests {
 
     fn finding(track: u64, shape: Shape) -> Finding {
         let subject = Subject::Track(TrackId(track));
-        Finding { subject, shape, tracks: vec![], direction: None, measured: vec![] }
+        Finding { subject, shape, tracks: vec![], direction: None, severity: None, measured: vec![] }
     }
 
     #[test]
     fn what_is_withheld_is_told_once_and_forgotten_when_it_is_over() {
         let mut cooldown = Cooldown::default();
         let level = |track| finding(track, Shape::Level { since: at(0) });
-        assert!(!cooldown.withholds(&level(0), at(0), COOLDOWN));
+        assert!(!cooldown.withholds(&level(0), at(0), COOLDOWN, || true));
         for track in 1..=1000 {
-            assert!(cooldown.withholds(&level(track), at(1), COOLDOWN));
-            assert!(cooldown.withholds(&level(track), at(2), COOLDOWN), "and counts once however long it lasts");
+            assert!(cooldown.withholds(&level(track), at(1), COOLDOWN, || true));
+            assert!(
+                cooldown.withholds(&level(track), at(2), COOLDOWN, || true),
+                "and counts once however long it lasts"
+            );
         }
-        assert!(cooldown.withholds(&finding(0, Shape::Pulse), at(2), COOLDOWN));
+        assert!(cooldown.withholds(&finding(0, Shape::Pulse), at(2), COOLDOWN, || true));
         assert_eq!((cooldown.tell(), cooldown.tell()), (1001, 0));
         cooldown.forget(at(5), END_AFTER);
         assert!(cooldown.withheld.is_empty());
@@ -90,7 +112,7 @@ mod tests {
     fn without_a_cooldown_nothing_is_withheld() {
         let mut cooldown = Cooldown::default();
         for _ in 0..3 {
-            assert!(!cooldown.withholds(&finding(1, Shape::Pulse), at(1), Duration::ZERO));
+            assert!(!cooldown.withholds(&finding(1, Shape::Pulse), at(1), Duration::ZERO, || true));
         }
     }
 }

@@ -2,29 +2,35 @@
 
 use uuid::{Builder, Uuid};
 
-use crate::time::FrameStamp;
+use crate::id::CameraId;
+use crate::time::{FrameStamp, WallTime};
 
 /// The ids of one camera's session: unique within it, and by the seed across sessions and cameras.
 #[derive(Debug)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     seed: u64,
     drawn: u64,
 }
 
 impl Ids {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { seed, drawn: 0 }
     }
 
     /// The next id, with the frame's wall time.
-    pub(super) fn next(&mut self, stamp: &FrameStamp) -> Uuid {
-        let key = mix(self.seed ^ mix(hash(stamp.camera.as_str())));
+    pub(crate) fn next(&mut self, stamp: &FrameStamp) -> Uuid {
+        self.next_at(&stamp.camera, stamp.captured_at)
+    }
+
+    /// The next id of a camera, with this wall time.
+    pub(crate) fn next_at(&mut self, camera: &CameraId, time: WallTime) -> Uuid {
+        let key = mix(self.seed ^ mix(hash(camera.as_str())));
         let bits = [mix(key.wrapping_add(2 * self.drawn)), mix(key.wrapping_add(2 * self.drawn + 1))];
         self.drawn += 1;
         let mut bytes = [0; 10];
         bytes[..8].copy_from_slice(&bits[0].to_be_bytes());
         bytes[8..].copy_from_slice(&bits[1].to_be_bytes()[..2]);
-        Builder::from_unix_timestamp_millis(stamp.captured_at.as_unix_millis(), &bytes).into_uuid()
+        Builder::from_unix_timestamp_millis(time.as_unix_millis(), &bytes).into_uuid()
     }
 }
 
@@ -46,8 +52,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::id::CameraId;
-    use crate::time::{MediaTime, WallTime};
+    use crate::time::MediaTime;
 
     fn stamp(camera: &str) -> FrameStamp {
         FrameStamp {

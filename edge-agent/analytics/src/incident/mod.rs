@@ -6,6 +6,9 @@
 //! again after a restart is recognised here, by place, size and class, and its rule then sees its incident open
 //! ([`Incidents::open`]).
 //!
+//! A camera that storms opens a bounded number of incidents, and what belongs to an open one is counted with it
+//! ([`StormParams`], [`Bundles`]).
+//!
 //! # Invariants
 //! - An incident has exactly one `new` first, revisions that ascend by one, and at most one `end`, last.
 //! - A rule has at most one open incident about one subject.
@@ -22,6 +25,7 @@ use crate::event::Event;
 use crate::finding::{Finding, RuleInfo};
 use crate::geometry::BBox;
 use crate::id::RuleId;
+use crate::kind::Kind;
 use crate::rules::Open;
 use crate::scene::Scene;
 use crate::time::{FrameStamp, WallTime};
@@ -29,10 +33,16 @@ use crate::time::{FrameStamp, WallTime};
 mod cooldown;
 mod ids;
 mod of_rule;
+mod storm;
 mod view;
 
-use self::ids::Ids;
+pub(crate) use self::ids::Ids;
 use self::of_rule::OfRule;
+pub use self::storm::{Allowance, Bundles, StormParams, Withheld};
+use self::storm::{Buckets, absorbed_as};
+
+/// What a storm withheld is told by itself when no event of its rule has told it for this long.
+const TELL_WITHHELD_AFTER: Duration = Duration::from_secs(60);
 
 /// How findings become incidents. Every time is media time.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,11 +52,13 @@ pub struct IncidentParams {
     pub end_after: Duration,
     /// While an incident lasts, an `update` at least this often; zero: only when something changed.
     pub update_every: Duration,
+    /// How many incidents may open.
+    pub storm: StormParams,
 }
 
 impl Default for IncidentParams {
     fn default() -> Self {
-        Self { end_after: Duration::from_secs(3), update_every: Duration::from_secs(30) }
+        Self { end_after: Duration::from_secs(3), update_every: Duration::from_secs(30), storm: StormParams::default() }
     }
 }
 
@@ -55,7 +67,7 @@ impl Default for IncidentParams {
 pub struct OpenIncident {
     /// Its id.
     pub incident_id: Uuid,
-    /// The rule that opened it, as its last event had it (should the rule no longer exist, its `end` says this).
+    /// The rule that opened it, with the severity that its last event had (should the rule no longer exist, its `end` says this).
     pub rule: RuleInfo,
     /// Its last revision.
     pub revision: u32,
@@ -87,8 +99,12 @@ pub struct Found<'a> {
 pub struct Incidents {
     params: IncidentParams,
     ids: Ids,
+    bundles: Bundles,
+    buckets: Buckets,
     /// In the order of the rules.
     rules: Vec<OfRule>,
+    /// Not taken yet.
+    withheld: Vec<Withheld>,
     /// Left open by an earlier session, until the first scene.
     restored: Vec<OpenIncident>,
     last: Option<FrameStamp>,
@@ -98,7 +114,25 @@ impl Incidents {
     /// No incidents. `id_seed` makes event and incident ids: random per session in `run`, fixed in `replay`.
     #[must_use]
     pub fn new(params: IncidentParams, id_seed: u64) -> Self {
-        Self { params, ids: Ids::new(id_seed), rules: Vec::new(), restored: Vec::new(), last: None }
+        let buckets = Buckets::new(params.storm);
+        let (ids, bundles) = (Ids::new(id_seed), Bundles::default());
+        Self {
+            params,
+            ids,
+            bundles,
+            buckets,
+            rules: Vec::new(),
+            withheld: Vec::new(),
+            restored: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// The same, with the findings of some rules counted with another rule's open incident.
+    #[must_use]
+    pub fn bundling(mut self, bundles: Bundles) -> Self {
+        self.bundles = bundles;
+        self
     }
 
     /// Takes up incidents that an earlier session left open; before the first scene. What is found where it was goes on
@@ -123,16 +157,56 @@ impl Incidents {
         }
         let mut events = self.take_up(scene);
         self.last = Some(scene.stamp.clone());
-        for of_rule in &mut self.rules {
-            let found = found.iter().find(|found| found.rule.id == of_rule.info.id);
-            events.extend(match found {
-                Some(found) if !found.judged => Vec::new(),
-                Some(found) if !found.armed => of_rule.disarm(scene, &mut self.ids),
-                Some(found) => of_rule.update(scene, &found.findings, &self.params, &mut self.ids),
-                None => of_rule.update(scene, &[], &self.params, &mut self.ids),
-            });
+        // What may absorb comes before what may be absorbed; events keep the order of the rules.
+        let mut of_rules: Vec<Vec<Event>> = self.rules.iter().map(|_| Vec::new()).collect();
+        let absorbs = |info: &RuleInfo| info.kind == Kind::Congestion;
+        for first in [true, false] {
+            for (index, told) in of_rules.iter_mut().enumerate() {
+                if absorbs(&self.rules[index].info) == first {
+                    *told = self.update_rule(index, scene, found);
+                }
+            }
         }
+        events.extend(of_rules.into_iter().flatten());
+        let now = scene.stamp.pts;
+        self.withheld.extend(self.rules.iter_mut().filter_map(|of_rule| of_rule.overdue(now, TELL_WITHHELD_AFTER)));
         events
+    }
+
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        std::mem::take(&mut self.withheld)
+    }
+
+    fn update_rule(&mut self, index: usize, scene: &Scene, found: &[Found<'_>]) -> Vec<Event> {
+        let found = found.iter().find(|found| found.rule.id == self.rules[index].info.id);
+        match found {
+            Some(found) if !found.judged => Vec::new(),
+            Some(found) if !found.armed => self.rules[index].disarm(scene, &mut self.ids),
+            Some(found) => {
+                let findings = self.unabsorbed(index, &found.findings);
+                self.rules[index].update(scene, &findings, &self.params, &mut self.ids, &mut self.buckets)
+            }
+            None => self.rules[index].update(scene, &[], &self.params, &mut self.ids, &mut self.buckets),
+        }
+    }
+
+    /// Without what would open an incident and belongs to a jam that is open; what is open goes on.
+    fn unabsorbed(&mut self, index: usize, findings: &[Finding]) -> Vec<Finding> {
+        let info = &self.rules[index].info;
+        let (jams, name) = (self.bundles.jams(&info.id).to_vec(), absorbed_as(info.kind));
+        let Some(name) = name.filter(|_| !jams.is_empty()) else { return findings.to_vec() };
+        let open: Open = self.rules[index].subjects().collect();
+        let mut rest = Vec::new();
+        for finding in findings {
+            let jam = |of_rule: &&mut OfRule| jams.contains(&of_rule.info.id);
+            let is_absorbed = !open.contains(&finding.subject)
+                && self.rules.iter_mut().filter(jam).any(|of_rule| of_rule.absorb(name, finding.subject));
+            if !is_absorbed {
+                rest.push(finding.clone());
+            }
+        }
+        rest
     }
 
     /// Ends everything that is open, at the last scene: the clip is over. Without a scene nothing is known to be over.

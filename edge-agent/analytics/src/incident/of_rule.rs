@@ -1,18 +1,20 @@
 //! The incidents of one rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::cooldown::Cooldown;
 use super::ids::Ids;
+use super::storm::{Buckets, Withheld};
 use super::view::{Sighting, sightings};
 use super::{IncidentParams, OpenIncident};
 use crate::class::Class;
 use crate::event::{Event, Phase};
 use crate::finding::{Direction, Finding, Measure, RuleInfo, Shape, Subject};
 use crate::geometry::BBox;
+use crate::kind::{Kind, Severity};
 use crate::scene::{PathPoint, Scene, Track, TrackId, TrackState};
 use crate::stitch::heights_apart;
 use crate::time::{FrameStamp, MediaTime, WallTime};
@@ -24,6 +26,9 @@ const RESTORED_NEAR: f64 = 1.0;
 /// Tracks that join make an `update` at most this often: a crowd changes with every frame.
 pub(super) const JOINED_EVERY: Duration = Duration::from_secs(5);
 
+/// Vehicles that are found standing in one zone within this are one incident.
+const TOGETHER: Duration = Duration::from_secs(5);
+
 /// One incident, open unless it is a pulse's.
 #[derive(Debug)]
 struct Incident {
@@ -33,6 +38,8 @@ struct Incident {
     /// When it was last found: for the debounce, and for `ended_at`.
     found: MediaTime,
     found_at: WallTime,
+    /// When it was opened; `None` when that was before a restart.
+    opened: Option<MediaTime>,
     /// When its last event was made; `None` when that was before a restart.
     told: Option<MediaTime>,
     /// Who was involved when it was last found, and as last told; by ascending id.
@@ -40,60 +47,88 @@ struct Incident {
     told_involved: Vec<TrackId>,
     tracks: Vec<Sighting>,
     measured: Vec<Measure>,
+    /// The most it was found to be, and as last told.
+    severity: Severity,
+    told_severity: Severity,
     direction: Option<Direction>,
     is_pulse: bool,
+    /// Findings of other rules that belong to it: how many so far, and those about objects that are still there.
+    absorbed: Vec<Measure>,
+    absorbed_now: BTreeSet<(&'static str, Subject)>,
 }
 
 impl Incident {
-    fn new(id: Uuid, scene: &Scene, finding: &Finding) -> Self {
+    fn new(id: Uuid, scene: &Scene, finding: &Finding, rule: &RuleInfo) -> Self {
         let FrameStamp { pts, captured_at, .. } = scene.stamp;
         let (started_at, is_pulse) = match finding.shape {
             Shape::Level { since } => (captured_at - pts.since(since), false),
             Shape::Pulse => (captured_at, true),
         };
-        let mut incident = Self::unfound(id, started_at, pts);
+        let mut incident = Self::unfound(id, started_at, pts, finding.severity.unwrap_or(rule.severity));
         incident.is_pulse = is_pulse;
-        incident.find(scene, finding);
+        incident.find(scene, finding, rule);
         incident
     }
 
     /// One that an earlier session left open; it has until `end_after` from the first scene to be found.
     fn restored(open: &OpenIncident, first: &FrameStamp) -> Self {
-        let incident = Self::unfound(open.incident_id, open.started_at, first.pts);
+        let incident = Self::unfound(open.incident_id, open.started_at, first.pts, open.rule.severity);
         Self { revision: open.revision, found_at: open.last_event_at, ..incident }
     }
 
-    fn unfound(id: Uuid, started_at: WallTime, found: MediaTime) -> Self {
+    fn unfound(id: Uuid, started_at: WallTime, found: MediaTime, severity: Severity) -> Self {
         Self {
             id,
             revision: 0,
             started_at,
             found,
             found_at: started_at,
+            opened: None,
             told: None,
             involved: Vec::new(),
             told_involved: Vec::new(),
             tracks: Vec::new(),
             measured: Vec::new(),
+            severity,
+            told_severity: severity,
             direction: None,
             is_pulse: false,
+            absorbed: Vec::new(),
+            absorbed_now: BTreeSet::new(),
         }
     }
 
-    fn find(&mut self, scene: &Scene, finding: &Finding) {
+    fn find(&mut self, scene: &Scene, finding: &Finding, rule: &RuleInfo) {
         (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
         self.involved.clone_from(&finding.tracks);
         self.tracks = sightings(scene, finding);
         self.measured.clone_from(&finding.measured);
+        self.measured.extend(&self.absorbed);
+        self.severity = self.severity.max(finding.severity.unwrap_or(rule.severity));
         self.direction = finding.direction;
     }
 
-    /// Whether an operator should hear of it again.
-    fn has_news(&self, params: &IncidentParams, now: MediaTime) -> bool {
+    /// Counts a finding of another rule, once while its object is there; told with the next event.
+    fn absorb(&mut self, name: &'static str, subject: Subject) {
+        if !self.absorbed_now.insert((name, subject)) {
+            return;
+        }
+        for measures in [&mut self.absorbed, &mut self.measured] {
+            match measures.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1.0,
+                None => measures.push((name, 1.0)),
+            }
+        }
+    }
+
+    /// Whether an operator should hear of it again. Who is in a jam or a queue changes all the time: that is no news.
+    fn has_news(&self, rule: &RuleInfo, params: &IncidentParams, now: MediaTime) -> bool {
         let Some(told) = self.told else { return true };
         let age = now.since(told);
-        let joined = self.involved.iter().any(|track| self.told_involved.binary_search(track).is_err());
-        (joined && age >= JOINED_EVERY) || (!params.update_every.is_zero() && age >= params.update_every)
+        let tells_joins = !matches!(rule.kind, Kind::Congestion | Kind::QueueSpillback);
+        let joined = tells_joins && self.involved.iter().any(|track| self.told_involved.binary_search(track).is_err());
+        let graver = self.severity > self.told_severity;
+        graver || (joined && age >= JOINED_EVERY) || (!params.update_every.is_zero() && age >= params.update_every)
     }
 
     /// Makes its next event.
@@ -101,6 +136,7 @@ impl Incident {
         self.revision += 1;
         self.told = Some(stamp.pts);
         self.told_involved.clone_from(&self.involved);
+        self.told_severity = self.severity;
         let is_over = phase == Phase::End || self.is_pulse;
         Event {
             id: ids.next(stamp),
@@ -112,6 +148,7 @@ impl Incident {
             // A clock set in between must not end it before it began.
             ended_at: is_over.then(|| self.found_at.max(self.started_at)),
             rule: rule.clone(),
+            severity: self.severity,
             direction: self.direction,
             tracks: self.tracks.iter().map(|track| track.view(stamp.pts)).collect(),
             measured: self.measured.clone(),
@@ -155,13 +192,21 @@ fn has_come(track: &Track, aspect: f32) -> bool {
 pub(super) struct OfRule {
     pub(super) info: RuleInfo,
     open: BTreeMap<Subject, Incident>,
+    /// Objects that share another one's incident, and that one's.
+    joined: BTreeMap<Subject, Subject>,
     unbound: Vec<Unbound>,
     cooldown: Cooldown,
 }
 
 impl OfRule {
     pub(super) fn new(info: RuleInfo) -> Self {
-        Self { info, open: BTreeMap::new(), unbound: Vec::new(), cooldown: Cooldown::default() }
+        Self {
+            info,
+            open: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            unbound: Vec::new(),
+            cooldown: Cooldown::default(),
+        }
     }
 
     /// Takes up one that an earlier session left open.
@@ -172,7 +217,13 @@ impl OfRule {
 
     /// Of what an incident is open.
     pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
-        self.open.keys().copied()
+        self.open.keys().chain(self.joined.keys()).copied()
+    }
+
+    /// Counts what another rule found with the incident about the zone; whether there is one.
+    pub(super) fn absorb(&mut self, name: &'static str, subject: Subject) -> bool {
+        let jam = self.open.get_mut(&Subject::Zone);
+        jam.map(|jam| jam.absorb(name, subject)).is_some()
     }
 
     /// Folds what the rule found in one scene; events by subject.
@@ -182,11 +233,16 @@ impl OfRule {
         findings: &[Finding],
         params: &IncidentParams,
         ids: &mut Ids,
+        buckets: &mut Buckets,
     ) -> Vec<Event> {
         self.bind(scene);
         let mut events: Vec<(Subject, Event)> = Vec::new();
-        for finding in findings {
-            events.extend(self.fold(scene, finding, params, ids).map(|event| (finding.subject, event)));
+        for finding in self.bundled(findings, scene.stamp.pts) {
+            events.extend(self.fold(scene, &finding, params, ids, buckets).map(|event| (finding.subject, event)));
+        }
+        for incident in self.open.values_mut() {
+            let is_gone = |subject: &Subject| matches!(subject, Subject::Track(id) if scene.ended.contains(id));
+            incident.absorbed_now.retain(|(_, subject)| !is_gone(subject));
         }
         self.cooldown.forget(scene.stamp.pts, params.end_after);
         for (subject, mut incident) in self.close(scene, params.end_after) {
@@ -195,6 +251,12 @@ impl OfRule {
         }
         events.sort_by_key(|(subject, _)| *subject);
         events.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// What a storm withheld and no event has told of for `after`.
+    pub(super) fn overdue(&mut self, now: MediaTime, after: Duration) -> Option<Withheld> {
+        let count = self.cooldown.overdue(now, after)?;
+        Some(Withheld { rule: self.info.clone(), count })
     }
 
     /// Ends all that is open: the rule is not armed.
@@ -207,6 +269,7 @@ impl OfRule {
     pub(super) fn finish(&mut self, stamp: &FrameStamp, ids: &mut Ids) -> Vec<Event> {
         let unbound = self.unbound.drain(..).map(|unbound| unbound.incident);
         let open = std::mem::take(&mut self.open).into_values();
+        self.joined.clear();
         open.chain(unbound)
             .map(|mut incident| incident.tell(Phase::End, &self.info, self.cooldown.tell(), stamp, ids))
             .collect()
@@ -222,8 +285,52 @@ impl OfRule {
             Subject::Zone => false,
         };
         let never_found = self.unbound.extract_if(.., |unbound| is_over(&unbound.incident));
-        let over = self.open.extract_if(.., |subject, incident| is_over(incident) && !is_lost(subject));
-        never_found.map(|unbound| (Subject::Zone, unbound.incident)).chain(over).collect()
+        let joined = &self.joined;
+        let waits = |of: &Subject| joined.iter().any(|(member, leader)| leader == of && is_lost(member));
+        let over = self.open.extract_if(.., |of, incident| is_over(incident) && !is_lost(of) && !waits(of));
+        let closed: Vec<_> = never_found.map(|unbound| (Subject::Zone, unbound.incident)).chain(over).collect();
+        let open = &self.open;
+        self.joined.retain(|_, leader| open.contains_key(leader));
+        closed
+    }
+
+    /// The findings with those that share an incident made one: vehicles that stop in one zone within [`TOGETHER`] stop
+    /// for one reason.
+    fn bundled(&mut self, findings: &[Finding], now: MediaTime) -> Vec<Finding> {
+        if self.info.kind != Kind::StoppedVehicle {
+            return findings.to_vec();
+        }
+        let mut bundled: Vec<Finding> = Vec::new();
+        for finding in findings {
+            let leader = self.leader(finding, &bundled, now);
+            if leader != finding.subject {
+                self.joined.insert(finding.subject, leader);
+            }
+            match bundled.iter_mut().find(|known| known.subject == leader) {
+                Some(known) => {
+                    known.tracks.extend(&finding.tracks);
+                    known.tracks.sort_unstable();
+                    known.severity = known.severity.max(finding.severity);
+                }
+                None => bundled.push(Finding { subject: leader, ..finding.clone() }),
+            }
+        }
+        bundled
+    }
+
+    /// Whose incident a finding belongs to: its own, or that of one that opened a moment ago, in this scene perhaps.
+    fn leader(&self, finding: &Finding, bundled: &[Finding], now: MediaTime) -> Subject {
+        let own = finding.subject;
+        if self.open.contains_key(&own) {
+            return own;
+        }
+        if let Some(leader) = self.joined.get(&own).filter(|leader| self.open.contains_key(leader)) {
+            return *leader;
+        }
+        let fresh =
+            self.open.iter().filter(|(_, incident)| incident.opened.is_some_and(|at| now.since(at) <= TOGETHER));
+        let first = bundled.iter().map(|finding| finding.subject).find(|subject| !self.open.contains_key(subject));
+        fresh.map(|(subject, _)| *subject).next().or(first).unwrap_or(own)
     }
 
     /// Finds the objects of restored incidents by place, size and class, the closest first.
@@ -238,21 +345,31 @@ impl OfRule {
         }
     }
 
-    fn fold(&mut self, scene: &Scene, finding: &Finding, params: &IncidentParams, ids: &mut Ids) -> Option<Event> {
+    fn fold(
+        &mut self,
+        scene: &Scene,
+        finding: &Finding,
+        params: &IncidentParams,
+        ids: &mut Ids,
+        buckets: &mut Buckets,
+    ) -> Option<Event> {
         let stamp = &scene.stamp;
         let open = self.open.get_mut(&finding.subject).filter(|_| finding.shape != Shape::Pulse);
         if let Some(incident) = open {
-            incident.find(scene, finding);
-            if !incident.has_news(params, stamp.pts) {
+            incident.find(scene, finding, &self.info);
+            if !incident.has_news(&self.info, params, stamp.pts) {
                 return None;
             }
             let suppressed = self.cooldown.tell();
             return Some(incident.tell(Phase::Update, &self.info, suppressed, stamp, ids));
         }
-        if self.cooldown.withholds(finding, stamp.pts, self.info.cooldown) {
+        let severity = finding.severity.unwrap_or(self.info.severity);
+        let may_open = || buckets.take(severity, stamp.pts);
+        if self.cooldown.withholds(finding, stamp.pts, self.info.cooldown, may_open) {
             return None;
         }
-        let mut incident = Incident::new(ids.next(stamp), scene, finding);
+        let mut incident = Incident::new(ids.next(stamp), scene, finding, &self.info);
+        incident.opened = Some(stamp.pts);
         let event = incident.tell(Phase::New, &self.info, self.cooldown.tell(), stamp, ids);
         if !incident.is_pulse {
             self.open.insert(finding.subject, incident);

@@ -11,7 +11,7 @@
 //! - To go on asks for less than to begin: of a subject in [`Open`] no rule asks again for time or travel.
 //! - A rider ([`Track::rider_of`]) belongs to its vehicle and is no object of its own, unless `include_riders`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::class::ClassSet;
@@ -19,19 +19,26 @@ use crate::finding::{Finding, Measure, RuleInfo, Shape, Subject};
 use crate::ground::{Length, Speed};
 use crate::id::RuleId;
 use crate::kind::{Kind, Severity};
+use crate::measure::MeasureParams;
 use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::Schedule;
 use crate::time::MediaTime;
+use crate::traffic::crossing::Crossings;
+use crate::traffic::pace::Paces;
+use crate::traffic::queue::QueueParams;
 use crate::zone::{Line, Zone, ZoneKind};
 
 mod camera;
+mod congestion;
 mod crowding;
+mod flow_drop;
 mod hold;
 mod intrusion;
 mod line_crossing;
 mod loitering;
-mod motion;
+pub(crate) mod motion;
 mod pedestrian_on_carriageway;
+mod queue_spillback;
 mod stopped_vehicle;
 mod wrong_way;
 
@@ -147,6 +154,45 @@ pub enum RuleParams {
         /// For how long.
         hold: Duration,
     },
+    /// A lane that is full and hardly moves.
+    Congestion {
+        /// The lane.
+        zone: Zone,
+        /// At least this share of its length is covered by vehicles, 0 to 1.
+        occupancy: f64,
+        /// And their mean speed is below this.
+        speed: Speed,
+        /// For how long.
+        hold: Duration,
+        /// It is over when the lane has flowed for this long.
+        clear: Duration,
+    },
+    /// A standing queue that reaches back over a mark.
+    QueueSpillback {
+        /// The lane, which ends at the stop line.
+        zone: Zone,
+        /// The mark: a line across the lane.
+        mark: Line,
+        /// Two standing vehicles no further apart than this, from place to place, belong to one queue.
+        gap: Length,
+        /// Slower than this is standing.
+        speed: Speed,
+        /// For how long.
+        hold: Duration,
+    },
+    /// Far fewer vehicles cross a line than did a moment ago.
+    FlowDrop {
+        /// The line.
+        line: Line,
+        /// Below this share of the flow before.
+        ratio: f64,
+        /// Over how long the flow before is averaged.
+        baseline: Duration,
+        /// Over how long the present flow is.
+        window: Duration,
+        /// A flow before of fewer vehicles a minute says nothing.
+        least: f64,
+    },
     /// Something is wrong with the camera itself.
     Camera {
         /// What.
@@ -168,6 +214,9 @@ impl RuleParams {
             Self::WrongWay { .. } => Kind::WrongWay,
             Self::StoppedVehicle { .. } => Kind::StoppedVehicle,
             Self::PedestrianOnCarriageway { .. } => Kind::PedestrianOnCarriageway,
+            Self::Congestion { .. } => Kind::Congestion,
+            Self::QueueSpillback { .. } => Kind::QueueSpillback,
+            Self::FlowDrop { .. } => Kind::FlowDrop,
             Self::Camera { fault, .. } => fault.kind(),
         }
     }
@@ -176,8 +225,10 @@ impl RuleParams {
     #[must_use]
     pub const fn zone(&self) -> Option<&Zone> {
         match self {
-            Self::LineCrossing { .. } | Self::Camera { .. } => None,
-            Self::Intrusion { zone, .. }
+            Self::LineCrossing { .. } | Self::FlowDrop { .. } | Self::Camera { .. } => None,
+            Self::Congestion { zone, .. }
+            | Self::QueueSpillback { zone, .. }
+            | Self::Intrusion { zone, .. }
             | Self::Loitering { zone, .. }
             | Self::Crowding { zone, .. }
             | Self::WrongWay { zone, .. }
@@ -190,7 +241,9 @@ impl RuleParams {
     #[must_use]
     pub const fn line(&self) -> Option<&Line> {
         match self {
-            Self::LineCrossing { line, .. } => Some(line),
+            Self::LineCrossing { line, .. } | Self::QueueSpillback { mark: line, .. } | Self::FlowDrop { line, .. } => {
+                Some(line)
+            }
             _ => None,
         }
     }
@@ -228,6 +281,26 @@ impl RuleParams {
                 (travel.unit.name("travel_heights", "travel_m"), travel.value),
                 ("hold_s", hold.as_secs_f64()),
                 ("queue_vehicles", stopped_vehicle::QUEUE as f64),
+            ],
+            Self::Congestion { occupancy, speed, hold, clear, .. } => vec![
+                ("occupancy_percent", rounded(occupancy * 100.0)),
+                (speed.unit.name("speed_heights_per_s", "speed_kmh"), rounded(speed.shown())),
+                ("hold_s", hold.as_secs_f64()),
+                ("clear_s", clear.as_secs_f64()),
+                ("rise_s", congestion::RISES_AFTER.as_secs_f64()),
+                ("stand_s", congestion::STANDS_FOR.as_secs_f64()),
+            ],
+            Self::QueueSpillback { gap, speed, hold, .. } => vec![
+                ("chain_vehicles", queue_spillback::LEAST as f64),
+                (gap.unit.name("gap_heights", "gap_m"), gap.value),
+                (speed.unit.name("speed_heights_per_s", "speed_kmh"), rounded(speed.shown())),
+                ("hold_s", hold.as_secs_f64()),
+            ],
+            Self::FlowDrop { ratio, baseline, window, least, .. } => vec![
+                ("flow_percent", rounded(ratio * 100.0)),
+                ("baseline_per_min", *least),
+                ("baseline_s", baseline.as_secs_f64()),
+                ("window_s", window.as_secs_f64()),
             ],
         }
     }
@@ -273,6 +346,32 @@ impl RuleParams {
         }
     }
 
+    /// Congestion: `occupancy`. Raising it spares dense traffic that flows; it costs jams with wide gaps.
+    pub const CONGESTION_OCCUPANCY: f64 = 0.35;
+    /// Congestion: `speed`. Raising it finds what crawls; it costs alerts for traffic that is merely slow.
+    pub const CONGESTION_SPEED: Speed = Speed::heights_per_s(0.7);
+    /// The same on the ground.
+    pub const CONGESTION_SPEED_ON_GROUND: Speed = Speed::km_per_h(20.0);
+    /// Congestion: `hold`. Raising it spares queues at a signal (there it must be longer than the red); it costs that much time.
+    pub const CONGESTION_HOLD: Duration = Duration::from_secs(60);
+    /// Congestion: `clear`. Raising it joins jams that dissolve and form again; it costs that much time to the `end`.
+    pub const CONGESTION_CLEAR: Duration = Duration::from_secs(120);
+    /// Queue spill-back: `gap`. Raising it bridges vehicles that are not seen; it joins queues that are two.
+    pub const SPILLBACK_GAP: Length = MeasureParams::QUEUE_GAP;
+    /// The same on the ground.
+    pub const SPILLBACK_GAP_ON_GROUND: Length = MeasureParams::QUEUE_GAP_ON_GROUND;
+    /// Queue spill-back: `hold`. Raising it spares queues that are about to move; it costs that much time to the alert.
+    pub const SPILLBACK_HOLD: Duration = Duration::from_secs(30);
+    /// Flow drop: `ratio`. Raising it finds lesser drops; it costs alerts for chance.
+    pub const FLOW_DROP_RATIO: f64 = 0.5;
+    /// Flow drop: `baseline`. Raising it steadies what is usual; it costs that much time before the first judgement.
+    pub const FLOW_DROP_BASELINE: Duration = Duration::from_secs(900);
+    /// Flow drop: `window`. Raising it spares lulls (a signal's cycles, chance); it costs time to the alert.
+    pub const FLOW_DROP_WINDOW: Duration = Duration::from_secs(180);
+    /// Flow drop: `min_flow`, in vehicles a minute. Raising it spares quiet hours; it costs drops on quiet roads. With 15 a minute,
+    /// 45 are expected in the window, and half of that comes by chance about once in 5,000 windows (Poisson).
+    pub const FLOW_DROP_LEAST: f64 = 15.0;
+
     /// Pedestrian on the carriageway: `hold`. Raising it spares those who step off the kerb; it costs time.
     pub const PEDESTRIAN_HOLD: Duration = Duration::from_secs(2);
 }
@@ -291,7 +390,7 @@ impl Scope {
 }
 
 fn level(subject: Subject, since: MediaTime, tracks: Vec<TrackId>, measured: Vec<Measure>) -> Finding {
-    Finding { subject, shape: Shape::Level { since }, tracks, direction: None, measured }
+    Finding { subject, shape: Shape::Level { since }, tracks, direction: None, severity: None, measured }
 }
 
 /// Makes the rule that `spec` describes.
@@ -312,7 +411,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
     match spec.params {
         RuleParams::Camera { fault, hold } => Box::new(camera::Camera { info, fault, hold, run: None }),
         RuleParams::LineCrossing { line, hysteresis } => {
-            Box::new(line_crossing::LineCrossing { info, scope, line, hysteresis, tracks: BTreeMap::new() })
+            Box::new(line_crossing::LineCrossing { info, scope, crossings: Crossings::new(line, hysteresis) })
         }
         RuleParams::Intrusion { zone, hold } => {
             Box::new(intrusion::Intrusion { info, scope, zone, hold, inside: Runs::new(intrusion::BRIDGE) })
@@ -341,6 +440,42 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             let inside = Runs::new(pedestrian_on_carriageway::BRIDGE);
             Box::new(pedestrian_on_carriageway::PedestrianOnCarriageway { info, scope, zone, crossings, hold, inside })
         }
+        RuleParams::Congestion { zone, occupancy, speed, hold, clear } => Box::new(congestion::Congestion {
+            info,
+            scope,
+            zone,
+            occupancy,
+            speed,
+            hold,
+            clear,
+            paces: Paces::new(speed.unit),
+            jam: None,
+            stand: None,
+            was_open: false,
+        }),
+        RuleParams::QueueSpillback { zone, mark, gap, speed, hold } => Box::new(queue_spillback::QueueSpillback {
+            info,
+            scope,
+            zone,
+            mark,
+            queue: QueueParams { speed, gap },
+            hold,
+            paces: Paces::new(speed.unit),
+            reached: None,
+            was_open: false,
+        }),
+        RuleParams::FlowDrop { line, ratio, baseline, window, least } => Box::new(flow_drop::FlowDrop {
+            info,
+            scope,
+            crossings: Crossings::new(line, RuleParams::HYSTERESIS),
+            ratio,
+            baseline,
+            window,
+            least,
+            crossed: VecDeque::new(),
+            watched: None,
+            drop: None,
+        }),
     }
 }
 

@@ -17,28 +17,28 @@ const STEP: Duration = Duration::from_millis(100);
 
 /// Where a track was at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
-    pub(super) at: MediaTime,
-    pub(super) point: Point,
+pub(crate) struct Place {
+    pub(crate) at: MediaTime,
+    pub(crate) point: Point,
     /// Of the box, in picture heights.
-    pub(super) height: f32,
+    pub(crate) height: f32,
     /// On the ground, where that is known.
-    pub(super) ground: Option<GroundPoint>,
+    pub(crate) ground: Option<GroundPoint>,
 }
 
 impl Place {
     /// Where `track` is now.
-    pub(super) fn of(track: &Track, anchor: Anchor, now: MediaTime) -> Self {
+    pub(crate) fn of(track: &Track, anchor: Anchor, now: MediaTime) -> Self {
         Self { at: now, point: anchor.of(track.bbox), height: track.bbox.height(), ground: track.ground }
     }
 
     /// Distance to `other`, in box heights.
-    pub(super) fn heights_to(self, other: Self, aspect: f32) -> f64 {
+    pub(crate) fn heights_to(self, other: Self, aspect: f32) -> f64 {
         f64::from(self.point.distance(other.point, aspect)) / f64::from((self.height + other.height) / 2.0)
     }
 
     /// Distance to `other` in `unit`; `None` in metres where the ground is not known.
-    pub(super) fn distance_to(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
+    pub(crate) fn distance_to(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
         match unit {
             Unit::BoxHeights => Some(self.heights_to(other, aspect)),
             Unit::Metres => Some(self.ground?.distance_m(other.ground?)),
@@ -46,20 +46,20 @@ impl Place {
     }
 
     /// Mean speed from here to the later `other`, in `unit` per second; zero when no time passed.
-    pub(super) fn speed_in(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
+    pub(crate) fn speed_in(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
         let seconds = other.at.since(self.at).as_secs_f64();
         let distance = self.distance_to(other, aspect, unit)?;
         Some(if seconds > 0.0 { distance / seconds } else { 0.0 })
     }
 
     /// Mean speed from here to the later `other`, in box heights per second; zero when no time passed.
-    pub(super) fn speed_to(self, other: Self, aspect: f32) -> f64 {
+    pub(crate) fn speed_to(self, other: Self, aspect: f32) -> f64 {
         let seconds = other.at.since(self.at).as_secs_f64();
         if seconds > 0.0 { self.heights_to(other, aspect) / seconds } else { 0.0 }
     }
 
     /// Angle between the way from here to `other` and `heading`, in degrees, `0..=180`; zero when it is no way.
-    pub(super) fn angle_to(self, other: Self, heading: Segment, aspect: f32) -> f64 {
+    pub(crate) fn angle_to(self, other: Self, heading: Segment, aspect: f32) -> f64 {
         let (ax, ay) = vector(self.point, other.point, aspect);
         let (bx, by) = vector(heading.from(), heading.to(), aspect);
         let (cross, dot) = (ax * by - ay * bx, ax * bx + ay * by);
@@ -73,19 +73,19 @@ fn vector(from: Point, to: Point, aspect: f32) -> (f64, f64) {
 
 /// The places of one track over a window; bounded by the window.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(crate) struct Trail {
     window: Duration,
     places: VecDeque<Place>,
 }
 
 impl Trail {
     /// An empty trail over `window`.
-    pub(super) fn new(window: Duration) -> Self {
+    pub(crate) fn new(window: Duration) -> Self {
         Self { window, places: VecDeque::new() }
     }
 
     /// Adds where the track is now.
-    pub(super) fn push(&mut self, place: Place) {
+    pub(crate) fn push(&mut self, place: Place) {
         if self.places.back().is_none_or(|last| place.at.since(last.at) >= STEP) {
             self.places.push_back(place);
         }
@@ -96,13 +96,13 @@ impl Trail {
     }
 
     /// Where the track was a window ago (longer ago when it was lost then); `None` before it was seen that long.
-    pub(super) fn window_ago(&self, now: MediaTime) -> Option<Place> {
+    pub(crate) fn window_ago(&self, now: MediaTime) -> Option<Place> {
         self.places.front().copied().filter(|first| now.since(first.at) >= self.window)
     }
 }
 
 /// A measured number as published: thousandths are finer than anything measured here.
-pub(super) fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 

@@ -23,7 +23,7 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
     let line = Line { id: LineId::new("line").expect("id"), segment: up, anchor: Anchor::BottomCenter };
     let hold = Duration::from_secs(1);
     let mut params = vec![
-        RuleParams::LineCrossing { line, hysteresis: 0.3 },
+        RuleParams::LineCrossing { line: line.clone(), hysteresis: 0.3 },
         RuleParams::Intrusion { zone: zone.clone(), hold },
         RuleParams::Loitering { zone: zone.clone(), dwell: hold },
         RuleParams::Crowding { zone: zone.clone(), count: 2, hold },
@@ -34,7 +34,22 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
             travel: Length::heights(2.0),
             hold,
         },
-        RuleParams::PedestrianOnCarriageway { zone, crossings: vec![], hold },
+        RuleParams::PedestrianOnCarriageway { zone: zone.clone(), crossings: vec![], hold },
+        RuleParams::Congestion {
+            zone: zone.clone(),
+            occupancy: 0.01,
+            speed: Speed::heights_per_s(0.7),
+            hold,
+            clear: hold,
+        },
+        RuleParams::QueueSpillback {
+            zone,
+            mark: line.clone(),
+            gap: Length::heights(3.0),
+            speed: Speed::heights_per_s(0.1),
+            hold,
+        },
+        RuleParams::FlowDrop { line, ratio: 0.5, baseline: hold, window: hold, least: 1.0 },
     ];
     params.extend(CameraFault::ALL.map(|fault| RuleParams::Camera { fault, hold }));
     assert_eq!(params.iter().map(RuleParams::kind).collect::<Vec<_>>(), Kind::ALL, "every kind");
@@ -106,7 +121,7 @@ fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
             assert!(names.contains(name) || (*name == "held_s" && names.contains(&"hold_s")), "{name} of {names:?}");
         }
         let of_camera = CameraFault::ALL.iter().any(|fault| fault.kind() == rule.info().kind);
-        let is_still = of_camera || matches!(rule.info().kind, Kind::LineCrossing | Kind::WrongWay);
+        let is_still = of_camera || matches!(rule.info().kind, Kind::LineCrossing | Kind::WrongWay | Kind::FlowDrop);
         assert_eq!(findings.is_empty(), is_still, "{}: all stand, and nothing is known of the camera", rule.info().id);
     }
 }

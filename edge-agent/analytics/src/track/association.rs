@@ -17,17 +17,23 @@ use crate::detection::Detection;
 use crate::geometry::BBox;
 
 /// Least overlap times confidence, sure detections.
-const SURE_OVERLAP: f32 = 0.1;
+const SURE_OVERLAP: f32 = 0.2;
 /// Least overlap, unsure detections.
-const UNSURE_OVERLAP: f32 = 0.5;
+const UNSURE_OVERLAP: f32 = 0.4;
 /// Detections of one kind that overlap more than this show one object.
 const DUPLICATE: f32 = 0.65;
+/// A detection that overlaps a surer one more than this, or lies in it to this share, starts no track: it is more often
+/// part of the same object than another one. A track that has it keeps it.
+const SHADOWED: f32 = 0.45;
+const NESTED: f32 = 0.9;
 /// A track unseen for longer than this does not take unsure detections: they would keep ghosts alive.
 const OF_LATE: Duration = Duration::from_millis(500);
-/// Squared distance of two degrees of freedom that 99 % of true pairs keep (χ²).
-const REACH2: f32 = 9.21;
-/// Farthest from where it is expected that a track is found again, in box heights, however unsure the place is.
-const FARTHEST: f32 = 3.0;
+/// Squared distance of three degrees of freedom that 99 % of true pairs keep (χ²).
+const REACH2: f32 = 11.34;
+/// Farthest from where it is expected that a confirmed track is found again, in box heights, however unsure the place.
+const FARTHEST: f32 = 1.5;
+/// The same for a tentative one, whose velocity is not known yet.
+const FARTHEST_TENTATIVE: f32 = 3.0;
 /// Heights and widths that differ by more than this factor are different objects.
 const SIZE_RATIO: f32 = 2.0;
 
@@ -48,6 +54,10 @@ pub(super) struct Sight<'a> {
     pub(super) aspect: f32,
     pub(super) high_confidence: f32,
     pub(super) low_confidence: f32,
+    /// Whether the last stage is run.
+    pub(super) reach: bool,
+    /// Whether shadowed detections start no track.
+    pub(super) nested: bool,
 }
 
 /// Makes the pairs of one frame; keeps its work space between frames.
@@ -60,7 +70,7 @@ pub(super) struct Association {
     pairs: Vec<(usize, usize)>,
     /// For each track the detection that is its.
     pub(super) detection_of: Vec<Option<usize>>,
-    /// For each detection whether a track has it, or a surer one shows the same object.
+    /// For each detection whether a track has it, or a surer one most likely shows the same object.
     pub(super) taken: Vec<bool>,
 }
 
@@ -84,10 +94,11 @@ fn alike_in_size(a: BBox, b: BBox) -> bool {
 /// Squared Mahalanobis distance; infinite where it cannot be the same object.
 fn distance2(sight: &Sight<'_>, i: usize, j: usize) -> f32 {
     let (expected, detection) = (&sight.expected[i], &sight.detections[j]);
+    let farthest = if sight.tracks[i].id.is_some() { FARTHEST } else { FARTHEST_TENTATIVE };
     let apart = expected.bbox.center().distance(detection.bbox.center(), sight.aspect);
     let possible = affinity(sight.tracks[i].class(), detection.class) == 1.0
         && alike_in_size(expected.bbox, detection.bbox)
-        && apart <= FARTHEST * expected.bbox.height();
+        && apart <= farthest * expected.bbox.height();
     if possible { expected.motion.distance2(detection, sight.aspect) } else { f32::INFINITY }
 }
 
@@ -123,8 +134,25 @@ impl Association {
         self.stage(confirmed, sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
         self.stage(of_late, unsure, 1.0 - UNSURE_OVERLAP, |i, j| 1.0 - overlap(i, j));
         self.stage(|i| !confirmed(i), sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
-        let any = |_: usize| true;
+        let any = |_: usize| sight.reach;
         self.stage(any, sure, REACH2, |i, j| distance2(sight, i, j));
+        if sight.nested {
+            self.take_shadowed(sight);
+        }
+    }
+
+    /// Takes what is left beside surer detections.
+    fn take_shadowed(&mut self, sight: &Sight<'_>) {
+        for ((j, this), taken) in sight.detections.iter().enumerate().zip(&mut self.taken) {
+            let shadows = |(k, other): (usize, &Detection)| {
+                // Of two that are equally sure the first stays.
+                (other.confidence, j) > (this.confidence, k)
+                    && other.confidence.get() >= sight.high_confidence
+                    && affinity(this.class, other.class) > 0.0
+                    && (this.bbox.iou(other.bbox) > SHADOWED || this.bbox.covered_by(other.bbox) > NESTED)
+            };
+            *taken = *taken || sight.detections.iter().enumerate().any(shadows);
+        }
     }
 
     /// The share of a track's place that another track's detection, in front of it, covers; `own` is its own one.

@@ -3,6 +3,7 @@
 use super::association::Expected;
 use super::motion::{self, Motion};
 use super::path::{Path, Slope};
+use super::places;
 use super::rider::Riding;
 use crate::class::Class;
 use crate::detection::{Confidence, Detection};
@@ -30,17 +31,34 @@ pub(super) struct LiveTrack {
     pub(super) hits: u32,
     /// Frames since it was first seen.
     pub(super) frames: u32,
+    /// Mean confidence over the last seconds.
+    pub(super) sureness: f32,
+    /// Where it stood when it was first seen, or found again far from where it was expected.
+    pub(super) born: Point,
+    /// The farthest that it was from there, in box heights.
+    pub(super) moved: f32,
+    /// Share of its place that others covered when it was last seen.
+    pub(super) hidden: f32,
+    /// Where its height was last learned from.
+    pub(super) sampled: Point,
+    /// Taken for a thing that the model mistakes for a person; not shown.
+    pub(super) doubted: bool,
     slope: Slope,
     path: Path,
     pub(super) riding: Riding,
 }
+
+/// One found again after a loss where it was hardly expected (overlap) may be another: it has yet to move.
+const SAME_PLACE: f32 = 0.1;
+/// Time constant of a track's mean confidence, in seconds: long enough to outlast a burst of good looks.
+const SURENESS: f32 = 3.0;
 
 /// A detection matched with a track.
 pub(super) struct Sighting<'a> {
     pub(super) detection: &'a Detection,
     /// Where the track was expected.
     pub(super) expected: &'a Expected,
-    /// Share of that place that objects in front of it cover.
+    /// Share of that place that objects in front of it cover; more where the box is not its own.
     pub(super) hidden: f32,
     pub(super) now: MediaTime,
     pub(super) aspect: f32,
@@ -50,8 +68,9 @@ impl LiveTrack {
     pub(super) fn new(detection: &Detection, now: MediaTime, aspect: f32) -> Self {
         let mut votes = [0.0; Class::ALL.len()];
         votes[detection.class as usize] = detection.confidence.get();
+        let foot = detection.bbox.bottom_center();
         let mut path = Path::default();
-        path.push(now, detection.bbox.bottom_center(), detection.bbox.height(), aspect);
+        path.push(now, foot, detection.bbox.height(), aspect);
         Self {
             id: None,
             state: TrackState::Seen,
@@ -64,7 +83,13 @@ impl LiveTrack {
             last_seen: now,
             hits: 1,
             frames: 1,
-            slope: Slope::new(now, detection.bbox.bottom_center()),
+            sureness: detection.confidence.get(),
+            born: foot,
+            moved: 0.0,
+            hidden: 0.0,
+            sampled: foot,
+            doubted: false,
+            slope: Slope::new(now, foot),
             path,
             riding: Riding::default(),
         }
@@ -73,6 +98,11 @@ impl LiveTrack {
     /// The class most voted for, by confidence, over its life.
     pub(super) fn class(&self) -> Class {
         self.class
+    }
+
+    /// Of the detection last matched.
+    pub(super) fn confidence(&self) -> Confidence {
+        self.confidence
     }
 
     pub(super) fn expected(&self, now: MediaTime, aspect: f32) -> Expected {
@@ -92,6 +122,9 @@ impl LiveTrack {
     /// Takes the detection matched with it.
     pub(super) fn see(&mut self, sighting: &Sighting<'_>) {
         let Sighting { detection, expected, hidden, now, aspect } = *sighting;
+        if expected.unseen >= places::LOSS && expected.bbox.iou(detection.bbox) < SAME_PLACE {
+            (self.born, self.moved) = (detection.bbox.bottom_center(), 0.0);
+        }
         self.motion = expected.motion.updated(detection, hidden, aspect);
         self.bbox = self.motion.bbox().unwrap_or(detection.bbox);
         self.votes[detection.class as usize] += detection.confidence.get();
@@ -100,10 +133,14 @@ impl LiveTrack {
             .into_iter()
             .fold(self.class, |best, class| if votes[class as usize] > votes[best as usize] { class } else { best });
         self.confidence = detection.confidence;
+        let forgotten = 1.0 - (-now.since(self.last_seen).as_secs_f32() / SURENESS).exp();
+        self.sureness += forgotten * (detection.confidence.get() - self.sureness);
+        self.hidden = hidden;
         self.state = TrackState::Seen;
         self.last_seen = now;
         self.hits = self.hits.saturating_add(1);
         let place = self.bbox.bottom_center();
+        self.moved = self.moved.max(place.distance(self.born, aspect) / self.bbox.height());
         self.slope.push(now, place);
         self.path.push(now, place, self.bbox.height(), aspect);
     }

@@ -179,12 +179,14 @@ impl Motion {
         }
     }
 
-    /// Squared Mahalanobis distance of the centre of `detection`: of two degrees of freedom.
+    /// Squared Mahalanobis distance of the centre and the height of `detection`: of three degrees of freedom.
     pub(super) fn distance2(&self, detection: &Detection, aspect: f32) -> f32 {
         let center = detection.bbox.center();
         let (sx, sy) = scales(self.height.value, aspect);
         let std = measurement_std(detection);
-        self.x.distance2(center.x, std * sx) + self.y.distance2(center.y, std * sy)
+        self.x.distance2(center.x, std * sx)
+            + self.y.distance2(center.y, std * sy)
+            + self.height.distance2(detection.bbox.height(), std * sy)
     }
 
     /// The box; `None` if it has no size.

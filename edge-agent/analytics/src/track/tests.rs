@@ -206,6 +206,24 @@ fn a_lorry_that_is_boxed_as_truck_and_as_bus_is_one_track() {
 }
 
 #[test]
+fn the_upper_half_of_a_person_is_no_second_one_and_a_person_beside_is() {
+    let half = |at: f32| {
+        let whole = person(0.3 + 0.05 * at, 0.6);
+        BBox::new(whole.left(), whole.top(), whole.right(), whole.center().y).expect("a box")
+    };
+    let scenes = run(&mut tracker(), 10.0, 3.0, |at| {
+        let whole = sure(Class::Person, person(0.3 + 0.05 * at, 0.6));
+        vec![whole, at_confidence(0.7, sure(Class::Person, half(at)))]
+    });
+    assert_eq!(ids(&scenes), [1]);
+    let beside = run(&mut tracker(), 10.0, 3.0, |at| {
+        let both = [person(0.3 + 0.05 * at, 0.6), person(0.32 + 0.05 * at, 0.61)];
+        both.map(|bbox| sure(Class::Person, bbox)).to_vec()
+    });
+    assert_eq!(ids(&beside), [1, 2]);
+}
+
+#[test]
 fn a_person_never_continues_a_vehicle() {
     let scenes = run(&mut tracker(), 10.0, 2.0, |at| {
         let class = if at < 1.0 { Class::Car } else { Class::Person };
@@ -279,6 +297,162 @@ fn a_rider_is_known_and_one_on_foot_is_none() {
     assert_eq!(riders.iter().filter(|rides| **rides).count(), 1);
     assert_eq!(riders.len(), 2);
     assert_eq!(motorcycle.rider_of, None);
+}
+
+/// A person by where it stands: half as wide as high; on ground where heights grow downwards.
+fn person(x: f32, y: f32) -> BBox {
+    let height = 0.04 + 0.2 * y;
+    let half_width = height / 4.0 / ASPECT;
+    BBox::new(x - half_width, y - height, x + half_width, y).expect("positive size")
+}
+
+/// One after another walks through the picture, each farther from the camera than the last, then near again.
+fn walkers(at: f32) -> Vec<Detection> {
+    let (round, seconds) = ((at / 6.0).floor(), at % 6.0);
+    let y = 0.4 + 0.15 * (round % 4.0);
+    vec![sure(Class::Person, person(0.05 + 0.16 * seconds, y))]
+}
+
+/// What the model takes for a person, though it is too low and never moves.
+fn sign(confidence: f32) -> Detection {
+    let foot = person(0.3, 0.3);
+    let low = BBox::new(foot.left(), foot.bottom() - 0.65 * foot.height(), foot.right(), foot.bottom());
+    at_confidence(confidence, sure(Class::Person, low.expect("a box")))
+}
+
+fn shows(scene: &Scene, bbox: BBox) -> bool {
+    scene.tracks.iter().any(|track| track.bbox.iou(bbox) > 0.5)
+}
+
+#[test]
+fn a_sign_taken_for_a_person_is_shown_until_heights_are_learned() {
+    for fps in [5.0, 10.0, 30.0] {
+        let scenes = run(&mut tracker(), fps, 90.0, |at| [walkers(at), vec![sign(0.65)]].concat());
+        let (first, later) = scenes.split_at(scenes.len() / 2);
+        assert!(shows(&first[first.len() / 20], sign(0.65).bbox), "{fps} fps: nothing is known yet");
+        assert!(!later.iter().any(|scene| shows(scene, sign(0.65).bbox)), "{fps} fps");
+        assert!(later.iter().filter(|scene| scene.seen().count() == 1).count() > later.len() * 8 / 10, "walkers are");
+    }
+}
+
+#[test]
+fn one_who_came_walking_is_shown_however_low_it_crouches() {
+    let crouching = sign(0.65).bbox;
+    let scenes = run(&mut tracker(), 10.0, 120.0, |at| {
+        let arrives = person(0.3 - 0.1 * (60.0 - at).max(0.0), 0.3);
+        let visitor = match at {
+            ..57.0 => vec![],
+            57.0..60.0 => vec![sure(Class::Person, arrives)],
+            _ => vec![sign(0.65)],
+        };
+        [walkers(at), visitor].concat()
+    });
+    assert!(scenes[620..].iter().all(|scene| shows(scene, crouching)));
+}
+
+#[test]
+fn a_rider_who_waits_is_shown_though_riders_sit_high_and_a_box_at_the_edge_is_cut_off() {
+    let rider = sign(0.65).bbox;
+    let below = BBox::new(rider.left() - 0.02, rider.center().y, rider.right() + 0.02, rider.bottom() + 0.05);
+    let motorcycle = sure(Class::Motorcycle, below.expect("a box"));
+    let cut = at_confidence(0.65, sure(Class::Person, BBox::new(0.7, 0.95, 0.75, 1.0).expect("a box")));
+    let scenes = run(&mut tracker(), 10.0, 90.0, |at| {
+        let waiting = if at < 50.0 { vec![] } else { vec![motorcycle, sign(0.65), cut] };
+        [walkers(at), waiting].concat()
+    });
+    assert!(scenes[520..].iter().all(|scene| shows(scene, rider) && shows(scene, cut.bbox)));
+}
+
+#[test]
+fn unsure_persons_who_come_and_go_at_one_place_without_moving_are_shown_no_more() {
+    // Every ten seconds the lamp of a shop window is a person for four.
+    let lamp = at_confidence(0.62, sure(Class::Person, person(0.7, 0.5)));
+    let flicker = |at: f32| if at % 10.0 < 4.0 { vec![lamp] } else { vec![] };
+    let scenes = run(&mut tracker(), 5.0, 100.0, flicker);
+    assert_eq!(ids(&scenes), [1, 2], "two lives, then it is known");
+    let sure_of_it = |at: f32| flicker(at).into_iter().map(|lamp| at_confidence(0.85, lamp)).collect();
+    assert_eq!(
+        ids(&run(&mut tracker(), 5.0, 100.0, sure_of_it)).len(),
+        10,
+        "one whom the model is sure of is believed"
+    );
+}
+
+#[test]
+fn a_vehicle_that_stands_is_never_doubted() {
+    let parked = at_confidence(0.62, sure(Class::Car, bbox(0.7, 0.5, 0.05)));
+    let scenes = run(&mut tracker(), 5.0, 100.0, |at| if at % 10.0 < 4.0 { vec![parked] } else { vec![] });
+    assert_eq!(ids(&scenes).len(), 10);
+}
+
+#[test]
+fn two_in_one_box_are_both_seen_and_keep_their_size() {
+    for fps in [5.0, 10.0, 30.0] {
+        let far = |at: f32| person(0.5 + 0.03 * (at - 3.0), 0.5);
+        let near = |at: f32| person(0.5 - 0.03 * (at - 3.0), 0.56);
+        let scenes = run(&mut tracker(), fps, 6.0, |at| {
+            let (far, near) = (far(at), near(at));
+            let around =
+                BBox::new(far.left().min(near.left()), far.top(), far.right().max(near.right()), near.bottom());
+            let boxes = if (2.9..3.35).contains(&at) { vec![around.expect("a box")] } else { vec![far, near] };
+            boxes.into_iter().map(|bbox| sure(Class::Person, bbox)).collect()
+        });
+        assert_eq!(ids(&scenes), [1, 2], "{fps} fps");
+        for scene in scenes.iter().filter(|scene| (2.9..3.35).contains(&scene.stamp.pts.as_secs_f64())) {
+            assert_eq!(scene.seen().count(), 2, "{fps} fps at {:?}", scene.stamp.pts);
+            let at = scene.stamp.pts.as_secs_f64() as f32;
+            for truth in [far(at), near(at)] {
+                assert!(scene.seen().any(|track| track.bbox.iou(truth) > 0.6), "{fps} fps at {at}");
+            }
+        }
+    }
+}
+
+/// Cars that come into sight at the left, at `confidence`, and vanish in a tunnel at the right, one every four seconds.
+fn into_the_tunnel(at: f32, confidence: f32) -> Vec<Detection> {
+    let seconds = at % 4.0;
+    let car = sure(Class::Car, bbox(0.3 + 0.2 * seconds, 0.5, 0.1));
+    if seconds < 2.0 { vec![at_confidence(confidence, car)] } else { vec![] }
+}
+
+#[test]
+fn what_is_lost_at_a_learned_exit_ends_sooner() {
+    for fps in [5.0, 10.0, 30.0] {
+        let scenes = run(&mut tracker(), fps, 60.0, |at| into_the_tunnel(at, 0.9));
+        let waits: Vec<f64> = ids(&scenes)
+            .into_iter()
+            .filter_map(|id| {
+                let ended = scenes.iter().find(|scene| scene.ended.contains(&TrackId(id)))?;
+                let seen = scenes.iter().rfind(|scene| scene.seen().any(|track| track.id == TrackId(id)))?;
+                Some(ended.stamp.pts.since(seen.stamp.pts).as_secs_f64())
+            })
+            .collect();
+        assert!(waits[0] >= 1.9, "{fps} fps: nothing is known yet, {waits:?}");
+        assert!(waits[8..].iter().all(|wait| *wait <= 1.3), "{fps} fps: {waits:?}");
+    }
+}
+
+#[test]
+fn at_a_learned_entry_a_less_sure_detection_starts_a_track() {
+    let mut tracker = tracker();
+    let learned = run(&mut tracker, 10.0, 30.0, |at| into_the_tunnel(at, 0.9));
+    let before = ids(&learned).len();
+    let unsure = |frame: u32| into_the_tunnel(frame as f32 / 10.0, 0.55);
+    let scenes: Vec<Scene> =
+        (320..360).map(|frame| tracker.update(stamp(f64::from(frame) / 10.0), ASPECT, &unsure(frame))).collect();
+    assert!(ids(&scenes).iter().any(|id| *id > before as u64));
+    assert!(ids(&run(&mut self::tracker(), 10.0, 30.0, |at| into_the_tunnel(at, 0.55))).is_empty());
+}
+
+#[test]
+fn a_camera_that_was_away_learns_nothing_from_what_ended_meanwhile() {
+    let mut tracker = tracker();
+    for hour in 0..6u32 {
+        for frame in 0..10u32 {
+            tracker.update(stamp(f64::from(hour) * 600.0 + f64::from(frame) * 0.2), ASPECT, &passing(0.0, 0.0));
+        }
+    }
+    assert!(!tracker.places.is_exit(passing(0.0, 0.0)[0].bbox.bottom_center()));
 }
 
 #[test]

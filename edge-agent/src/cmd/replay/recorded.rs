@@ -22,8 +22,8 @@ use super::{parse_time, writer};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Judge recorded tracks instead of clips; without a FILE those of the site's storage folder.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
-    pub(super) tracks_db: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(super) tracks_db: Option<Option<PathBuf>>,
 
     /// Another site file, that of the time: say which incidents appear, vanish or move with --site instead of writing events.
     #[arg(long, value_name = "FILE", requires = "tracks_db", conflicts_with = "events")]
@@ -47,13 +47,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(
-    file: &Path,
+    file: Option<&Path>,
     args: &Args,
     site: &Site,
     events: Option<&Path>,
     home: &Home,
 ) -> anyhow::Result<ExitCode> {
-    let file = if file.as_os_str().is_empty() { site.storage.tracks_file() } else { file.to_owned() };
+    let file = file.map_or_else(|| site.storage.tracks_file(), Path::to_owned);
     let tracks = TracksReader::open(&file)?;
     let span = [
         args.from.unwrap_or(WallTime::from_unix_nanos(i64::MIN)),

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, home: &Home) -> anyhow::Result<ExitCode> {
     if !errors.0.is_empty() {
         eprintln!("{errors}: what has errors is not drawn\n");
     }
-    let camera = camera(&site, args.camera.as_deref())?;
+    let camera = super::camera(&site, args.camera.as_deref())?;
     let picture = match &args.clip {
         Some(clip) => {
             let mut clip = FileSource::open(clip, camera.id.clone(), WallTime::from_unix_nanos(0))?;
@@ -97,22 +97,6 @@ fn detail(ground: &Ground, width_px: u32) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-fn camera<'a>(site: &'a Site, name: Option<&str>) -> anyhow::Result<&'a Camera> {
-    let known: Vec<&str> = site.cameras.iter().map(|camera| camera.id.as_str()).collect();
-    match (name, site.cameras.as_slice()) {
-        (Some(name), _) => {
-            if site.disabled.iter().any(|camera| camera.as_str() == name) {
-                bail!("camera \"{name}\" is disabled\n    → take enabled = false out of the site file");
-            }
-            site.camera(name).with_context(|| {
-                format!("the site has no camera \"{name}\"\n    → choose one of: {}", known.join(", "))
-            })
-        }
-        (None, [only]) => Ok(only),
-        (None, _) => bail!("say which camera\n    → one of: {}", known.join(", ")),
-    }
 }
 
 fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {

@@ -124,7 +124,7 @@ rule_types! {
     /// Whether riders of motorcycles and bicycles count as persons.
     #[schemars(extend("default" = false))]
     include_riders: bool,
-    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway, camera-…. Longer spares
+    /// How long it must hold: intrusion, crowding, wrong-way, stopped-vehicle, pedestrian-on-carriageway, congestion, queue-spillback, camera-…. Longer spares
     /// passing moments and costs that much time to the alert.
     #[schemars(example = &"2s")]
     hold: DurationText,
@@ -140,12 +140,35 @@ rule_types! {
     /// How far it must go: wrong-way; on a calibrated camera in metres too, default there `8 m`.
     #[schemars(example = &"3 h", extend("default" = "3 h"))]
     distance: LengthText,
-    /// Slower than this is standing: stopped-vehicle; on a calibrated camera in km/h too, default there `3 km/h`.
+    /// Slower than this is standing: stopped-vehicle, queue-spillback; or jammed, in the mean: congestion (default there `0.7 h/s`,
+    /// calibrated `20 km/h`); on a calibrated camera in km/h too, default there `3 km/h`.
     #[schemars(example = &"0.1 h/s", extend("default" = "0.1 h/s"))]
     speed: SpeedText,
     /// How far it must have gone before: stopped-vehicle; on a calibrated camera in metres too, default there `5 m`.
     #[schemars(example = &"2 h", extend("default" = "2 h"))]
     travel: LengthText,
+    /// At least this share of the lane is covered by vehicles, 0 to 1: congestion.
+    #[schemars(range(min = 0.05, max = 1), extend("default" = 0.35))]
+    occupancy: f64,
+    /// For how long it must flow again before it is over: congestion.
+    #[schemars(example = &"120s", extend("default" = "120s"))]
+    clear: DurationText,
+    /// Standing vehicles no further apart than this, from place to place, are one queue: queue-spillback; on a calibrated
+    /// camera in metres too, default there `12 m`.
+    #[schemars(example = &"4 h", extend("default" = "4 h"))]
+    gap: LengthText,
+    /// Below this share of the flow before: flow-drop.
+    #[schemars(range(min = 0.05, max = 0.9), extend("default" = 0.5))]
+    ratio: f64,
+    /// Over how long the flow before is averaged: flow-drop.
+    #[schemars(example = &"15m", extend("default" = "15m"))]
+    baseline: DurationText,
+    /// Over how long the present flow is averaged: flow-drop. Longer spares a signal's cycles and costs time to the alert.
+    #[schemars(example = &"3m", extend("default" = "3m"))]
+    window: DurationText,
+    /// A flow before of fewer vehicles a minute says nothing: flow-drop. Higher keeps the nights quiet.
+    #[schemars(range(min = 1, max = 500), extend("default" = 15))]
+    min_flow: f64,
     /// How far beyond the line it must be seen, in box heights: line-crossing.
     #[schemars(example = &"0.1 h", extend("default" = "0.1 h"))]
     hysteresis: Heights,

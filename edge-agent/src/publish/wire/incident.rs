@@ -317,7 +317,7 @@ pub fn incident(context: &EventContext, moment: Moment, event: &Event) -> Incide
             revision: event.revision,
             kind: rule.kind.wire_label().into(),
             label: rule.kind.suspected_text().into(),
-            severity: rule.severity.into(),
+            severity: event.severity.into(),
             verification: Verification::Suspected,
             started_at: event.started_at.into(),
             ended_at: event.ended_at.map(Into::into),

@@ -5,6 +5,7 @@
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
 mod incident;
+mod measure;
 mod number;
 mod state;
 mod system;
@@ -19,12 +20,16 @@ pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, TimeQuality, TrackData,
     Verification, Why, incident,
 };
+pub use measure::{
+    BandData, LaneData, LevelData, LineData, MEASUREMENT_TYPE, Measurement, MeasurementData, MovementData, QueueData,
+    SpeedData, measurement,
+};
 pub use number::{Measures, Sequence, UtcMillis};
 pub use state::{
     Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
     HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
 };
-pub use system::{Lost, SystemData, SystemKind, system};
+pub use system::{Lost, SystemData, SystemKind, WithheldData, system};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;

@@ -13,11 +13,13 @@ pub enum SystemKind {
     OutboxOverflow,
     /// The outbox could not be read and was set aside: its unsent events are lost to the centre.
     OutboxSetAside,
+    /// A camera found more than it may open incidents for, and no further event says how many were withheld.
+    IncidentsWithheld,
 }
 
 impl SystemKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::OutboxOverflow, Self::OutboxSetAside];
+    pub const ALL: [Self; 3] = [Self::OutboxOverflow, Self::OutboxSetAside, Self::IncidentsWithheld];
 
     /// The CloudEvents type.
     #[must_use]
@@ -25,12 +27,14 @@ impl SystemKind {
         match self {
             Self::OutboxOverflow => "vn.ngatu.system.outbox_overflow.v1",
             Self::OutboxSetAside => "vn.ngatu.system.outbox_set_aside.v1",
+            Self::IncidentsWithheld => "vn.ngatu.system.incidents_withheld.v1",
         }
     }
 
     const fn severity(self) -> Severity {
         match self {
             Self::OutboxOverflow | Self::OutboxSetAside => Severity::High,
+            Self::IncidentsWithheld => Severity::Warning,
         }
     }
 
@@ -43,6 +47,9 @@ impl SystemKind {
                 "Hàng đợi gửi bị hỏng và đã được thay mới: sự kiện chưa gửi có thể bị mất",
                 "The outbox was damaged and replaced: unsent events may be lost",
             ),
+            Self::IncidentsWithheld => {
+                ("Quá nhiều sự việc cùng lúc: một số không được báo", "Too much at once: some incidents were withheld")
+            }
         };
         LocalText { vi: Word::Borrowed(vi), en: Word::Borrowed(en) }
     }
@@ -57,6 +64,19 @@ pub struct Lost {
     pub ranges: Vec<[Sequence; 2]>,
 }
 
+/// Incidents of one rule that were withheld.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WithheldData {
+    /// The camera.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub camera: String,
+    /// The rule's name in the site file.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub rule: String,
+    /// How many.
+    pub count: u32,
+}
+
 /// The data of a system event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SystemData {
@@ -68,6 +88,10 @@ pub struct SystemData {
     pub lost: Option<Lost>,
     /// Set aside: name of the damaged file, which is kept; otherwise null.
     pub file: Option<String>,
+    /// Incidents withheld: whose and how many; otherwise null.
+    #[serde(default)]
+    #[schemars(required)]
+    pub withheld: Option<WithheldData>,
     /// Whose sequence numbers these are.
     pub outbox_id: Uuid,
     /// Committed before the connection that carries it.
@@ -99,6 +123,7 @@ pub fn system(kind: SystemKind, source: &str, subject: &str, time: UtcMillis) ->
             message: kind.message(),
             lost: None,
             file: None,
+            withheld: None,
             outbox_id: Uuid::nil(),
             replayed: false,
         },

@@ -1,0 +1,62 @@
+//! What is judged from recorded tracks is what was judged when they were seen.
+
+mod scenario;
+
+use std::time::Duration;
+
+use analytics::core::Judge;
+use analytics::incident::IncidentParams;
+use analytics::record::{Chunk, Playback, Recorder};
+use analytics::rules::{RuleParams, RuleSpec};
+use analytics::{CameraId, Class, Event, RuleId, Scene, ZoneKind};
+use scenario::{Actor, line, rule, run, scenes, zone};
+
+const FPS: u64 = 5;
+
+/// Many walk over a line and a place where no one should be.
+fn busy() -> Vec<Scene> {
+    let walker = |id: u64| {
+        let y = 0.3 + 0.05 * (id % 10) as f32;
+        let begins = 0.7 * id as f64;
+        Actor::new(id, Class::Person)
+            .at(begins, 0.02, y)
+            .at(begins + 12.0, 0.98, y + 0.1)
+            .hidden(begins + 4.0, begins + 4.7)
+    };
+    scenes(&(1..60).map(walker).collect::<Vec<_>>(), FPS)
+}
+
+fn rules() -> Vec<RuleSpec> {
+    let crossing = RuleParams::LineCrossing { line: line(0.5, 0.0, 0.5, 1.0), hysteresis: RuleParams::HYSTERESIS };
+    let zone = zone(ZoneKind::Restricted, 0.6, 0.2, 0.9, 1.0);
+    let intrusion = RuleParams::Intrusion { zone, hold: Duration::from_secs(1) };
+    [("count", crossing), ("keep-off", intrusion)]
+        .map(|(id, params)| RuleSpec { id: RuleId::new(id).expect("an id"), ..rule(params) })
+        .into()
+}
+
+fn judged(scenes: Vec<Scene>) -> Vec<Event> {
+    let mut judge = Judge::new(rules(), IncidentParams::default(), 7);
+    let mut events = run(&mut judge, scenes);
+    events.extend(judge.finish());
+    events
+}
+
+#[test]
+fn recorded_tracks_give_the_incidents_that_were_seen() {
+    let mut recorder = Recorder::new(Duration::from_secs(10));
+    let mut chunks: Vec<Chunk> = busy().iter().filter_map(|scene| recorder.push(scene)).collect();
+    chunks.extend(recorder.finish());
+    assert!(chunks.len() > 3);
+    let read = |chunk: &Chunk| {
+        let scenes = Playback::new(CameraId::new("cam").expect("an id"), &chunk.bytes).expect("a beginning");
+        scenes.collect::<Result<Vec<_>, _>>().expect("whole")
+    };
+    let (seen, again) = (judged(busy()), judged(chunks.iter().flat_map(read).collect()));
+    assert!(seen.len() > 150, "{}", seen.len());
+    let what = |event: &Event| {
+        let tracks: Vec<_> = event.tracks.iter().map(|track| track.track_id).collect();
+        (event.rule.id.clone(), event.phase, event.stamp.clone(), event.direction, tracks)
+    };
+    assert_eq!(seen.iter().map(what).collect::<Vec<_>>(), again.iter().map(what).collect::<Vec<_>>());
+}
