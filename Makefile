@@ -50,6 +50,8 @@ bench: setup  ## run the benches (half an hour), in tables as benches/RESULTS.md
 	cargo run --release --locked -p benches --bin end_to_end -- overhead
 	cargo run --release --locked -p benches --bin end_to_end -- peer
 	cargo run --release --locked -p benches --bin end_to_end -- load
+	cargo run --release --locked -p benches --bin simulate -- hours
+	cargo run --release --locked -p benches --bin simulate -- sweep --hours 24
 
 clean:  ## remove what was built; what was fetched stays in .cache
 	cargo clean

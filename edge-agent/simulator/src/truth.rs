@@ -1,0 +1,287 @@
+//! What truly happened: each rule's definition, judged on the ground, in metres, of what the world knows.
+//!
+//! Every definition is taken three times. *Nominal* is the catalogue's and says when an incident begins and ends. *Sure* is
+//! stricter by a margin: what holds so must be found. *Possible* is laxer: what holds so may be found, and is then no false
+//! alarm. An incident that was possible but not sure is in doubt ([`Incident::is_sure`]) and counts neither way: a
+//! detector's boxes cannot tell one metre from the other at forty metres. The definitions in full are in
+//! `docs/simulator.md`.
+
+mod judge;
+mod lane;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use analytics::{Class, Direction};
+
+use self::judge::{Grade, Present, needs};
+use self::run::Run;
+use crate::camera::Camera;
+use crate::ground::Spot;
+use crate::place::{Watch, Watched};
+use crate::road::{Lamp, LinkId};
+use crate::traffic::TICK_S;
+use crate::vehicle::{ActorId, Held};
+use crate::world::World;
+
+/// Something that truly happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// The rule that should find it.
+    pub rule: &'static str,
+    /// The kind, by its word on the wire.
+    pub kind: &'static str,
+    /// When it began, in seconds of the world.
+    pub start_s: f64,
+    /// When it was over.
+    pub end_s: f64,
+    /// It must be found; otherwise it may.
+    pub is_sure: bool,
+    /// Of whom, when it is of one.
+    pub actor: Option<ActorId>,
+    /// Crossings only.
+    pub direction: Option<Direction>,
+}
+
+/// The truth of one world as it goes on.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    camera: Camera,
+    watched: Vec<Watched>,
+    /// By watched thing, by actor (zero for the area as a whole).
+    runs: Vec<BTreeMap<ActorId, Run>>,
+    /// Where vehicles in the picture were a step ago, and when they came into it.
+    before: BTreeMap<ActorId, (Spot, Spot)>,
+    /// By watched thing, how fast vehicles usually are there.
+    usual_mps: Vec<f64>,
+    /// Which vehicles' fronts are over the watched stop line of a link.
+    over_line: BTreeSet<ActorId>,
+    present: Vec<Present>,
+    incidents: Vec<Incident>,
+}
+
+impl Truth {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(world: &World) -> Self {
+        let watched = world.place().watched.clone();
+        let runs = vec![BTreeMap::new(); watched.len()];
+        let camera = Camera::new(world.place().mount);
+        let usual_mps = vec![0.0; watched.len()];
+        Self {
+            camera,
+            watched,
+            runs,
+            before: BTreeMap::new(),
+            usual_mps,
+            over_line: BTreeSet::new(),
+            present: Vec::new(),
+            incidents: Vec::new(),
+        }
+    }
+
+    /// Takes note of one step of the world.
+    pub fn observe(&mut self, world: &World) {
+        let now = world.seconds();
+        self.look(world);
+        for index in 0..self.watched.len() {
+            match self.watched[index].watch {
+                Watch::LineCrossing { from, to } => self.cross(index, from, to, now),
+                Watch::RedLight { link } => self.run_red(index, link, world),
+                _ => self.judge(index, now),
+            }
+        }
+        let came = std::mem::take(&mut self.before);
+        for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
+            let first = came.get(&one.actor).map_or(one.spot, |(_, first)| *first);
+            self.before.insert(one.actor, (one.spot, first));
+        }
+    }
+
+    /// All that happened, by its beginning.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Incident> {
+        for index in 0..self.watched.len() {
+            for (actor, run) in std::mem::take(&mut self.runs[index]) {
+                self.end(index, actor, &run);
+            }
+        }
+        self.incidents.sort_by(|a, b| a.start_s.total_cmp(&b.start_s).then(a.rule.cmp(b.rule)));
+        self.incidents
+    }
+
+    /// Who is in the picture.
+    fn look(&mut self, world: &World) {
+        self.present.clear();
+        let camera = &self.camera;
+        let is_seen = |spot: Spot| {
+            let inside = |at: f32| (0.0..=1.0).contains(&at);
+            camera.point(spot, 0.0).is_some_and(|point| inside(point.x) && inside(point.y))
+        };
+        for vehicle in world.traffic().vehicles() {
+            let (before, pose) = vehicle.poses;
+            if is_seen(pose.spot) {
+                let cause = cause(world, vehicle.held);
+                let velocity =
+                    Spot::new((pose.spot.x - before.spot.x) / TICK_S, (pose.spot.y - before.spot.y) / TICK_S);
+                self.present.push(Present {
+                    actor: vehicle.id,
+                    class: vehicle.class,
+                    spot: pose.spot,
+                    ahead: pose.ahead,
+                    velocity,
+                    came_m: self.before.get(&vehicle.id).map_or(0.0, |(_, first)| first.distance(pose.spot)),
+                    length_m: vehicle.length_m,
+                    cause,
+                });
+            }
+        }
+        for walker in world.walkers() {
+            let spot = walker.poses.1.spot;
+            if is_seen(spot) {
+                self.present.push(Present {
+                    actor: walker.id,
+                    class: Class::Person,
+                    spot,
+                    ahead: walker.poses.1.ahead,
+                    velocity: Spot::default(),
+                    came_m: 0.0,
+                    length_m: 0.5,
+                    cause: Held::Free,
+                });
+            }
+        }
+    }
+
+    fn judge(&mut self, index: usize, now: f64) {
+        let watch = &self.watched[index].watch;
+        let runs = &mut self.runs[index];
+        let needs = needs(watch);
+        let present = &self.present;
+        let of_all = match watch {
+            Watch::Crowding { area, count, .. } => Some(judge::crowd(present, area, *count)),
+            Watch::Congestion { area, heading, occupancy, speed_mps, .. } => {
+                Some(lane::congested(present, area, *heading, (*occupancy, *speed_mps)))
+            }
+            Watch::QueueSpillback { area, heading, mark_m, gap_m, .. } => {
+                Some(lane::spilled(present, area, *heading, *mark_m, *gap_m))
+            }
+            _ => None,
+        };
+        match of_all {
+            Some(Grade::No) => {}
+            Some(grade) => runs.entry(0).or_insert_with(|| Run::new(now)).note(now, grade, Spot::default(), needs),
+            None => {
+                let queue = judge::queue(present, watch);
+                let usual = usual(&mut self.usual_mps[index], present, watch);
+                for one in present {
+                    let grade = judge::of(one, watch, queue, usual);
+                    if grade > Grade::No {
+                        runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, needs);
+                    }
+                }
+            }
+        }
+        let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > needs.over_s).collect();
+        for (actor, run) in over {
+            self.end(index, actor, &run);
+        }
+    }
+
+    fn end(&mut self, index: usize, actor: ActorId, run: &Run) {
+        let Watched { id, watch } = &self.watched[index];
+        let needs = needs(watch);
+        if run.is_possible(needs) {
+            self.incidents.push(Incident {
+                rule: id,
+                kind: watch.kind(),
+                start_s: run.start_s(),
+                end_s: run.last,
+                is_sure: run.is_sure(needs),
+                actor: (actor > 0).then_some(actor),
+                direction: None,
+            });
+        }
+    }
+
+    /// Vehicles whose front passed the stop line of `link` in this step, while its lamp was red; surely, when it had been
+    /// for more than a second.
+    fn run_red(&mut self, index: usize, link: LinkId, world: &World) {
+        let place = world.place();
+        let (Some((line, phase)), Some(signal)) = (place.links[link].stop_line, place.signal) else { return };
+        let now = world.seconds();
+        let on = world.traffic().vehicles().iter().filter(|vehicle| vehicle.link == link);
+        let over: BTreeSet<ActorId> =
+            on.filter(|vehicle| vehicle.s + vehicle.length_m / 2.0 > line).map(|vehicle| vehicle.id).collect();
+        if signal.lamp(phase, now) == Lamp::Red {
+            let red_s = signal.shown_for_s(phase, now);
+            for actor in over.difference(&self.over_line) {
+                self.incidents.push(Incident {
+                    rule: self.watched[index].id,
+                    kind: self.watched[index].watch.kind(),
+                    start_s: now,
+                    end_s: now + 1.0,
+                    is_sure: red_s > 1.0,
+                    actor: Some(*actor),
+                    direction: None,
+                });
+            }
+        }
+        self.over_line = over;
+    }
+
+    /// Vehicles whose middle passed the line in this step; a crossing lasts from the front to the rear.
+    fn cross(&mut self, index: usize, from: Spot, to: Spot, now: f64) {
+        let line = Spot::new(to.x - from.x, to.y - from.y);
+        let length = line.x.hypot(line.y);
+        let offset = |spot: Spot| (line.x * (spot.y - from.y) - line.y * (spot.x - from.x)) / length;
+        for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
+            let Some((before, _)) = self.before.get(&one.actor) else { continue };
+            let (was, is) = (offset(*before), offset(one.spot));
+            let along = (line.x * (one.spot.x - from.x) + line.y * (one.spot.y - from.y)) / (length * length);
+            if (was > 0.0) == (is > 0.0) || !(-0.05..=1.05).contains(&along) {
+                continue;
+            }
+            let speed = (one.velocity.x.hypot(one.velocity.y)).max(0.3);
+            let half_s = one.length_m / 2.0 / speed;
+            let direction = if is < 0.0 { Direction::LeftToRight } else { Direction::RightToLeft };
+            self.incidents.push(Incident {
+                rule: self.watched[index].id,
+                kind: self.watched[index].watch.kind(),
+                start_s: now - half_s,
+                end_s: now + half_s,
+                is_sure: (0.03..=0.97).contains(&along),
+                actor: Some(one.actor),
+                direction: Some(direction),
+            });
+        }
+    }
+}
+
+/// How fast vehicles usually are where slow ones are watched for: a mean over the last minutes in which there were any.
+fn usual(mps: &mut f64, present: &[Present], watch: &Watch) -> f64 {
+    const MINUTES: f64 = 120.0 / TICK_S;
+    let Watch::SlowVehicle { area, .. } = watch else { return 0.0 };
+    let on = present.iter().filter(|one| one.class.is_vehicle() && area.depth(one.spot) >= 0.0);
+    for one in on {
+        *mps += (one.speed() - *mps) / MINUTES;
+    }
+    *mps
+}
+
+/// Why a vehicle does not move. One behind others waits for what the first of them waits for when that is a lamp or a jam;
+/// else it is held by them, however the first came to stand.
+fn cause(world: &World, held: Held) -> Held {
+    let mut first = held;
+    for _ in 0..40 {
+        let Held::By(other) = first else { break };
+        match world.traffic().vehicle(other) {
+            Some(vehicle) => first = vehicle.held,
+            None => break,
+        }
+    }
+    if first == Held::Lamp { first } else { held }
+}
+
+#[cfg(test)]
+mod tests;
