@@ -23,6 +23,7 @@ fn core() -> Core {
         rules: all_seven(),
         incidents: IncidentParams::default(),
         ground: None,
+        signals: Vec::new(),
         id_seed: 7,
     })
 }

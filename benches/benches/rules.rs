@@ -19,7 +19,7 @@ const FRAMES: usize = 300;
 
 fn core(rules: Vec<RuleSpec>) -> Core {
     let (tracker, incidents) = (TrackerParams::default(), IncidentParams::default());
-    Core::new(CoreParams { tracker, rules, incidents, ground: None, id_seed: 7 })
+    Core::new(CoreParams { tracker, rules, incidents, ground: None, signals: Vec::new(), id_seed: 7 })
 }
 
 fn judge(c: &mut Criterion) {

@@ -106,7 +106,7 @@ pub fn detections(objects: usize, frames: usize) -> Vec<Vec<Detection>> {
 /// What was seen in frame `frame`.
 #[must_use]
 pub fn look<'a>(camera: &CameraId, frame: usize, detections: &'a [Detection]) -> Look<'a> {
-    Look { stamp: stamp(camera, frame), local: LocalTime::MONDAY, aspect: ASPECT, detections }
+    Look { stamp: stamp(camera, frame), local: LocalTime::MONDAY, aspect: ASPECT, detections, view: None, lamps: &[] }
 }
 
 /// The stamp of frame `frame`.

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::BBox;
+use analytics::view::Placement;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -202,11 +203,15 @@ impl App {
             let (found, analysed) = mpsc::channel(ANALYSED);
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
+            let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
+            let (placed, placement) = watch::channel(Placement::Home);
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
                 params: camera_params(site, camera, network)?,
                 analysed,
+                status: status.clone(),
+                placement: placed,
                 outbox: outbox.clone(),
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 tracks: tracks.clone(),
@@ -221,13 +226,15 @@ impl App {
             let regions = setup::regions(camera, &network.model);
             lanes.push(Lane { network: network.index, regions, found, counters: Arc::clone(&counters) });
 
-            let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
             let params = SupervisorParams::default();
             let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
             let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
-            health.spawn(status::forward_camera_status(id, topics, status.clone(), record.clone(), publish.clone()));
+            let (publish, status_of_record) = (publish.clone(), record.clone());
+            let forward =
+                status::forward_camera_status(id, topics, status.clone(), status_of_record, placement, publish);
+            health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),
                 analyse_fps: camera.analyse_fps,
@@ -448,6 +455,7 @@ fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<Came
     Ok(CameraParams {
         core: setup::core_params(camera, &network.model, 0),
         measures: setup::measure_params(camera),
+        signals: camera.signals.clone(),
         calendar: site.calendar(),
         topics: setup::topics(site)?,
         context: setup::event_context(site, camera, &network.model, network.provider)?,

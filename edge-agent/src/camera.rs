@@ -19,12 +19,16 @@ use analytics::core::CoreParams;
 use analytics::incident::Withheld;
 use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
-use analytics::{CameraId, Core, Detection, Event, FrameStamp, Look, MediaTime, Parked, Scene};
-use tokio::sync::mpsc;
+use analytics::view::Placement;
+use analytics::{
+    CameraId, Core, Detection, Event, FrameStamp, Idle, Look, MediaTime, Outage, OutageCause, Parked, Scene, WallTime,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::measured::MeasureKeeper;
-use crate::config::Calendar;
+use crate::config::{Calendar, SignalLamps};
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
@@ -33,15 +37,26 @@ use crate::publish::Topics;
 use crate::publish::wire::{
     self, EventContext, Measurement, Moment, System, SystemKind, TimeQuality, UtcMillis, WithheldData,
 };
+use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
 use crate::tracks::{CHUNK, TrackSink};
+use crate::view::{LampReader, Viewer};
 
 /// Time between two tries of a commit that failed.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// What stands is written at most this often: at a signal something parks or leaves all the time.
 const PARK_EVERY: Duration = Duration::from_secs(30);
+/// How often a camera's stream is judged while no frame comes.
+const IDLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Time without a frame from which it is.
+const IDLE_AFTER: Duration = Duration::from_secs(2);
+
+/// A live stream's media time strays this far from the clock at most, see `decode::clock`: a moment without a frame is
+/// stamped so much earlier, and the next frame is not before it.
+const STRAYS: Duration = crate::decode::clock::TOLERANCE;
 
 /// What detection says of one frame.
 #[derive(Debug)]
@@ -89,6 +104,8 @@ pub struct CameraParams {
     pub core: CoreParams,
     /// What of the traffic is measured; `None`: nothing.
     pub measures: Option<MeasureParams>,
+    /// Where the lamps of its signals are.
+    pub signals: Vec<SignalLamps>,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -105,6 +122,11 @@ pub struct CameraCore {
     measured: Vec<Interval>,
     params: CameraParams,
     rate: RateMeter,
+    viewer: Viewer,
+    lamps: LampReader,
+    /// The last frame, and when it was analysed.
+    last: Option<(FrameStamp, Instant)>,
+    started: Instant,
 }
 
 impl CameraCore {
@@ -124,7 +146,18 @@ impl CameraCore {
         let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
         let measures = params.measures.clone().map(seeded).map(Measures::new);
         let core = Core::new(params.core.clone());
-        Self { core, measures, measured: Vec::new(), params, rate: RateMeter::default() }
+        let lamps = LampReader::new(params.signals.clone());
+        Self {
+            core,
+            measures,
+            measured: Vec::new(),
+            params,
+            rate: RateMeter::default(),
+            viewer: Viewer::default(),
+            lamps,
+            last: None,
+            started: Instant::now(),
+        }
     }
 
     /// Tracks, judges and drafts the events of one frame.
@@ -132,10 +165,38 @@ impl CameraCore {
         self.rate.tick(analysed.stamp.pts);
         let local = self.params.calendar.local(analysed.stamp.captured_at);
         let aspect = analysed.picture.aspect();
-        let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections };
+        self.last = Some((analysed.stamp.clone(), Instant::now()));
+        let lamps = self.lamps.read(&analysed.picture);
+        let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
+        let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
         let (scene, events) = self.core.step(look);
         self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
+    }
+
+    /// Judges the stream at a moment without a frame, and drafts the events; nothing, when the last frame was just now.
+    pub fn idle(
+        &mut self,
+        camera: &CameraId,
+        cause: Option<OutageCause>,
+        now: (Instant, WallTime),
+        time_quality: TimeQuality,
+    ) -> Vec<Draft> {
+        let (now, captured_at) = now;
+        let silent_for = now.saturating_duration_since(self.last.as_ref().map_or(self.started, |(_, at)| *at));
+        if silent_for < IDLE_AFTER {
+            return Vec::new();
+        }
+        // Before the first frame media time stands still: it is that frame which begins it.
+        let (seq, pts) = match &self.last {
+            Some((last, _)) => (last.seq, last.pts + silent_for.saturating_sub(STRAYS)),
+            None => (0, MediaTime::ZERO),
+        };
+        let stamp = FrameStamp { camera: camera.clone(), seq, pts, captured_at };
+        let outage = cause.map(|cause| Outage { cause, lasts: silent_for });
+        let idle = Idle { stamp, local: self.params.calendar.local(captured_at), outage };
+        let events = self.core.idle(idle);
+        self.drafts(&events, time_quality)
     }
 
     /// Ends what is open: the clip is over.
@@ -188,6 +249,10 @@ pub struct CameraTask {
     pub params: CameraParams,
     /// What the inference workers found; one at a time.
     pub analysed: mpsc::Receiver<Analysed>,
+    /// Its supervisor's word.
+    pub status: watch::Receiver<SourceStatus>,
+    /// Told where its zones are in the picture.
+    pub placement: watch::Sender<Placement>,
     /// Where events go.
     pub outbox: Outbox,
     /// How incidents are photographed; `None`: they are not.
@@ -214,10 +279,18 @@ impl CameraTask {
         let (mut core, mut session) = self.fresh_core().await;
         let mut standing = Standing::default();
         let mut keeper = MeasureKeeper::default();
+        let mut idle = tokio::time::interval(IDLE_EVERY);
+        idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let analysed = tokio::select! {
                 biased;
                 analysed = self.analysed.recv() => analysed,
+                _ = idle.tick() => {
+                    self.pulse.works();
+                    self.idle(&mut core, &mut session).await;
+                    self.pulse.waits();
+                    continue;
+                }
                 () = MeasureKeeper::until_overdue(core.interval_ends()) => {
                     self.pulse.works();
                     core.close_overdue();
@@ -239,6 +312,7 @@ impl CameraTask {
                     let had_events = !drafts.is_empty();
                     let snapshots = self.snapshots.as_ref();
                     let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
+                    self.placed(scene.camera.placement);
                     self.latest.set(picture, scene);
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
@@ -271,6 +345,31 @@ impl CameraTask {
         if let Err(error) = self.outbox.park(self.camera.clone(), things).await {
             tracing::error!(camera = %self.camera, %error, "what stands is not kept for the next start");
         }
+    }
+
+    /// Judges the stream while no frame comes.
+    async fn idle(&self, core: &mut CameraCore, session: &mut i64) {
+        let cause = outage_cause(&self.status.borrow());
+        let now = (Instant::now(), wall_now());
+        match catch_unwind(AssertUnwindSafe(|| core.idle(&self.camera, cause, now, status::time_quality()))) {
+            Ok(drafts) => {
+                self.commit(drafts).await;
+            }
+            Err(_) => {
+                self.counters.crashed();
+                tracing::error!(camera = %self.camera, "judging the stream panicked; the camera starts afresh");
+                (*core, *session) = self.fresh_core().await;
+            }
+        }
+    }
+
+    fn placed(&self, placement: Placement) {
+        self.placement.send_if_modified(|told| {
+            // The shift itself wavers with every view; that there is one does not.
+            let is_news = std::mem::discriminant(told) != std::mem::discriminant(&placement);
+            *told = placement;
+            is_news
+        });
     }
 
     fn keep(&self, session: i64, chunk: Option<Chunk>) {
@@ -351,6 +450,15 @@ impl CameraTask {
 
     fn lost(&self, events: usize, error: &OutboxError) {
         tracing::error!(camera = %self.camera, events, %error, "events are lost: they were never written");
+    }
+}
+
+/// Why no frames come, as far as an operator should hear of it: not of a stall that may pass by itself in a moment.
+fn outage_cause(status: &SourceStatus) -> Option<OutageCause> {
+    match (status.state, status.reason) {
+        (SourceState::Offline, Some("unauthorised")) => Some(OutageCause::Unauthorised),
+        (SourceState::Offline, _) => Some(OutageCause::Lost),
+        (SourceState::Connecting | SourceState::Online | SourceState::Degraded, _) => None,
     }
 }
 

@@ -27,4 +27,5 @@ pub mod status;
 pub mod telemetry;
 pub mod text;
 pub mod tracks;
+pub mod view;
 pub mod watch;

@@ -171,6 +171,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
             core: CameraCore::new(CameraParams {
                 core: setup::core_params(&camera, &model, 0),
                 measures: setup::measure_params(&camera).filter(|_| params.measures),
+                signals: camera.signals.clone(),
                 calendar: site.calendar(),
                 topics: setup::topics(site)?,
                 context,

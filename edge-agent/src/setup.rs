@@ -167,6 +167,7 @@ pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
         rules: camera.rules.clone(),
         incidents: IncidentParams::default(),
         ground: camera.places.ground.clone(),
+        signals: camera.places.signals.clone(),
         id_seed,
     }
 }

@@ -5,15 +5,18 @@ use std::time::Duration;
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
+use crate::id::SignalId;
 use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
 use crate::parked::{Parked, Registry};
 use crate::record::{Chunk, Recorder};
-use crate::rules::{self, Rule, RuleSpec};
-use crate::scene::Scene;
+use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
+use crate::scene::{Scene, SignalState};
 use crate::schedule::{LocalTime, Schedule};
 use crate::stitch::Stitcher;
+use crate::stream::{Outage, RateMeter};
 use crate::time::FrameStamp;
 use crate::track::{Tracker, TrackerParams};
+use crate::view::{Eye, GrayView, Lamps, Placement, Posture, Shift, Signals};
 
 /// Everything a camera's core is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,8 @@ pub struct CoreParams {
     pub incidents: IncidentParams,
     /// Where what it sees lies on the ground; calibrated cameras only.
     pub ground: Option<Ground>,
+    /// The traffic signals that are read from its picture.
+    pub signals: Vec<SignalId>,
     /// Seed of event and incident ids: random per session in `run`, fixed in `replay`.
     pub id_seed: u64,
 }
@@ -41,11 +46,29 @@ pub struct Look<'a> {
     pub aspect: f32,
     /// What was seen in it.
     pub detections: &'a [Detection],
+    /// The picture itself, small and grey; where one was made of this frame.
+    pub view: Option<GrayView<'a>>,
+    /// The lamps of the signals that are read from the picture.
+    pub lamps: &'a [(SignalId, Lamps)],
+}
+
+/// A moment without a frame.
+#[derive(Debug, Clone)]
+pub struct Idle {
+    /// The moment; its `pts` is not before that of any frame.
+    pub stamp: FrameStamp,
+    /// What the site's clock shows.
+    pub local: LocalTime,
+    /// Why there is no frame, when it is known.
+    pub outage: Option<Outage>,
 }
 
 /// One camera's core. Lives as long as the camera's session; owned by one task.
 pub struct Core {
     tracker: Tracker,
+    eye: Eye,
+    rate: RateMeter,
+    signals: Signals,
     judge: Judge,
     recorder: Option<Recorder>,
     full_chunk: Option<Chunk>,
@@ -57,6 +80,9 @@ impl Core {
     pub fn new(params: CoreParams) -> Self {
         Self {
             tracker: Tracker::new(params.tracker),
+            eye: Eye::default(),
+            rate: RateMeter::default(),
+            signals: Signals::new(params.signals),
             judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
             recorder: None,
             full_chunk: None,
@@ -82,9 +108,17 @@ impl Core {
     /// in it.
     pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
         let mut scene = self.tracker.update(look.stamp, look.aspect, look.detections);
+        scene.camera.stream.rate = self.rate.tick(&scene.stamp);
+        scene.signals = self.signals.read(look.lamps, scene.stamp.pts);
+        scene.camera.sight = look.view.map(|view| self.eye.look(&view, scene.stamp.pts));
         self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
         let events = self.judge.step(&mut scene, look.local);
         (scene, events)
+    }
+
+    /// Takes a moment in which no frame comes: only what is judged of the stream itself is, everything else waits.
+    pub fn idle(&mut self, idle: Idle) -> Vec<Event> {
+        self.judge.idle(idle)
     }
 
     /// From now on its scenes are recorded, in chunks of about `every`.
@@ -116,6 +150,7 @@ impl Core {
 /// All of the core that follows the tracker: scenes in, events out.
 pub struct Judge {
     ground: Option<Ground>,
+    posture: Option<Posture>,
     stitcher: Stitcher,
     registry: Registry,
     watches: Vec<Watch>,
@@ -126,20 +161,27 @@ pub struct Judge {
 /// it finds counts while it is armed.
 struct Watch {
     rule: Box<dyn Rule>,
+    /// What of the camera itself it judges; `None` for rules of places.
+    fault: Option<CameraFault>,
+    /// Whether it was judged in the scene before: not while nobody knew where its place is.
+    judged: bool,
     schedule: Option<Schedule>,
     armed: bool,
 }
 
 impl Watch {
     fn new(spec: RuleSpec) -> Self {
-        let schedule = spec.schedule.clone();
-        Self { rule: rules::build(spec), schedule, armed: false }
+        let (schedule, fault) = (spec.schedule.clone(), spec.params.camera_fault());
+        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false }
     }
 
     fn look(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {
-        let was_armed = self.armed;
-        self.armed = self.schedule.as_ref().is_none_or(|schedule| schedule.is_armed(local));
-        if self.armed && !was_armed {
+        let was_armed = self.armed && self.judged;
+        let placement = if self.fault.is_some() { Placement::Home } else { scene.camera.placement };
+        let is_due = self.schedule.as_ref().is_none_or(|schedule| schedule.is_armed(local));
+        self.armed = is_due && placement != Placement::Lost;
+        self.judged = placement != Placement::Unsure;
+        if self.armed && self.judged && !was_armed {
             self.rule.arm(scene.stamp.pts);
         }
         let mut findings = Vec::new();
@@ -147,7 +189,15 @@ impl Watch {
         if !self.armed {
             findings.clear();
         }
-        Found { rule: self.rule.info(), armed: self.armed, findings }
+        Found { rule: self.rule.info(), armed: self.armed, judged: self.judged, findings }
+    }
+
+    /// A moment without a frame.
+    fn idle(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {
+        if self.fault.is_some_and(CameraFault::is_outage) {
+            return self.look(scene, local, incidents);
+        }
+        Found { rule: self.rule.info(), armed: self.armed, judged: false, findings: Vec::new() }
     }
 }
 
@@ -155,8 +205,13 @@ impl Judge {
     /// A judge that has seen nothing.
     #[must_use]
     pub fn new(rules: Vec<RuleSpec>, incidents: IncidentParams, id_seed: u64) -> Self {
+        let moved = |spec: &RuleSpec| match spec.params {
+            RuleParams::Camera { fault: CameraFault::Moved, hold } => Some(Posture::new(hold)),
+            _ => None,
+        };
         Self {
             ground: None,
+            posture: rules.iter().find_map(moved),
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
             registry: Registry::default(),
@@ -191,20 +246,62 @@ impl Judge {
     /// what the site's clock showed.
     pub fn step(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
         self.stitcher.stitch(scene);
+        self.place(scene);
+        let shift = scene.camera.placement.shift();
         if let Some(ground) = &self.ground {
             for track in &mut scene.tracks {
-                track.ground = ground.at(track.bbox.bottom_center());
+                track.ground = ground.at(shift.back(track.bbox.bottom_center()));
             }
         }
         self.registry.observe(scene);
+        // Rules see the objects where they were drawn; the events show them where they are.
+        let moved_back = (shift != Shift::default()).then(|| moved_back(scene, shift));
+        let drawn = moved_back.as_ref().unwrap_or(scene);
         let incidents = &self.incidents;
-        let look = |watch| Watch::look(watch, scene, local, incidents);
+        let look = |watch| Watch::look(watch, drawn, local, incidents);
         let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();
         self.incidents.update(scene, &found)
+    }
+
+    /// Finds out where zones and lines are in this picture.
+    fn place(&mut self, scene: &mut Scene) {
+        let Some(posture) = &mut self.posture else { return };
+        scene.camera.placement = match &scene.camera.sight {
+            Some(sight) => posture.take(sight, scene.stamp.pts),
+            None => posture.placement(),
+        };
+        scene.camera.moved_since = posture.moved_since();
+        if scene.camera.placement != Placement::Home {
+            // The lamps are not where they were drawn, if only by their width.
+            scene.signals.iter_mut().for_each(|signal| signal.state = SignalState::Unknown);
+        }
+    }
+
+    /// Takes a moment in which no frame comes.
+    pub fn idle(&mut self, idle: Idle) -> Vec<Event> {
+        let mut scene = Scene::new(idle.stamp, 1.0, Vec::new(), Vec::new());
+        scene.camera.stream.outage = idle.outage;
+        let incidents = &self.incidents;
+        let look = |watch| Watch::idle(watch, &scene, idle.local, incidents);
+        let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();
+        self.incidents.update(&scene, &found)
     }
 
     /// Ends what is open: the clip is over.
     pub fn finish(&mut self) -> Vec<Event> {
         self.incidents.finish()
     }
+}
+
+/// The scene as it would be, had the camera not moved by `shift`.
+fn moved_back(scene: &Scene, shift: Shift) -> Scene {
+    let mut home = scene.clone();
+    for track in &mut home.tracks {
+        track.bbox = shift.back_box(track.bbox);
+        track.path.iter_mut().for_each(|step| step.point = shift.back(step.point));
+    }
+    for thing in &mut home.parked {
+        thing.bbox = shift.back_box(thing.bbox);
+    }
+    home
 }

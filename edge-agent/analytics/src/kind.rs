@@ -114,11 +114,29 @@ pub enum Kind {
     QueueSpillback,
     /// Sudden flow drop.
     FlowDrop,
+    /// Camera lost.
+    CameraLost,
+    /// The camera refuses the log-in.
+    CameraUnauthorised,
+    /// Picture frozen.
+    CameraFrozen,
+    /// Camera covered.
+    CameraCovered,
+    /// Picture dark.
+    CameraDark,
+    /// Glare.
+    CameraGlare,
+    /// Out of focus.
+    CameraBlurred,
+    /// Camera moved.
+    CameraMoved,
+    /// Low frame rate.
+    CameraLowRate,
 }
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 26] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -136,6 +154,15 @@ impl Kind {
         Self::Congestion,
         Self::QueueSpillback,
         Self::FlowDrop,
+        Self::CameraLost,
+        Self::CameraUnauthorised,
+        Self::CameraFrozen,
+        Self::CameraCovered,
+        Self::CameraDark,
+        Self::CameraGlare,
+        Self::CameraBlurred,
+        Self::CameraMoved,
+        Self::CameraLowRate,
     ];
 
     const fn row(self) -> Row {
@@ -286,6 +313,78 @@ impl Kind {
                 suspected: Text {
                     vi: "Nghi vấn lưu lượng giảm đột ngột", en: "Suspected sudden flow drop"
                 },
+                severity: Info,
+                lasting: Level,
+            },
+            Self::CameraLost => Row {
+                file: "camera-lost",
+                wire: "camera_lost",
+                text: Text { vi: "Mất tín hiệu camera", en: "Camera lost" },
+                suspected: Text { vi: "Nghi vấn mất tín hiệu camera", en: "Suspected loss of a camera" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::CameraUnauthorised => Row {
+                file: "camera-unauthorised",
+                wire: "camera_unauthorised",
+                text: Text { vi: "Sai tài khoản camera", en: "Camera refuses the log-in" },
+                suspected: Text { vi: "Nghi vấn sai tài khoản camera", en: "Suspected wrong camera log-in" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::CameraFrozen => Row {
+                file: "camera-frozen",
+                wire: "camera_frozen",
+                text: Text { vi: "Camera đứng hình", en: "Picture frozen" },
+                suspected: Text { vi: "Nghi vấn camera đứng hình", en: "Suspected frozen picture" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::CameraCovered => Row {
+                file: "camera-covered",
+                wire: "camera_covered",
+                text: Text { vi: "Camera bị che khuất", en: "Camera covered" },
+                suspected: Text { vi: "Nghi vấn camera bị che khuất", en: "Suspected covered camera" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::CameraDark => Row {
+                file: "camera-dark",
+                wire: "camera_dark",
+                text: Text { vi: "Hình tối đen", en: "Picture dark" },
+                suspected: Text { vi: "Nghi vấn hình tối đen", en: "Suspected dark picture" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::CameraGlare => Row {
+                file: "camera-glare",
+                wire: "camera_glare",
+                text: Text { vi: "Hình bị lóa sáng", en: "Glare" },
+                suspected: Text { vi: "Nghi vấn hình bị lóa sáng", en: "Suspected glare" },
+                severity: Info,
+                lasting: Level,
+            },
+            Self::CameraBlurred => Row {
+                file: "camera-blurred",
+                wire: "camera_blurred",
+                text: Text { vi: "Camera mất nét", en: "Out of focus" },
+                suspected: Text { vi: "Nghi vấn camera mất nét", en: "Suspected loss of focus" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::CameraMoved => Row {
+                file: "camera-moved",
+                wire: "camera_moved",
+                text: Text { vi: "Camera bị xoay lệch hướng", en: "Camera moved" },
+                suspected: Text { vi: "Nghi vấn camera bị xoay lệch hướng", en: "Suspected moved camera" },
+                severity: High,
+                lasting: Level,
+            },
+            Self::CameraLowRate => Row {
+                file: "camera-low-rate",
+                wire: "camera_low_rate",
+                text: Text { vi: "Luồng hình không ổn định", en: "Low frame rate" },
+                suspected: Text { vi: "Nghi vấn luồng hình không ổn định", en: "Suspected low frame rate" },
                 severity: Info,
                 lasting: Level,
             },

@@ -8,7 +8,9 @@ use crate::geometry::{BBox, Point};
 use crate::ground::GroundPoint;
 use crate::id::SignalId;
 use crate::parked::Parked;
+use crate::stream::Stream;
 use crate::time::{FrameStamp, MediaTime};
+use crate::view::{Placement, Sight};
 
 /// Number of a track, from a counter per camera that starts at 1 and never repeats within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +89,8 @@ pub struct Signal {
     pub state: SignalState,
     /// Since when it has shown that.
     pub since: MediaTime,
+    /// How sure that is, 0 to 1.
+    pub confidence: f32,
 }
 
 /// Everything rules may know about one analysed frame.
@@ -104,13 +108,38 @@ pub struct Scene {
     pub signals: Vec<Signal>,
     /// The vehicles that stand, seen or not.
     pub parked: Vec<Parked>,
+    /// How the camera itself is.
+    pub camera: CameraState,
+}
+
+/// How a camera is, as of one scene.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CameraState {
+    /// What its picture shows; with every frame of which a view was taken.
+    pub sight: Option<Sight>,
+    /// Where its zones and lines are in the picture.
+    pub placement: Placement,
+    /// Since when its view has been another, while `placement` is shifted or lost.
+    pub moved_since: Option<MediaTime>,
+    /// How its frames arrive.
+    pub stream: Stream,
+}
+
+impl CameraState {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self {
+        sight: None,
+        placement: Placement::Home,
+        moved_since: None,
+        stream: Stream { outage: None, rate: None },
+    };
 }
 
 impl Scene {
     /// The tracks of one frame, by ascending id, and nothing else.
     #[must_use]
     pub const fn new(stamp: FrameStamp, aspect: f32, tracks: Vec<Track>, ended: Vec<TrackId>) -> Self {
-        Self { stamp, aspect, tracks, ended, signals: Vec::new(), parked: Vec::new() }
+        Self { stamp, aspect, tracks, ended, signals: Vec::new(), parked: Vec::new(), camera: CameraState::UNKNOWN }
     }
 
     /// What the signal with this id shows.

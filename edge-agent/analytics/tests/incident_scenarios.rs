@@ -53,7 +53,7 @@ mod events {
         let mut events = Vec::new();
         for (seq, severity) in (0..).zip(said) {
             let scene = Scene::new(scenario::stamp(MediaTime::from_nanos(seq * 200_000_000), seq), 1.0, vec![], vec![]);
-            let found = Found { rule: &info, armed: true, findings: vec![found_as(severity)] };
+            let found = Found { rule: &info, armed: true, judged: true, findings: vec![found_as(severity)] };
             events.extend(incidents.update(&scene, &[found]));
         }
         events.extend(incidents.finish());
@@ -343,8 +343,8 @@ proptest! {
             scene.stamp = scenario::stamp(now, seq as u64 + 1);
             let second = if armed { said(&scene, second) } else { vec![] };
             let found = [
-                Found { rule: &infos[0], armed: true, findings: said(&scene, first) },
-                Found { rule: &infos[1], armed, findings: second },
+                Found { rule: &infos[0], armed: true, judged: true, findings: said(&scene, first) },
+                Found { rule: &infos[1], armed, judged: true, findings: second },
             ];
             events.extend(incidents.update(&scene, &found));
             let id = &infos[1].id;

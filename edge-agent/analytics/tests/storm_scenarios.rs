@@ -45,7 +45,9 @@ fn storm(severity: Severity, shape: fn(MediaTime) -> Shape, lasts: u64) -> Vec<E
     for seq in 0..10_000_u64 {
         let now = MediaTime::from_nanos(seq * 60_000_000);
         let findings = (seq.saturating_sub(lasts - 1)..=seq).map(|track| finding(track, shape(now))).collect();
-        events.extend(incidents.update(&scene(now, seq + 1), &[Found { rule: &info, armed: true, findings }]));
+        events.extend(
+            incidents.update(&scene(now, seq + 1), &[Found { rule: &info, armed: true, judged: true, findings }]),
+        );
     }
     events.extend(incidents.finish());
     events
@@ -77,7 +79,8 @@ fn what_a_storm_withheld_is_told_though_nothing_follows() {
         // A hundred in the first ten seconds, then silence.
         let pulse = |track| finding(track, Shape::Pulse);
         let findings = if seq < 50 { vec![pulse(2 * seq), pulse(2 * seq + 1)] } else { vec![] };
-        let events = incidents.update(&scene(now, seq + 1), &[Found { rule: &info, armed: true, findings }]);
+        let events =
+            incidents.update(&scene(now, seq + 1), &[Found { rule: &info, armed: true, judged: true, findings }]);
         told += events.iter().map(|event| 1 + event.suppressed).sum::<u32>();
         let withheld = incidents.take_withheld();
         assert!(withheld.is_empty() || now.as_secs_f64() >= 60.0, "an event might still tell it");
@@ -101,7 +104,8 @@ fn what_lasts_is_told_when_the_storm_leaves_room() {
     for seq in 0..600_u64 {
         let now = MediaTime::from_nanos(seq * 200_000_000);
         let findings = (0..40).map(|track| finding(track, Shape::Level { since: MediaTime::ZERO })).collect();
-        let events = incidents.update(&scene(now, seq + 1), &[Found { rule: &info, armed: true, findings }]);
+        let events =
+            incidents.update(&scene(now, seq + 1), &[Found { rule: &info, armed: true, judged: true, findings }]);
         told.extend(events.into_iter().filter(|event| event.phase == Phase::New));
     }
     assert_eq!(told.len(), 40, "each in its turn");
@@ -205,8 +209,8 @@ proptest! {
             let stops = (0..6).filter(|track| standing & (1 << track) != 0).map(|track| finding(track, level)).collect();
             let jam = jams.then(|| Finding { subject: Subject::Zone, ..finding(9, level) });
             let found = [
-                Found { rule: &infos[0], armed: true, findings: jam.into_iter().collect() },
-                Found { rule: &infos[1], armed: true, findings: stops },
+                Found { rule: &infos[0], armed: true, judged: true, findings: jam.into_iter().collect() },
+                Found { rule: &infos[1], armed: true, judged: true, findings: stops },
             ];
             events.extend(incidents.update(&scene(now, seq as u64 + 1), &found));
         }

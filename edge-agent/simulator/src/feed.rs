@@ -138,7 +138,12 @@ impl Feed {
                 Lamp::Red => SignalState::Red,
             };
             let since_s = (seconds - signal.shown_for_s(phase, seconds)).max(0.0);
-            Signal { id: signal_id(phase), state, since: MediaTime::from_nanos((since_s * 1e9).round() as u64) }
+            Signal {
+                id: signal_id(phase),
+                state,
+                since: MediaTime::from_nanos((since_s * 1e9).round() as u64),
+                confidence: 1.0,
+            }
         };
         (0..signal.phases).map(of).collect()
     }

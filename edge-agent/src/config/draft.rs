@@ -238,6 +238,7 @@ mod tests {
         let site =
             load_site_text(Path::new("site.toml"), &uncommented.replace("path = \"/var", "# "), &Home::at(root()));
         let site = site.unwrap_or_else(|errors| panic!("{errors}\n{uncommented}"));
-        assert_eq!(site.cameras[0].rules.len(), 2);
+        let ids: Vec<&str> = site.cameras[0].rules.iter().map(|rule| rule.id.as_str()).collect();
+        assert_eq!(ids[..2], ["dem", "nguoc-chieu"]);
     }
 }

@@ -7,6 +7,7 @@
 
 mod calendar;
 mod calibration;
+mod camera_rules;
 mod connect;
 mod document;
 mod draft;
@@ -22,6 +23,7 @@ mod resolve;
 mod rule;
 mod schedule;
 mod secret;
+mod signal;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -38,5 +40,6 @@ pub use place::Places;
 pub use profile::{HwProfile, Pipeline, hw_profiles};
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
+pub use signal::SignalLamps;
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

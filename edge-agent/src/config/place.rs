@@ -67,10 +67,8 @@ impl Resolver<'_> {
             });
         let polygon_key = format!("{key}.polygon");
         let cure = "write at least three corners as fractions, such as [[0.1, 0.9], [0.4, 0.3], [0.6, 0.9]]";
-        let polygon = self.required(&polygon_key, raw.polygon.as_ref(), cure).and_then(|corners| {
-            let polygon = Polygon::new(corners.iter().map(point).collect());
-            polygon.map_err(|error| self.shape_error(&polygon_key, error)).ok()
-        });
+        let corners = self.required(&polygon_key, raw.polygon.as_ref(), cure);
+        let polygon = corners.and_then(|corners| self.polygon(&polygon_key, corners));
         let heading = raw.heading.as_ref().map(|points| self.segment(&format!("{key}.heading"), points));
         let anchor = self.anchor(&format!("{key}.anchor"), raw.anchor.as_ref());
         let heading = match heading {
@@ -96,6 +94,11 @@ impl Resolver<'_> {
             return None;
         };
         Segment::new(point(from), point(to)).map_err(|error| self.shape_error(key, error)).ok()
+    }
+
+    pub(super) fn polygon(&mut self, key: &str, corners: &[Numbers<2>]) -> Option<Polygon> {
+        let polygon = Polygon::new(corners.iter().map(point).collect());
+        polygon.map_err(|error| self.shape_error(key, error)).ok()
     }
 
     fn shape_error(&mut self, key: &str, error: InvalidShape) {

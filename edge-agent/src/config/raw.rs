@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use analytics::rules::CameraFault;
 use analytics::{Class, Kind, Severity, ZoneKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -30,6 +31,11 @@ fn labels(labels: impl Iterator<Item = &'static str>) -> Schema {
 
 fn kind_schema(_: &mut SchemaGenerator) -> Schema {
     labels(Kind::ALL.into_iter().map(Kind::file_label))
+}
+
+fn camera_kinds_schema(_: &mut SchemaGenerator) -> Schema {
+    let kind = labels(CameraFault::ALL.into_iter().map(|fault| fault.kind().file_label()));
+    json_schema!({ "type": "array", "items": kind, "uniqueItems": true })
 }
 
 fn severity_schema(_: &mut SchemaGenerator) -> Schema {
@@ -342,11 +348,27 @@ pub struct RawCamera {
     pub line: BTreeMap<String, RawLine>,
     /// What of its traffic is measured; by default all its lines and lanes.
     pub measure: Option<RawMeasure>,
+    /// Traffic signals by id.
+    #[serde(default)]
+    pub signal: BTreeMap<String, RawSignal>,
     /// Where its picture lies on the ground.
     pub calibration: Option<RawCalibration>,
     /// What to watch for.
     #[serde(default)]
     pub rule: Vec<RawRule>,
+    /// What is watched for on the camera itself.
+    pub health: Option<RawCameraHealth>,
+}
+
+/// What is watched for on the camera itself: every kind `camera-…`, each by a rule of that name, unless it is switched off
+/// here, or the camera has a `[[camera.rule]]` of that kind with numbers of its own.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCameraHealth {
+    /// The kinds that are not watched for.
+    #[schemars(schema_with = "camera_kinds_schema", example = ["camera-glare"])]
+    #[serde(default)]
+    pub off: Option<Vec<String>>,
 }
 
 /// One stream of a camera.
@@ -431,6 +453,23 @@ pub struct RawZone {
     #[schemars(schema_with = "anchor_schema")]
     #[schemars(extend("default" = "bottom-center"))]
     pub anchor: Option<String>,
+}
+
+/// A traffic signal that the camera sees: where each of its lamps is, corners in order, as fractions of the picture's width
+/// and height. What it shows is told from the lamps' brightness beside each other and their colour, by day and night.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSignal {
+    /// The red lamp.
+    #[schemars(required, schema_with = "polygon_schema")]
+    pub red: Option<Vec<Numbers<2>>>,
+    /// The amber lamp, where there is one.
+    #[serde(default)]
+    #[schemars(schema_with = "polygon_schema")]
+    pub amber: Option<Vec<Numbers<2>>>,
+    /// The green lamp.
+    #[schemars(required, schema_with = "polygon_schema")]
+    pub green: Option<Vec<Numbers<2>>>,
 }
 
 /// A directed line of the picture.

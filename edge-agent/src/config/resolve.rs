@@ -279,7 +279,10 @@ impl<'a> Resolver<'a> {
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
-        let rules = self.rules(index, raw, &places, pipeline);
+        let signals = self.signals(index, &raw.signal);
+        places.signals = signals.iter().map(|signal| signal.id.clone()).collect();
+        let mut rules = self.rules(index, raw, &places, pipeline);
+        self.add_camera_rules(index, raw, pipeline, &mut rules);
         let measure = self.measure(&key("measure"), raw, &places);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
@@ -302,6 +305,7 @@ impl<'a> Resolver<'a> {
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
             measure,
+            signals,
             rules,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use analytics::rules::{Gate, RuleParams, RuleSpec};
+use analytics::rules::{CameraFault, Gate, RuleParams, RuleSpec};
 use analytics::{Class, ClassSet, Direction, Kind, Line, RuleId, Severity, SignalId, Speed, Unit, Zone, ZoneKind};
 
 use super::place::Places;
@@ -210,6 +210,17 @@ impl Resolver<'_> {
                 window: duration(numbers.window, RuleParams::FLOW_DROP_WINDOW),
                 least: numbers.min_flow.unwrap_or(RuleParams::FLOW_DROP_LEAST),
             }),
+            Kind::CameraLost
+            | Kind::CameraUnauthorised
+            | Kind::CameraFrozen
+            | Kind::CameraCovered
+            | Kind::CameraDark
+            | Kind::CameraGlare
+            | Kind::CameraBlurred
+            | Kind::CameraMoved
+            | Kind::CameraLowRate => {
+                CameraFault::of(kind).map(|fault| RuleParams::Camera { fault, hold: hold(fault.hold()) })
+            }
         }
     }
 
@@ -394,7 +405,12 @@ impl Resolver<'_> {
             "score" => &[CollisionSuspected],
             _ => &Kind::ALL,
         };
-        if !kinds.contains(&kind) {
+        if CameraFault::of(kind).is_some() {
+            if !matches!(name, "hold" | "severity" | "schedule" | "cooldown") {
+                let cure = "remove it; a camera's own rules take hold, severity, schedule and cooldown";
+                self.error(&format!("{key}.{name}"), format!("means nothing for {kind}"), cure);
+            }
+        } else if !kinds.contains(&kind) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.file_label()).collect();
             let cure = format!("remove it; it belongs to {}", kinds.join(", "));
             self.error(&format!("{key}.{name}"), format!("means nothing for {kind}"), cure);
@@ -547,5 +563,14 @@ fn default_classes(kind: Kind) -> ClassSet {
         | Kind::FlowDrop => ClassSet::vehicles(),
         // A bicycle is slow by nature.
         Kind::SlowVehicle => ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect(),
+        Kind::CameraLost
+        | Kind::CameraUnauthorised
+        | Kind::CameraFrozen
+        | Kind::CameraCovered
+        | Kind::CameraDark
+        | Kind::CameraGlare
+        | Kind::CameraBlurred
+        | Kind::CameraMoved
+        | Kind::CameraLowRate => ClassSet::default(),
     }
 }

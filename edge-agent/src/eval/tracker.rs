@@ -125,6 +125,7 @@ fn follow(
         rules: Vec::new(),
         incidents: IncidentParams::default(),
         ground: None,
+        signals: Vec::new(),
         id_seed: 0,
     });
     let mut writer = MotWriter::default();
@@ -140,7 +141,8 @@ fn follow(
         };
         let detections = frames.get(&frame).map_or(&[][..], Vec::as_slice);
         let aspect = size.width as f32 / size.height as f32;
-        let (scene, _) = core.step(Look { stamp, local: LocalTime::MONDAY, aspect, detections });
+        let (scene, _) =
+            core.step(Look { stamp, local: LocalTime::MONDAY, aspect, detections, view: None, lamps: &[] });
         writer.frame(frame, (size.width, size.height), &scene);
         shown += 1;
     }

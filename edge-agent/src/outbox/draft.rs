@@ -71,10 +71,22 @@ fn open_incident(event: &Event) -> OpenIncident {
     }
 }
 
-/// Whether incidents of this kind are about the zone as a whole.
+/// Whether incidents of this kind are about the zone, or the camera, as a whole.
 const fn is_about_zone(kind: Kind) -> bool {
     match kind {
-        Kind::Crowding | Kind::Congestion | Kind::QueueSpillback | Kind::FlowDrop => true,
+        Kind::Crowding
+        | Kind::Congestion
+        | Kind::QueueSpillback
+        | Kind::FlowDrop
+        | Kind::CameraLost
+        | Kind::CameraUnauthorised
+        | Kind::CameraFrozen
+        | Kind::CameraCovered
+        | Kind::CameraDark
+        | Kind::CameraGlare
+        | Kind::CameraBlurred
+        | Kind::CameraMoved
+        | Kind::CameraLowRate => true,
         Kind::LineCrossing
         | Kind::Intrusion
         | Kind::Loitering

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::CameraId;
+use analytics::view::Placement;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,7 @@ pub async fn forward_camera_status(
     topics: Topics,
     mut status: watch::Receiver<SourceStatus>,
     record: Option<RecordSource>,
+    mut placement: watch::Receiver<Placement>,
     publish: PublishHandle,
 ) {
     let mut record = record.map(|record| record.status);
@@ -70,6 +72,7 @@ pub async fn forward_camera_status(
         if let Some(record) = &mut record {
             now = with_record(now, &record.borrow_and_update());
         }
+        now = with_placement(now, *placement.borrow_and_update());
         if told.as_ref() != Some(&now) {
             publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
             tracing::info!(%camera, state = ?now.state, reasons = ?now.reasons, "camera");
@@ -78,7 +81,30 @@ pub async fn forward_camera_status(
         tokio::select! {
             changed = status.changed() => if changed.is_err() { return },
             () = changed(&mut record) => {}
+            () = replaced(&mut placement) => {}
         }
+    }
+}
+
+/// The same, degraded while the camera does not look where it looked.
+fn with_placement(mut camera: CameraStatus, placement: Placement) -> CameraStatus {
+    let mut reasons: Vec<Word> = Vec::new();
+    match placement {
+        Placement::Home | Placement::Unsure => return camera,
+        Placement::Shifted(_) => reasons.push("camera_shifted".into()),
+        Placement::Lost => reasons.push("camera_moved".into()),
+    }
+    if camera.state == CameraState::Online {
+        camera.state = CameraState::Degraded;
+        camera.reasons.extend(reasons);
+    }
+    camera
+}
+
+/// Completes when the camera looks elsewhere, or does so no longer; never, when its task is gone.
+async fn replaced(placement: &mut watch::Receiver<Placement>) {
+    if placement.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

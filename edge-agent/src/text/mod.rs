@@ -1,5 +1,6 @@
 //! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
 
+mod camera;
 pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod state;
@@ -301,7 +302,16 @@ fn before_duration(kind: &str) -> Option<Text> {
         | Kind::FlowDrop
         | Kind::OverSpeed
         | Kind::ForbiddenTurn
-        | Kind::RedLight => None,
+        | Kind::RedLight
+        | Kind::CameraLost
+        | Kind::CameraUnauthorised
+        | Kind::CameraFrozen
+        | Kind::CameraCovered
+        | Kind::CameraDark
+        | Kind::CameraGlare
+        | Kind::CameraBlurred
+        | Kind::CameraMoved
+        | Kind::CameraLowRate => None,
     }
 }
 
@@ -314,7 +324,7 @@ fn remark(measured: &Measures) -> Option<Text> {
 /// Why, in words: what was measured and the limit it passed. Measures without words here are left out.
 pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: Lang) -> String {
     let mut words = String::new();
-    for phrase in &PHRASES {
+    for phrase in PHRASES.iter().chain(&camera::PHRASES) {
         let Some(value) = measured.find(phrase.measured) else { continue };
         let before = match phrase.measured {
             "held_s" => before_duration(kind).unwrap_or(phrase.before),
@@ -335,6 +345,9 @@ pub(crate) fn why(kind: &str, measured: &Measures, thresholds: &Measures, lang: 
     if let Some(remark) = remark(measured) {
         let separator = if words.is_empty() { "" } else { "; " };
         let _ = write!(words, "{separator}{}", lang.of(remark));
+    }
+    if let Some(remark) = camera::remark(measured, lang) {
+        let _ = write!(words, "; {remark}");
     }
     words
 }

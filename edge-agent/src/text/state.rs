@@ -22,7 +22,21 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 31] = [
+const REASONS: [(&str, Text); 33] = [
+    (
+        "camera_moved",
+        text(
+            "camera bị xoay lệch hướng: các quy tắc theo vùng tạm dừng; hãy chỉnh lại camera hoặc vẽ lại vùng",
+            "the camera looks elsewhere: rules of zones and lines are suspended; turn it back, or draw them anew",
+        ),
+    ),
+    (
+        "camera_shifted",
+        text(
+            "camera bị lệch nhẹ: vùng và vạch được dời theo hình",
+            "the camera is a little off: zones and lines are moved along",
+        ),
+    ),
     (
         "record_offline",
         text(

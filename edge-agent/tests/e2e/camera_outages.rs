@@ -1,6 +1,6 @@
 //! Cameras that freeze, die and come back, beside one that does not.
 
-use edge_agent::publish::wire::{CameraState, CameraStatus};
+use edge_agent::publish::wire::{CameraState, CameraStatus, Incident, Phase};
 
 use crate::agent::Agent;
 use crate::centre::{Centre, Seen};
@@ -87,10 +87,13 @@ async fn is_lost(centre: &mut Centre) {
         seen.healths.last().is_some_and(|health| health.reasons.iter().any(|reason| reason == "camera_not_online"))
     };
     centre.until("health says so", reported).await;
-    let events = centre.seen.events_of(VICTIM).count();
+    centre.until("an operator hears of it", |seen| told_lost(seen, Phase::New) > told_lost(seen, Phase::End)).await;
+    let of_traffic =
+        |centre: &Centre| centre.seen.events_of(VICTIM).filter(|event| !event.data.kind.starts_with("camera_")).count();
+    let events = of_traffic(centre);
     centre.until_more_events(BYSTANDER, 4).await;
     assert!(centre.seen.is(VICTIM, CameraState::Offline));
-    assert_eq!(centre.seen.events_of(VICTIM).count(), events, "no pictures, no events");
+    assert_eq!(of_traffic(centre), events, "no pictures, no events");
 }
 
 /// The camera is online and analysed again, and health says so.
@@ -101,4 +104,11 @@ async fn is_back(centre: &mut Centre) {
         seen.healths.last().is_some_and(|health| !health.reasons.iter().any(|reason| reason == "camera_not_online"))
     };
     centre.until("health says so", recovered).await;
+    centre.until("and of its return", |seen| told_lost(seen, Phase::New) == told_lost(seen, Phase::End)).await;
+}
+
+/// How often it was said that the camera is lost, or no longer.
+fn told_lost(seen: &Seen, phase: Phase) -> usize {
+    let is = |event: &&Incident| event.data.kind == "camera_lost" && event.data.phase == phase;
+    seen.events_of(VICTIM).filter(is).count()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use edge_agent::publish::wire::{CameraState, HealthState, Presence, Status};
+use edge_agent::publish::wire::{BirthCamera, CameraState, HealthState, Presence, Status};
 
 use crate::agent::Agent;
 use crate::centre::{Centre, Seen};
@@ -24,7 +24,8 @@ async fn two_cameras_are_watched_until_the_service_is_stopped() {
     centre.until("a birth and health", |seen| !seen.births.is_empty() && !seen.healths.is_empty()).await;
     let birth = &centre.seen.births[0];
     assert_eq!(centre.seen.statuses[0].session, birth.session);
-    let born: Vec<_> = birth.cameras.iter().map(|camera| (camera.label.id.as_str(), camera.rules.len())).collect();
+    let of_places = |camera: &BirthCamera| camera.rules.iter().filter(|rule| !rule.kind.starts_with("camera_")).count();
+    let born: Vec<_> = birth.cameras.iter().map(|camera| (camera.label.id.as_str(), of_places(camera))).collect();
     assert_eq!(born, [("nam", 7), ("bac", 7)]);
     for camera in ["nam", "bac"] {
         centre.until(camera, |seen| seen.is(camera, CameraState::Online)).await;

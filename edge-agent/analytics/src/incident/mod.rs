@@ -88,6 +88,8 @@ pub struct Found<'a> {
     pub rule: &'a RuleInfo,
     /// Whether it is armed: a rule that is not has no incident.
     pub armed: bool,
+    /// Whether it could judge this scene at all: if not, its incidents wait.
+    pub judged: bool,
     /// What it found; nothing, when it is not armed.
     pub findings: Vec<Finding>,
 }
@@ -179,6 +181,7 @@ impl Incidents {
     fn update_rule(&mut self, index: usize, scene: &Scene, found: &[Found<'_>]) -> Vec<Event> {
         let found = found.iter().find(|found| found.rule.id == self.rules[index].info.id);
         match found {
+            Some(found) if !found.judged => Vec::new(),
             Some(found) if !found.armed => self.rules[index].disarm(scene, &mut self.ids),
             Some(found) => {
                 let findings = self.unabsorbed(index, &found.findings);

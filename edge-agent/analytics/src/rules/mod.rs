@@ -28,6 +28,7 @@ use crate::traffic::pace::Paces;
 use crate::traffic::queue::QueueParams;
 use crate::zone::{Line, Zone, ZoneKind};
 
+mod camera;
 mod collision;
 mod congestion;
 mod crowding;
@@ -46,6 +47,7 @@ pub(crate) mod standing;
 mod stopped_vehicle;
 mod wrong_way;
 
+pub use self::camera::CameraFault;
 pub use self::forbidden_turn::Gate;
 use self::hold::Runs;
 use self::inside::Inside;
@@ -275,6 +277,13 @@ pub enum RuleParams {
         /// A flow before of fewer vehicles a minute says nothing.
         least: f64,
     },
+    /// Something is wrong with the camera itself.
+    Camera {
+        /// What.
+        fault: CameraFault,
+        /// For how long.
+        hold: Duration,
+    },
 }
 
 impl RuleParams {
@@ -299,6 +308,7 @@ impl RuleParams {
             Self::Congestion { .. } => Kind::Congestion,
             Self::QueueSpillback { .. } => Kind::QueueSpillback,
             Self::FlowDrop { .. } => Kind::FlowDrop,
+            Self::Camera { fault, .. } => fault.kind(),
         }
     }
 
@@ -306,7 +316,7 @@ impl RuleParams {
     #[must_use]
     pub const fn zone(&self) -> Option<&Zone> {
         match self {
-            Self::LineCrossing { .. } | Self::FlowDrop { .. } | Self::RedLight { .. } => None,
+            Self::LineCrossing { .. } | Self::FlowDrop { .. } | Self::RedLight { .. } | Self::Camera { .. } => None,
             Self::ForbiddenTurn { from, .. } => match from {
                 Gate::Zone(zone) => Some(zone),
                 Gate::Line(..) => None,
@@ -340,6 +350,15 @@ impl RuleParams {
         }
     }
 
+    /// What of the camera itself it judges; `None` for rules of places.
+    #[must_use]
+    pub const fn camera_fault(&self) -> Option<CameraFault> {
+        match self {
+            Self::Camera { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
+
     /// The numbers the rule compares with, by their names on the wire.
     fn thresholds(&self) -> Vec<Measure> {
         match self {
@@ -362,6 +381,7 @@ impl RuleParams {
                 vec![("red_s", grace.as_secs_f64()), ("hysteresis_heights", *hysteresis)]
             }
             Self::CollisionSuspected { score, hold, .. } => vec![("score", *score), ("hold_s", hold.as_secs_f64())],
+            Self::Camera { fault, hold } => fault.thresholds(*hold),
             Self::Loitering { dwell, .. } => vec![("dwell_s", dwell.as_secs_f64())],
             Self::Crowding { count, hold, .. } => {
                 vec![("count", f64::from(*count)), ("hold_s", hold.as_secs_f64())]
@@ -545,6 +565,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
     };
     let scope = Scope { classes: spec.classes, include_riders: spec.include_riders };
     match spec.params {
+        RuleParams::Camera { fault, hold } => Box::new(camera::Camera { info, fault, hold, run: None }),
         RuleParams::LineCrossing { line, hysteresis } => {
             Box::new(line_crossing::LineCrossing { info, scope, crossings: Crossings::new(line, hysteresis) })
         }

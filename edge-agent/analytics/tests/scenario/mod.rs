@@ -269,7 +269,7 @@ pub fn rule(params: RuleParams) -> RuleSpec {
 pub fn signalled(mut scene: Scene, id: &str, cycle: impl Fn(f64) -> (SignalState, f64)) -> Scene {
     let (state, since) = cycle(scene.stamp.pts.as_secs_f64());
     let since = MediaTime::from_nanos((since * 1e9) as u64);
-    scene.signals = vec![Signal { id: SignalId::new(id).expect("id"), state, since }];
+    scene.signals = vec![Signal { id: SignalId::new(id).expect("id"), state, since, confidence: 1.0 }];
     scene
 }
 
