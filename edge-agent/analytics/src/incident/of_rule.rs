@@ -339,9 +339,13 @@ impl OfRule {
         if let Some(leader) = self.joined.get(&own).filter(|leader| self.open.contains_key(leader)) {
             return *leader;
         }
-        let fresh =
-            self.open.iter().filter(|(_, incident)| incident.opened.is_some_and(|at| now.since(at) <= TOGETHER));
-        let first = bundled.iter().map(|finding| finding.subject).find(|subject| !self.open.contains_key(subject));
+        // A lesser case is another thing: what stood at the start has nothing to do with who stops now.
+        let severity = |finding: &Finding| finding.severity.unwrap_or(self.info.severity);
+        let fresh = self.open.iter().filter(|(_, incident)| {
+            incident.opened.is_some_and(|at| now.since(at) <= TOGETHER) && incident.severity == severity(finding)
+        });
+        let alike = |known: &&Finding| !self.open.contains_key(&known.subject) && severity(known) == severity(finding);
+        let first = bundled.iter().find(alike).map(|known| known.subject);
         fresh.map(|(subject, _)| *subject).next().or(first).unwrap_or(own)
     }
 
