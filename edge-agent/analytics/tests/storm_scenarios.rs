@@ -86,7 +86,7 @@ fn what_a_storm_withheld_is_told_though_nothing_follows() {
         opened += withheld.iter().map(|withheld| withheld.count as usize).sum::<usize>();
     }
     // What the storm's own events told is in their `suppressed`.
-    assert!(opened >= 13 && opened <= 100, "{opened}");
+    assert!((13..=100).contains(&opened), "{opened}");
     assert!(incidents.take_withheld().is_empty(), "told once");
 }
 

@@ -6,13 +6,16 @@ use analytics::{Point, Polygon, SignalId};
 use crate::config::SignalLamps;
 use crate::frame::{Picture, PixelFormat};
 
+/// A lamp's pixels, by column and row.
+type Pixels = Vec<(usize, usize)>;
+
 /// Reads one camera's lamps; keeps where their pixels are while the picture's size stays.
 #[derive(Debug, Default)]
 pub struct LampReader {
     signals: Vec<SignalLamps>,
     size: (u32, u32),
-    /// Of each signal: red, amber, green; each by column and row.
-    pixels: Vec<[Option<Vec<(usize, usize)>>; 3]>,
+    /// Of each signal: red, amber, green.
+    pixels: Vec<[Option<Pixels>; 3]>,
     seen: Vec<(SignalId, Lamps)>,
 }
 
@@ -33,7 +36,7 @@ impl LampReader {
         }
         self.seen.clear();
         for (signal, [red, amber, green]) in self.signals.iter().zip(&self.pixels) {
-            let of = |pixels: &Option<Vec<_>>| pixels.as_ref().map(|pixels| mean(picture, pixels));
+            let of = |pixels: &Option<Pixels>| pixels.as_ref().map(|pixels| mean(picture, pixels));
             self.seen.push((signal.id.clone(), Lamps { red: of(red), amber: of(amber), green: of(green) }));
         }
         &self.seen
@@ -41,7 +44,7 @@ impl LampReader {
 }
 
 /// Column and row of the pixels whose middle lies in the polygon; at least one.
-fn pixels(polygon: &Polygon, (width, height): (u32, u32)) -> Vec<(usize, usize)> {
+fn pixels(polygon: &Polygon, (width, height): (u32, u32)) -> Pixels {
     let middle = |pixel: u32, of: u32| (pixel as f32 + 0.5) / of as f32;
     let span = |of: u32, along: fn(&Point) -> f32| {
         let ends = polygon.corners().iter().map(along);
@@ -51,7 +54,7 @@ fn pixels(polygon: &Polygon, (width, height): (u32, u32)) -> Vec<(usize, usize)>
     let (columns, rows) = (span(width, |point| point.x), span(height, |point| point.y));
     let all = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
     let inside = all.filter(|(x, y)| polygon.contains(Point::new(middle(*x, width), middle(*y, height))));
-    let mut pixels: Vec<(usize, usize)> = inside.map(|(x, y)| (x as usize, y as usize)).collect();
+    let mut pixels: Pixels = inside.map(|(x, y)| (x as usize, y as usize)).collect();
     if pixels.is_empty() {
         let at = |share: f32, of: u32| ((share * of as f32) as usize).min(of as usize - 1);
         pixels.extend(polygon.corners().first().map(|corner| (at(corner.x, width), at(corner.y, height))));

@@ -51,7 +51,7 @@ impl Congestion {
     fn severity(&self, jam: Run) -> Option<Severity> {
         let stood = self.stand.is_some_and(|stand| stand.held() >= STANDS_FOR);
         let rises = jam.held() >= RISES_AFTER || stood;
-        (rises && self.info.severity < Severity::High).then(|| match self.info.severity {
+        (rises && self.info.severity < Severity::High).then_some(match self.info.severity {
             Severity::Info => Severity::Warning,
             Severity::Warning | Severity::High | Severity::Critical => Severity::High,
         })
