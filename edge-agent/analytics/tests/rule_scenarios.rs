@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{Class, Direction, Phase, Point, Segment, ZoneKind};
-use scenario::{Actor, RATES, at_every_rate, line, measured, nothing, one_incident, play, rule, zone};
+use scenario::{Actor, RATES, at_every_rate, line, measured, nothing, one_incident, phases, play, rule, zone};
 
 /// Wide enough for the jitter of these actors.
 const BAND: f64 = 0.25;
@@ -468,6 +468,15 @@ mod pedestrian_on_carriageway {
     #[test]
     fn on_the_crossing_one_may_walk() {
         nothing(&spec(), &[walker(1, 0.75)]);
+    }
+
+    #[test]
+    fn one_who_was_ever_faster_than_people_run_rides_what_is_not_seen() {
+        // A fifth of the width a second: three and a half heights of its box.
+        let rider = Actor::new(1, Class::Person).at(0.0, 0.0, 0.5).at(3.0, 0.6, 0.5).at(20.0, 0.62, 0.5);
+        nothing(&spec(), &[rider.clone()]);
+        let asked = RuleSpec { include_riders: true, ..spec() };
+        at_every_rate(&asked, &[rider], |events, fps| assert_eq!(phases(events).len(), 2, "at {fps} fps"));
     }
 
     #[test]

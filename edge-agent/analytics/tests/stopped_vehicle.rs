@@ -4,8 +4,9 @@ mod scenario;
 
 use std::time::Duration;
 
+use analytics::ground::Homography;
 use analytics::rules::{RuleParams, RuleSpec};
-use analytics::{Class, Event, LocalTime, Phase, Severity, SignalId, SignalState, ZoneKind};
+use analytics::{Class, Event, Ground, LocalTime, Phase, Severity, SignalId, SignalState, ZoneKind};
 use scenario::{
     Actor, RATES, Rate, at_every_rate, judge, left_open, measured, nothing, one_incident, phases, rule, run, scenes,
     seconds, signalled, stopped_in, zone,
@@ -35,6 +36,30 @@ fn a_vehicle_that_stops_is_one_incident_from_the_stop_until_it_drives_off() {
         assert!(measured(&new, "travel_heights") >= 2.0 && measured(&new, "speed_heights_per_s") < 0.1);
         assert!(measured(&new, "held_s") >= 10.0);
     });
+}
+
+#[test]
+fn metres_count_from_where_the_ground_is_known() {
+    // Forty metres across the picture; nothing is known of its left third.
+    let map = Homography::new([[40.0, 0.0, 0.0], [0.0, 22.5, 0.0], [0.0, 0.0, 1.0]], [0.5, 0.5]).expect("a map");
+    let ground = Ground::new(map, |point| if point.x < 0.33 { 1.0 } else { 0.05 });
+    let params = RuleParams::StoppedVehicle {
+        zone: zone(ZoneKind::Lane, 0.3, 0.2, 0.9, 0.9),
+        bays: vec![],
+        signal: None,
+        speed: RuleParams::STOPPED_SPEED_ON_GROUND,
+        travel: RuleParams::STOPPED_TRAVEL_ON_GROUND,
+        hold: Duration::from_secs(10),
+        at_start: None,
+    };
+    for rate in RATES {
+        let mut judge = judge(rule(params.clone())).on_ground(Some(ground.clone()));
+        let mut events = run(&mut judge, scenes(&[stopper(1, 0.6, 40.0).at(44.0, 1.0, 0.5)], rate));
+        events.extend(judge.finish());
+        assert_eq!(phases(&events), [Phase::New, Phase::End], "at {rate} fps");
+        let travelled = measured(&events[0], "travel_m");
+        assert!((6.0..12.0).contains(&travelled), "at {rate} fps: {travelled} m since it passed 0.33");
+    }
 }
 
 /// What is told of vehicles that were not seen stopping: never more than information.

@@ -72,7 +72,9 @@ impl<'a> Session<'a> {
     fn new(site: &'a Site, camera: &'a Camera, number: i64) -> Self {
         // The session's number as seed: ids repeat with the tracks.
         let seed = number.cast_unsigned();
-        let judge = Judge::new(camera.rules.clone(), IncidentParams::default(), seed);
+        // There is no picture to judge the camera itself by.
+        let of_places = camera.rules.iter().filter(|rule| rule.params.camera_fault().is_none()).cloned();
+        let judge = Judge::new(of_places.collect(), IncidentParams::default(), seed);
         let judge = judge.on_ground(camera.places.ground.clone());
         Self { number, site, camera, judge, rate: RateMeter::default(), scenes: 0, seen: None }
     }

@@ -113,7 +113,7 @@ fn truth_of(events: &str) -> String {
     let mut truth = String::from("[[observed]]\ncamera = \"cam-1\"\nstart = \"0s\"\nend = \"2m\"\n");
     let mut crossings: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut last: BTreeMap<_, Incident> = BTreeMap::new();
-    for line in events.lines() {
+    for line in events.lines().filter(|line| line.contains("vn.ngatu.incident.")) {
         let event: Incident = serde_json::from_str(line).expect("an event");
         last.insert(event.data.incident_id, event);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::rules::hold::Runs;
 use crate::rules::motion::rounded;
+use crate::rules::on_foot::OnFoot;
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, Track};
 use crate::time::MediaTime;
@@ -30,6 +31,8 @@ pub(super) struct Inside {
     /// The name under which the time is told.
     pub(super) measure: &'static str,
     pub(super) inside: Runs,
+    /// Those who ride are left out, even when what they ride is not seen.
+    pub(super) on_foot: Option<OnFoot>,
 }
 
 impl Inside {
@@ -51,8 +54,16 @@ impl Rule for Inside {
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         self.inside.forget(&scene.ended);
+        if let Some(on_foot) = &mut self.on_foot {
+            on_foot.forget(&scene.ended);
+        }
         for track in scene.seen() {
-            let concerns = self.concerns(track);
+            let anchor = self.zone.anchor;
+            let walks = match &mut self.on_foot {
+                Some(on_foot) if self.scope.covers(track) => on_foot.observe(track, anchor, scene),
+                _ => true,
+            };
+            let concerns = walks && self.concerns(track);
             let run = self.inside.observe(track.id, scene.stamp.pts, concerns);
             let Some(run) = run.filter(|_| concerns || self.through_absence) else { continue };
             let subject = Subject::Track(track.id);
@@ -65,6 +76,6 @@ impl Rule for Inside {
 
     #[cfg(test)]
     fn tracked(&self) -> usize {
-        self.inside.len()
+        self.inside.len().max(self.on_foot.as_ref().map_or(0, OnFoot::len))
     }
 }

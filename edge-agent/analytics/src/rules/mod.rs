@@ -39,6 +39,7 @@ mod illegal_parking;
 mod inside;
 mod line_crossing;
 pub(crate) mod motion;
+mod on_foot;
 mod over_speed;
 mod queue_spillback;
 mod red_light;
@@ -52,6 +53,7 @@ pub use self::forbidden_turn::Gate;
 use self::hold::Runs;
 use self::inside::Inside;
 use self::motion::rounded;
+use self::on_foot::OnFoot;
 
 /// The subjects about which a rule's incident is open, as of the scene before.
 pub type Open = BTreeSet<Subject>;
@@ -546,7 +548,7 @@ fn level(subject: Subject, since: MediaTime, tracks: Vec<TrackId>, measured: Vec
 
 fn while_inside(info: RuleInfo, scope: Scope, zone: Zone, hold: Duration) -> Inside {
     let inside = Runs::new(inside::BRIDGE);
-    Inside { info, scope, zone, except: vec![], hold, through_absence: false, measure: "held_s", inside }
+    Inside { info, scope, zone, except: vec![], hold, through_absence: false, measure: "held_s", inside, on_foot: None }
 }
 
 /// Makes the rule that `spec` describes.
@@ -603,7 +605,8 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
         RuleParams::PedestrianOnCarriageway { zone, crossings, hold } => {
             let persons = scope.classes.iter().filter(|class| !class.is_vehicle()).collect();
             let on_foot = Scope { classes: persons, ..scope };
-            Box::new(Inside { except: crossings, ..while_inside(info, on_foot, zone, hold) })
+            let walkers = (!scope.include_riders).then(OnFoot::default);
+            Box::new(Inside { except: crossings, on_foot: walkers, ..while_inside(info, on_foot, zone, hold) })
         }
         RuleParams::IllegalParking { zone, speed, hold } => {
             let (tracks, armed) = (BTreeMap::new(), MediaTime::ZERO);

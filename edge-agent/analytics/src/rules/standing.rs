@@ -73,6 +73,8 @@ impl Vehicle {
         presumed: bool,
     ) {
         let place = Place::of(track, anchor, now);
+        // Metres count from where the ground is first known.
+        self.origin.ground = self.origin.ground.or(place.ground);
         self.trail.push(place);
         let speed = self.speed_at(place, aspect, slow);
         let is_slow = speed.map_or(presumed, |speed| speed.value < slow.value);
