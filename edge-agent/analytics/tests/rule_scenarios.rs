@@ -474,7 +474,7 @@ mod pedestrian_on_carriageway {
     fn one_who_was_ever_faster_than_people_run_rides_what_is_not_seen() {
         // A fifth of the width a second: three and a half heights of its box.
         let rider = Actor::new(1, Class::Person).at(0.0, 0.0, 0.5).at(3.0, 0.6, 0.5).at(20.0, 0.62, 0.5);
-        nothing(&spec(), &[rider.clone()]);
+        nothing(&spec(), std::slice::from_ref(&rider));
         let asked = RuleSpec { include_riders: true, ..spec() };
         at_every_rate(&asked, &[rider], |events, fps| assert_eq!(phases(events).len(), 2, "at {fps} fps"));
     }
