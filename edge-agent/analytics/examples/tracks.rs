@@ -51,6 +51,7 @@ fn mechanisms(without: &str) -> Result<Mechanisms, Box<dyn Error>> {
             "heights" => at_work.heights = false,
             "haunts" => at_work.haunts = false,
             "entries" => at_work.entries = false,
+            "ridden" => at_work.ridden = false,
             "exits" => at_work.exits = false,
             _ => return Err(format!("no mechanism is called {name}").into()),
         }

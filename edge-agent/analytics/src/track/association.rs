@@ -51,6 +51,8 @@ pub(super) struct Sight<'a> {
     pub(super) tracks: &'a [LiveTrack],
     pub(super) expected: &'a [Expected],
     pub(super) detections: &'a [Detection],
+    /// How sure each detection is, with what speaks for it: no less than its confidence.
+    pub(super) sureness: &'a [f32],
     pub(super) aspect: f32,
     pub(super) high_confidence: f32,
     pub(super) low_confidence: f32,
@@ -121,14 +123,14 @@ impl Association {
         self.taken.clear();
         self.taken.extend((0..sight.detections.len()).map(|j| is_duplicate(sight.detections, j)));
 
-        let sure = |j: usize| sight.detections[j].confidence.get() >= sight.high_confidence;
-        let unsure = |j: usize| !sure(j) && sight.detections[j].confidence.get() >= sight.low_confidence;
+        let sure = |j: usize| sight.sureness[j] >= sight.high_confidence;
+        let unsure = |j: usize| !sure(j) && sight.sureness[j] >= sight.low_confidence;
         let confirmed = |i: usize| sight.tracks[i].id.is_some();
         let overlap = |i: usize, j: usize| {
             let detection = &sight.detections[j];
             sight.expected[i].bbox.iou(detection.bbox) * affinity(sight.tracks[i].class(), detection.class)
         };
-        let sure_overlap = |i: usize, j: usize| overlap(i, j) * sight.detections[j].confidence.get();
+        let sure_overlap = |i: usize, j: usize| overlap(i, j) * sight.sureness[j];
         let of_late = |i: usize| confirmed(i) && sight.expected[i].unseen <= OF_LATE;
 
         self.stage(confirmed, sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));

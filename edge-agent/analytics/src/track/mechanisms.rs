@@ -17,6 +17,8 @@ pub struct Mechanisms {
     pub haunts: bool,
     /// Tracks start sooner at learned entries.
     pub entries: bool,
+    /// Two-wheelers that are ridden start a track sooner.
+    pub ridden: bool,
     /// Tracks end sooner at the picture's edge and at learned exits.
     pub exits: bool,
 }
@@ -31,6 +33,7 @@ impl Mechanisms {
         heights: true,
         haunts: true,
         entries: true,
+        ridden: true,
         exits: true,
     };
     /// Two stages of association by overlap, and a Kalman filter: ByteTrack.
@@ -42,6 +45,7 @@ impl Mechanisms {
         heights: false,
         haunts: false,
         entries: false,
+        ridden: false,
         exits: false,
     };
 }

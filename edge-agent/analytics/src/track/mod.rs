@@ -37,7 +37,7 @@ use self::live::{LiveTrack, Sighting};
 #[doc(hidden)]
 pub use self::mechanisms::Mechanisms;
 use self::places::Places;
-use self::rider::mount;
+use self::rider::{mount, sits_on};
 use crate::class::Class;
 use crate::detection::Detection;
 use crate::geometry::BBox;
@@ -73,6 +73,9 @@ impl Default for TrackerParams {
 
 /// A track that was lost on its way out of the picture ends after this long.
 const GONE_FOR: Duration = Duration::from_millis(500);
+/// A two-wheeler on which a person sits, of whom the model is sure, is believed from this share of what a new track asks:
+/// each speaks for the other. Raising it costs small motorcycles, and makes pedestrians of their riders.
+const RIDDEN: f32 = 0.5;
 /// It is on its way out when less than this share of its expected box is in the picture.
 const VISIBLE: f32 = 0.5;
 /// What was lost at a learned exit is waited for this share of the time.
@@ -94,6 +97,7 @@ pub struct Tracker {
     now: MediaTime,
     association: Association,
     expected: Vec<Expected>,
+    sureness: Vec<f32>,
     /// Detections around more than one person in this frame.
     merged: Vec<usize>,
     ground: Ground,
@@ -120,6 +124,7 @@ impl Tracker {
             now: MediaTime::ZERO,
             association: Association::default(),
             expected: Vec::new(),
+            sureness: Vec::new(),
             merged: Vec::new(),
             ground: Ground::default(),
             haunts: Haunts::default(),
@@ -135,6 +140,7 @@ impl Tracker {
         // What ends while no one looked says nothing of the place.
         let watched = gap <= self.params.lost_for / 2;
         self.end_lost(aspect, watched, &mut ended);
+        self.judge(detections);
         self.associate(aspect, detections);
         self.continue_tracks(aspect, detections);
         self.split_merged(aspect, detections);
@@ -182,11 +188,29 @@ impl Tracker {
         });
     }
 
+    /// How sure each detection is: as the model says, but for unsure two-wheelers on which a sure person sits.
+    fn judge(&mut self, detections: &[Detection]) {
+        let TrackerParams { high_confidence, new_confidence, .. } = self.params;
+        let confidence = |detection: &Detection| detection.confidence.get();
+        let is_ridden = |two_wheeler: &Detection| {
+            let sure = detections.iter().filter(|other| confidence(other) >= high_confidence);
+            sure.filter(|other| other.class == Class::Person).any(|person| sits_on(person.bbox, two_wheeler.bbox))
+        };
+        let unsure = RIDDEN * new_confidence..new_confidence;
+        self.sureness.clear();
+        self.sureness.extend(detections.iter().map(|detection| {
+            let doubtful = detection.class.is_two_wheeler() && unsure.contains(&confidence(detection));
+            let raised = self.mechanisms.ridden && doubtful && is_ridden(detection);
+            if raised { new_confidence } else { confidence(detection) }
+        }));
+    }
+
     fn associate(&mut self, aspect: f32, detections: &[Detection]) {
         self.association.run(&Sight {
             tracks: &self.tracks,
             expected: &self.expected,
             detections,
+            sureness: &self.sureness,
             aspect,
             high_confidence: self.params.high_confidence,
             low_confidence: self.params.low_confidence,
@@ -253,10 +277,10 @@ impl Tracker {
     /// Starts a track from each sure detection that none has.
     fn start_tracks(&mut self, aspect: f32, detections: &[Detection]) {
         let TrackerParams { high_confidence, new_confidence, .. } = self.params;
-        for (detection, taken) in detections.iter().zip(&self.association.taken) {
+        for ((detection, sureness), taken) in detections.iter().zip(&self.sureness).zip(&self.association.taken) {
             let entry = self.mechanisms.entries && self.places.is_entry(detection.bbox.bottom_center());
             let least = if entry { high_confidence.min(new_confidence) } else { new_confidence };
-            if detection.confidence.get() >= least && !taken {
+            if *sureness >= least && !taken {
                 self.tracks.push(LiveTrack::new(detection, self.now, aspect));
             }
         }

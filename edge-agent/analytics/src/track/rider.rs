@@ -37,6 +37,11 @@ pub(super) fn mount(person: BBox, two_wheelers: &[(TrackId, BBox)]) -> Option<Tr
     shares.filter(|(_, share)| *share >= SHARE).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(id, _)| id)
 }
 
+/// Whether `person` sits on `two_wheeler`.
+pub(super) fn sits_on(person: BBox, two_wheeler: BBox) -> bool {
+    share(person, two_wheeler) >= SHARE
+}
+
 /// How much of a person's lower half and a two-wheeler is common, of the smaller of the two; 0 where the person is
 /// beside it, or of another size altogether.
 fn share(person: BBox, two_wheeler: BBox) -> f32 {

@@ -174,6 +174,23 @@ fn frames_that_are_not_later_are_simultaneous() {
 }
 
 #[test]
+fn an_unsure_motorcycle_starts_a_track_when_someone_sits_on_it() {
+    let frame = |at: f32, rider: bool| {
+        let x = 0.2 + 0.05 * at;
+        let motorcycle = at_confidence(0.35, sure(Class::Motorcycle, bbox(x, 0.80, 0.08)));
+        let person = sure(Class::Person, BBox::new(x - 0.015, 0.66, x + 0.015, 0.78).expect("a box"));
+        if rider { vec![motorcycle, person] } else { vec![motorcycle] }
+    };
+    let alone = run(&mut tracker(), 5.0, 3.0, |at| frame(at, false));
+    assert!(ids(&alone).is_empty(), "alone it is noise");
+    let ridden = run(&mut tracker(), 5.0, 3.0, |at| frame(at, true));
+    let tracks = &ridden.last().expect("scenes").tracks;
+    let motorcycle = tracks.iter().find(|track| track.class == Class::Motorcycle).expect("it is followed");
+    let person = tracks.iter().find(|track| track.class == Class::Person).expect("so is who rides it");
+    assert_eq!(person.rider_of, Some(motorcycle.id));
+}
+
+#[test]
 fn unsure_detections_continue_a_track_but_start_none() {
     let unsure = |at: f32| vec![at_confidence(0.3, passing(at, 1.0)[0])];
     assert!(ids(&run(&mut tracker(), 10.0, 2.0, unsure)).is_empty());
