@@ -12,6 +12,7 @@ use analytics::measure::{Measures, Tally};
 
 use super::{COMMIT_RETRY, CameraCore, CameraTask};
 use crate::outbox::MeasureRecord;
+use crate::source::wall_now;
 use crate::status;
 
 /// Between two writes of the running sums. Raising it spares the disk; it costs that much counting to a power cut.
@@ -38,10 +39,6 @@ impl MeasureKeeper {
     fn is_due(&self) -> bool {
         self.has_grown && self.kept.is_none_or(|kept| kept.elapsed() >= SAVE_EVERY)
     }
-}
-
-fn wall_now() -> WallTime {
-    WallTime::from_unix_nanos(crate::publish::wire::UtcMillis::now().as_unix_millis().saturating_mul(1_000_000))
 }
 
 impl CameraCore {

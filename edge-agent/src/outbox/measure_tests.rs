@@ -12,9 +12,9 @@ use proptest::prelude::*;
 
 use super::measure::MeasureRecord;
 use super::store::{Store, Writes};
-use super::tests::{camera, commit, crash, draft, drain, lost_in, next, numbers, open_store, topics};
+use super::tests::{MOMENT, camera, commit, context, crash, draft, drain, lost_in, next, numbers, open_store, topics};
 use super::{OutboxLimits, open};
-use crate::publish::wire::{self, CameraLabel, EventContext, LocalText, Measurement, ModelRef, Moment, TimeQuality};
+use crate::publish::wire::{self, Measurement};
 
 const MINUTE: u64 = 60_000_000_000;
 
@@ -52,16 +52,7 @@ fn scene(nanos: u64, id: u64, x: f32) -> Scene {
 }
 
 fn message(interval: &analytics::measure::Interval) -> Measurement {
-    let context = EventContext {
-        source: topics().source(),
-        camera: CameraLabel::new(&camera(), LocalText { vi: "Một".into(), en: "One".into() }),
-        position: None,
-        config: "sha256:0".to_owned(),
-        hw_profile: "cpu".to_owned(),
-        model: ModelRef { name: "m".to_owned(), sha256: "0".to_owned(), provider: "cpu".into() },
-    };
-    let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(1) } };
-    wire::measurement(&context, moment, interval)
+    wire::measurement(&context(), MOMENT, interval)
 }
 
 fn record(store: &mut Store, closed: Vec<Measurement>, measures: &Measures) -> Vec<u64> {

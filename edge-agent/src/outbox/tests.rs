@@ -33,6 +33,21 @@ pub(crate) fn camera() -> CameraId {
 }
 
 /// A draft of revision `revision` of incident `incident`.
+/// The same for every message of these tests.
+pub(super) const MOMENT: Moment =
+    Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(1) } };
+
+pub(super) fn context() -> EventContext {
+    EventContext {
+        source: topics().source(),
+        camera: CameraLabel::new(&camera(), LocalText { vi: "Một".into(), en: "One".into() }),
+        position: None,
+        config: "sha256:0".to_owned(),
+        hw_profile: "cpu".to_owned(),
+        model: ModelRef { name: "m".to_owned(), sha256: "0".to_owned(), provider: "cpu".into() },
+    }
+}
+
 pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severity) -> Draft {
     let event = Event {
         id: Uuid::from_u64_pair(incident, revision.into()),
@@ -68,16 +83,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severi
         measured: Vec::new(),
         suppressed: 0,
     };
-    let context = EventContext {
-        source: topics().source(),
-        camera: CameraLabel::new(&camera(), LocalText { vi: "Một".into(), en: "One".into() }),
-        position: None,
-        config: "sha256:0".to_owned(),
-        hw_profile: "cpu".to_owned(),
-        model: ModelRef { name: "m".to_owned(), sha256: "0".to_owned(), provider: "cpu".into() },
-    };
-    let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(1) } };
-    Draft::new(&topics(), &context, moment, &event)
+    Draft::new(&topics(), &context(), MOMENT, &event)
 }
 
 pub(super) fn open_store(folder: &Path, limits: OutboxLimits) -> Store {

@@ -53,15 +53,17 @@ impl Place {
 
     /// Mean speed from here to the later `other`, in `unit` per second; zero when no time passed.
     pub(crate) fn speed_in(self, other: Self, aspect: f32, unit: Unit) -> Option<f64> {
-        let seconds = other.at.since(self.at).as_secs_f64();
-        let distance = self.distance_to(other, aspect, unit)?;
-        Some(if seconds > 0.0 { distance / seconds } else { 0.0 })
+        Some(self.per_second(other, self.distance_to(other, aspect, unit)?))
     }
 
     /// Mean speed from here to the later `other`, in box heights per second; zero when no time passed.
     pub(crate) fn speed_to(self, other: Self, aspect: f32) -> f64 {
+        self.per_second(other, self.heights_to(other, aspect))
+    }
+
+    fn per_second(self, other: Self, distance: f64) -> f64 {
         let seconds = other.at.since(self.at).as_secs_f64();
-        if seconds > 0.0 { self.heights_to(other, aspect) / seconds } else { 0.0 }
+        if seconds > 0.0 { distance / seconds } else { 0.0 }
     }
 
     /// Angle between the way from here to `other` and `heading`, in degrees, `0..=180`; zero when it is no way.
