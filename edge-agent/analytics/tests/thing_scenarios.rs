@@ -144,7 +144,7 @@ fn a_box_on_the_lane_is_one_obstacle_while_it_lies_there() {
     let film = with_thing(film(120.0), 40.0, 90.0, BOX, 60.0).traffic();
     for run in at_all_rates(&film, || vec![obstacle()], nobody) {
         assert_eq!(kinds(&run), [(Kind::RoadObstacle, Phase::New), (Kind::RoadObstacle, Phase::End)], "{run:?}");
-        assert!((60.0..66.0).contains(&run[0].2) && (90.0..100.0).contains(&run[1].2), "{run:?}");
+        assert!((60.0..62.5).contains(&run[0].2) && (90.0..100.0).contains(&run[1].2), "{run:?}");
     }
 }
 

@@ -705,7 +705,8 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             Box::new(collision::Collision { info, scope, zone, score, hold, tracks, crashes, armed })
         }
         RuleParams::RoadObstacle { zone, size, hold } => {
-            Box::new(road_obstacle::RoadObstacle { info, zone, size, hold, lying: BTreeMap::new() })
+            let (lying, armed) = (BTreeMap::new(), MediaTime::ZERO);
+            Box::new(road_obstacle::RoadObstacle { info, zone, size, hold, lying, armed })
         }
         RuleParams::AbandonedObject { zone, size, distance, hold } => {
             let (things, armed) = (BTreeMap::new(), MediaTime::ZERO);

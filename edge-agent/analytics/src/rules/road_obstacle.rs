@@ -23,6 +23,7 @@ pub(super) struct RoadObstacle {
     pub(super) size: Size,
     pub(super) hold: Duration,
     pub(super) lying: BTreeMap<StillId, Option<Run>>,
+    pub(super) armed: MediaTime,
 }
 
 impl Rule for RoadObstacle {
@@ -30,8 +31,9 @@ impl Rule for RoadObstacle {
         &self.info
     }
 
-    fn arm(&mut self, _now: MediaTime) {
+    fn arm(&mut self, now: MediaTime) {
         self.lying.clear();
+        self.armed = now;
     }
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
@@ -40,8 +42,10 @@ impl Rule for RoadObstacle {
         for (still, size) in in_zone(scene, &self.zone, self.size) {
             let Some(size) = size else { continue };
             let is_thing = still.nature == Nature::Added && !still.was_tracked && size.reaches(self.size);
-            let run = self.lying.entry(still.id).or_default();
-            *run = observe(*run, now, is_thing && !is_of_vehicle(still, scene), BRIDGE);
+            let lies = is_thing && !is_of_vehicle(still, scene);
+            let since = still.since.max(self.armed);
+            let run = self.lying.entry(still.id).or_insert_with(|| lies.then_some(Run { since, last: now }));
+            *run = observe(*run, now, lies, BRIDGE);
             let subject = Subject::Still(still.id);
             let held = run.map_or(Duration::ZERO, Run::held);
             if held >= self.hold || open.contains(&subject) {

@@ -26,8 +26,14 @@ const ADAPT_S: f32 = 30.0;
 /// Time constant of a front.
 const FOLLOW_S: f32 = 4.0;
 
-/// What was shown for this long holds still.
-const STILL_S: f32 = 1.5;
+/// What was shown for this long holds still. Raising it spares slow vehicles that nobody recognises; it costs that much time.
+const STILL_S: f32 = 4.0;
+
+/// Its background seen for longer than this, a region is gone; a view that flickers is not.
+const FLICKER: Duration = Duration::from_millis(1300);
+
+/// Time constant of what is shown at the moment.
+const SHOWN_S: f32 = 1.5;
 
 /// A front that is hidden no longer than this is the same when it comes back: vehicles pass before it …
 const HIDDEN: Duration = Duration::from_secs(3);
@@ -68,6 +74,9 @@ pub(super) struct Cell {
     /// How it looks when nothing is there, and its mean deviation.
     pub(super) back: f32,
     spread: f32,
+    /// What it shows at the moment, smoothed, and whether that was its back when last looked at.
+    shown: f32,
+    shows_back: bool,
     /// What it has been showing instead.
     pub(super) front: f32,
     /// Since when, when last, and for how long in all.
@@ -86,6 +95,8 @@ impl Cell {
     const UNKNOWN: Self = Self {
         back: 0.0,
         spread: 2.0,
+        shown: 0.0,
+        shows_back: false,
         front: 0.0,
         since: MediaTime::ZERO,
         seen: MediaTime::ZERO,
@@ -97,7 +108,7 @@ impl Cell {
 
     /// What it shows when nobody passes before it.
     pub(super) fn now(&self) -> f32 {
-        if self.differs { self.front } else { self.back }
+        if self.differs { self.front } else { self.shown }
     }
 
     /// Under an object nothing is seen of it.
@@ -113,8 +124,10 @@ impl Cell {
     fn see(&mut self, luma: f32, now: MediaTime, passed: Duration, hidden: Duration) -> bool {
         let passed_s = passed.as_secs_f32();
         self.covered_s = 0.0;
+        self.shown += (luma - self.shown) * (passed_s / SHOWN_S).min(1.0);
         let off = (luma - self.back).abs();
-        if self.known && off <= self.step() {
+        self.shows_back = self.known && off <= self.step();
+        if self.shows_back {
             let share = (passed_s / ADAPT_S).min(1.0);
             self.back += (luma - self.back) * share;
             self.spread += (off - self.spread) * share;
@@ -145,6 +158,7 @@ impl Cell {
 
     /// Whether it differs from its back and holds still.
     fn is_still(&self, now: MediaTime, hidden: Duration) -> bool {
+        let hidden = if self.shows_back { FLICKER } else { hidden };
         self.known && self.differs && self.held_s >= STILL_S && now.since(self.seen) <= hidden
     }
 }
@@ -253,6 +267,7 @@ impl Background {
             for cell in &mut self.cells {
                 cell.back *= gain;
                 cell.front *= gain;
+                cell.shown *= gain;
             }
         }
     }

@@ -19,7 +19,7 @@ const ACROSS: isize = 2;
 const STRONGER: f32 = 1.5;
 const OUTLINE_NOISE: f32 = 3.0;
 
-/// An outline across which at least this share of the difference vanishes is sharp. Raising it spares pools of light; it
+/// An outline of at least this share of the difference within, now or before, is sharp. Raising it spares pools of light; it
 /// costs things of few pixels.
 const SHARP: f32 = 0.4;
 
@@ -158,8 +158,8 @@ struct Outline {
     count: f32,
     now: f32,
     before: f32,
-    /// Of the difference between the two.
-    change: f32,
+    /// The larger of the two.
+    either: f32,
 }
 
 impl Outline {
@@ -186,14 +186,15 @@ impl Outline {
     fn add(&mut self, background: &Background, inside: usize, beyond: usize) {
         let (inside, beyond) = (background.cell(inside), background.cell(beyond));
         self.count += 1.0;
-        self.now += (inside.front - beyond.now()).abs();
-        self.before += (inside.back - beyond.back).abs();
-        self.change += (inside.front - inside.back).abs() - (beyond.now() - beyond.back).abs();
+        let (now, before) = ((inside.front - beyond.now()).abs(), (inside.back - beyond.back).abs());
+        self.now += now;
+        self.before += before;
+        self.either += now.max(before);
     }
 
     fn nature(&self, contrast: f32) -> Nature {
         let mean = |sum: f32| sum / self.count.max(1.0) + OUTLINE_NOISE;
-        if self.change < SHARP * contrast * self.count {
+        if self.either < SHARP * contrast * self.count {
             Nature::Light
         } else if mean(self.now) >= STRONGER * mean(self.before) {
             Nature::Added

@@ -92,6 +92,8 @@ struct Region {
     /// Of its pixels in [`Model::of_region`].
     label: u8,
     patch: Patch,
+    /// How many pixels it has.
+    pixels: usize,
     /// The box against which it is judged whether it changed, and since when it is that.
     settled: [usize; 4],
     since: MediaTime,
@@ -104,7 +106,8 @@ struct Region {
 }
 
 impl Region {
-    fn follow(&mut self, patch: Patch, now: MediaTime, share: f32) {
+    fn follow(&mut self, patch: Patch, pixels: usize, now: MediaTime, share: f32) {
+        self.pixels = pixels + if self.is_there { self.pixels } else { 0 };
         if self.is_there {
             // It fell apart: its parts are one thing.
             let (a, b) = (self.patch.edges, patch.edges);
@@ -212,10 +215,11 @@ impl Model {
     fn region_of(&mut self, patch: Patch, (now, share): (MediaTime, f32), next: &mut u64) -> Option<u8> {
         let mut votes = [0_usize; MOST + 1];
         self.members.iter().for_each(|index| votes[usize::from(self.of_region[*index as usize])] += 1);
-        let best = (1..votes.len()).max_by_key(|label| votes[*label]).filter(|label| votes[*label] > 0);
-        let known = best.and_then(|best| self.regions.iter_mut().find(|region| usize::from(region.label) == best));
-        if let Some(region) = known {
-            region.follow(patch, now, share);
+        let pixels = self.members.len();
+        // When several became one it is the oldest of them.
+        let is_known = |region: &&mut Region| 2 * votes[usize::from(region.label)] >= region.pixels.min(pixels);
+        if let Some(region) = self.regions.iter_mut().filter(is_known).min_by_key(|region| region.id) {
+            region.follow(patch, pixels, now, share);
             return Some(region.label);
         }
         let free = (1..=MOST as u8).find(|label| self.regions.iter().all(|region| region.label != *label));
@@ -228,7 +232,7 @@ impl Model {
         *next += 1;
         let (settled, since) = (patch.edges, patch.since);
         let region =
-            Region { id, label, patch, settled, since, added, thing, was_tracked: false, is_there: true };
+            Region { id, label, patch, pixels, settled, since, added, thing, was_tracked: false, is_there: true };
         self.regions.push(region);
         Some(label)
     }
