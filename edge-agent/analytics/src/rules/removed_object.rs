@@ -41,7 +41,8 @@ impl Rule for RemovedObject {
                 continue;
             }
             let away = self.away.entry(still.id).or_insert(Some(still.since));
-            let Some(held) = away.map(|since| now.since(since)).filter(|held| *held >= self.hold) else { continue };
+            let held = away.map(|since| now.since(since.max(still.since)));
+            let Some(held) = held.filter(|held| *held >= self.hold) else { continue };
             *away = None;
             findings.push(Finding {
                 subject: Subject::Still(still.id),

@@ -65,7 +65,7 @@ const LEAST_PIXELS: u32 = 300;
 /// The light is unsettled when it gained or lost more than this within [`SETTLES_S`] (natural logarithm) …
 const UNSETTLED: f32 = 0.08;
 /// … or when so much of the picture came to differ at once; for this long.
-const UNSETTLED_SHARE: f64 = 0.10;
+const UNSETTLED_SHARE: f64 = 0.18;
 const SETTLES_S: f32 = 10.0;
 
 /// One pixel of the view.

@@ -23,6 +23,10 @@ const OUTLINE_NOISE: f32 = 3.0;
 /// costs things of few pixels.
 const SHARP: f32 = 0.4;
 
+/// A region that differs by less than this in the mean, in steps of luma, is no thing. Raising it spares reflections and damp
+/// patches; it costs grey things on grey roads.
+const LEAST_CONTRAST: f32 = 22.0;
+
 /// Mean square of neighbours' differences from which there is structure.
 const STRUCTURED: f32 = 9.0;
 /// Fewer pairs of neighbours say nothing of structure.
@@ -110,7 +114,7 @@ impl Patch {
         let deviation = |sum: f32, squares: f32| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
         let contrast = contrast / count;
         let is_gradual = deviation(age, age2) > GRADUAL_S && deviation(gain, gain2) < EVEN;
-        let nature = if is_gradual || keeps_structure(background, members) {
+        let nature = if contrast < LEAST_CONTRAST || is_gradual || keeps_structure(background, members) {
             Nature::Light
         } else {
             Outline::of(background, members).nature(contrast)

@@ -25,7 +25,7 @@ const ANOTHER_SCENE: f64 = 0.25;
 const SETTLED: f32 = 0.5;
 
 /// Time constant with which a region's nature is believed, in seconds.
-const BELIEVE_S: f32 = 3.0;
+const BELIEVE_S: f32 = 5.0;
 
 /// While the light is unsettled, what is new and stays this long is the place.
 const PLACE_UNSETTLED: Duration = Duration::from_secs(3);
