@@ -141,7 +141,16 @@ impl Scene {
     /// The tracks of one frame, by ascending id, and nothing else.
     #[must_use]
     pub const fn new(stamp: FrameStamp, aspect: f32, tracks: Vec<Track>, ended: Vec<TrackId>) -> Self {
-        Self { stamp, aspect, tracks, ended, signals: Vec::new(), parked: Vec::new(), stills: Vec::new(), camera: CameraState::UNKNOWN }
+        Self {
+            stamp,
+            aspect,
+            tracks,
+            ended,
+            signals: Vec::new(),
+            parked: Vec::new(),
+            stills: Vec::new(),
+            camera: CameraState::UNKNOWN,
+        }
     }
 
     /// What the signal with this id shows.

@@ -222,7 +222,8 @@ fn light_is_no_thing() {
     quiet(&film(140.0).gain(|t| if (50.0..100.0).contains(&t) { 1.35 } else { 1.0 }), nobody);
     quiet(&film(140.0).gain(|t| if t < 60.0 { 1.0 } else { 0.6 }), nobody);
     // The sharp shadow of a roof, that goes a pixel of the view every 20 s.
-    let roof = film(400.0).painted(|luma, t| fill(luma, [0, 60, 60 + (t / 10.0) as usize, HEIGHT], |_, _, luma| luma * 0.55));
+    let roof =
+        film(400.0).painted(|luma, t| fill(luma, [0, 60, 60 + (t / 10.0) as usize, HEIGHT], |_, _, luma| luma * 0.55));
     quiet(&roof, nobody);
 }
 
@@ -270,6 +271,19 @@ fn a_moved_or_covered_camera_leaves_no_things() {
     quiet(&film(180.0).black(60.0, 100.0), nobody);
     quiet(&film(180.0).cover(60.0, 120.0, 0.5), nobody);
     quiet(&film(220.0).infrared(90.0, 160.0), nobody);
+}
+
+#[test]
+fn where_the_zone_is_taken_along_things_are_found_once_the_place_is_known_again() {
+    let film = with_thing(film(150.0).shift(40.0, 150.0, 0.04, 0.0), 90.0, 150.0, BOX, 60.0);
+    let events = told(&film.events_with(5, vec![obstacle()], nobody));
+    assert_eq!(kinds(&events), [(Kind::RoadObstacle, Phase::New)], "{events:?}");
+    assert!((110.0..113.0).contains(&events[0].2), "{events:?}");
+}
+
+#[test]
+fn what_lay_there_at_the_start_is_the_place() {
+    quiet(&with_thing(film(120.0), 0.0, 200.0, BOX, 60.0), nobody);
 }
 
 const PERSON: Rect = [172, 96, 184, 136];

@@ -360,9 +360,9 @@ impl Resolver<'_> {
 
     fn check_applicable(&mut self, key: &str, kind: Kind, name: &str) {
         use Kind::{
-            AbandonedObject, CollisionSuspected, Congestion, Crowding, FlowDrop, ForbiddenClass, ForbiddenTurn, IllegalParking,
-            Intrusion, LineCrossing, Loitering, OverSpeed, PedestrianOnCarriageway, QueueSpillback, RedLight,
-            RemovedObject, RoadObstacle, SlowVehicle, StoppedVehicle, WrongWay,
+            AbandonedObject, CollisionSuspected, Congestion, Crowding, FlowDrop, ForbiddenClass, ForbiddenTurn,
+            IllegalParking, Intrusion, LineCrossing, Loitering, OverSpeed, PedestrianOnCarriageway, QueueSpillback,
+            RedLight, RemovedObject, RoadObstacle, SlowVehicle, StoppedVehicle, WrongWay,
         };
         let kinds: &[Kind] = match name {
             "zone" => &[
@@ -564,7 +564,9 @@ pub(super) fn duration(text: Option<DurationText>, default: Duration) -> Duratio
 fn default_classes(kind: Kind) -> ClassSet {
     match kind {
         Kind::LineCrossing | Kind::Intrusion => Class::ALL.into_iter().collect(),
-        Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway | Kind::AbandonedObject => [Class::Person].into_iter().collect(),
+        Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway | Kind::AbandonedObject => {
+            [Class::Person].into_iter().collect()
+        }
         Kind::WrongWay
         | Kind::StoppedVehicle
         | Kind::IllegalParking

@@ -42,7 +42,11 @@ impl Resolver<'_> {
                 let hold = duration(numbers.hold, RuleParams::REMOVED_HOLD);
                 if hold > most {
                     let what = format!("is longer than {} s", most.as_secs());
-                    self.error(&format!("{key}.hold"), what, "write at most \"5m\": what is away for longer is forgotten");
+                    self.error(
+                        &format!("{key}.hold"),
+                        what,
+                        "write at most \"5m\": what is away for longer is forgotten",
+                    );
                 }
                 Some(RuleParams::RemovedObject { zone, size, hold })
             }

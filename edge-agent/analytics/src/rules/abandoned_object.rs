@@ -62,7 +62,9 @@ impl AbandonedObject {
                 let in_time = still.since.since(step.at) <= BROUGHT;
                 in_time && step.point.distance(still.bbox.bottom_center(), scene.aspect) <= track.bbox.height()
             });
-            was_near || (now.since(still.since) <= BROUGHT && self.is_near(still, track, track.bbox.bottom_center(), scene.aspect))
+            was_near
+                || (now.since(still.since) <= BROUGHT
+                    && self.is_near(still, track, track.bbox.bottom_center(), scene.aspect))
         };
         persons.find(brought).map(|track| track.id)
     }

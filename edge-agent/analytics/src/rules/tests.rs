@@ -160,6 +160,11 @@ fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
                     | Kind::AbandonedObject
                     | Kind::RemovedObject
             );
-        assert_eq!(findings.is_empty(), is_still, "{}: all stand, and nothing is known of camera and picture", rule.info().id);
+        assert_eq!(
+            findings.is_empty(),
+            is_still,
+            "{}: all stand, and nothing is known of camera and picture",
+            rule.info().id
+        );
     }
 }

@@ -128,7 +128,9 @@ impl Patch {
 fn keeps_structure(background: &Background, members: &[u32]) -> bool {
     let width = background.size().0 as isize;
     let around = (-1..=1).flat_map(|dy: isize| (-1..=1).map(move |dx: isize| dy * width + dx));
-    around.into_iter().any(|offset| correlation(background, members, offset) >= if offset == 0 { SAME } else { SAME_MOVED })
+    around
+        .into_iter()
+        .any(|offset| correlation(background, members, offset) >= if offset == 0 { SAME } else { SAME_MOVED })
 }
 
 /// Correlation of the differences of neighbours now with those of the background `offset` pixels further; 0 where there is

@@ -12,6 +12,10 @@ use crate::ground::{Ground, GroundPoint};
 use crate::scene::{Scene, TrackId};
 use crate::time::MediaTime;
 
+/// Mean distance of chroma from grey up to which a picture is black and white, and from which it is coloured: narrower than
+/// for the camera's own eye, because a grey road without vehicles has next to no colour and a model that is not at hand forgets.
+const CHROMA: [f32; 2] = [0.25, 0.5];
+
 /// A region has at least so many pixels of the view.
 const LEAST_PIXELS: usize = 5;
 
@@ -149,7 +153,8 @@ fn signs(nature: Nature) -> (f32, f32) {
 
 /// Intersection over union of boxes of pixels.
 fn overlap(a: [usize; 4], b: [usize; 4]) -> f32 {
-    let area = |[left, top, right, bottom]: [usize; 4]| (right.saturating_sub(left) * bottom.saturating_sub(top)) as f32;
+    let area =
+        |[left, top, right, bottom]: [usize; 4]| (right.saturating_sub(left) * bottom.saturating_sub(top)) as f32;
     let both = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
     both / (area(a) + area(b) - both).max(1.0)
 }
@@ -316,12 +321,11 @@ impl Stillness {
     fn take(&mut self, scene: &Scene, view: &GrayView<'_>) {
         let now = scene.stamp.pts;
         let size = (view.width, view.height);
-        self.mode = self.mode.next(view.chroma);
+        self.mode = self.mode.next(view.chroma, CHROMA);
         cover(&mut self.covered, size, scene);
         let slot = &mut self.models[self.mode as usize];
         let is_old = |model: &Model| {
-            model.background.size() != size
-                || model.background.last().is_some_and(|last| now.since(last) > FORGET)
+            model.background.size() != size || model.background.last().is_some_and(|last| now.since(last) > FORGET)
         };
         if slot.as_ref().is_none_or(is_old) {
             *slot = Some(Model::new(size.0, size.1));
