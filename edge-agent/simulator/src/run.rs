@@ -7,15 +7,21 @@ use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
 use analytics::track::{Tracker, TrackerParams};
 use analytics::{Event, Phase, WallTime};
-use evaluation::incidents::{Detail, FoundIncident, Observed, Report, Row, ScoreParams, TruthIncident, Verdict, score};
+use evaluation::incidents::{
+    Detail, FoundIncident, Observed, Report, Row, ScoreParams, Shown, TruthIncident, Verdict, score,
+};
 
-use crate::detector::{Condition, DetectorParams};
+use crate::detector::{Condition, DetectorParams, Sight};
 use crate::feed::{Feed, FeedParams};
 use crate::place::Place;
 use crate::random::Chance;
 use crate::rules;
 use crate::truth::Incident;
+use crate::vehicle::ActorId;
 use crate::world::WorldParams;
+
+/// A track's box shows whoever's true box it shares this much with (IoU), if no other shares twice as much.
+const SHOWS: f32 = 0.2;
 
 /// Seeds, in two sets that never meet.
 pub mod seeds {
@@ -53,6 +59,8 @@ pub struct Hour {
     pub seconds: f64,
     /// What the core said.
     pub events: Vec<Event>,
+    /// For each event, whom its tracks show: track and actor.
+    pub shows: Vec<Vec<(u64, ActorId)>>,
     /// When it began, by the events' clock.
     pub began_at: WallTime,
     /// The rules that watched.
@@ -87,42 +95,70 @@ pub fn hour(params: &HourParams) -> Hour {
     let mut tracker = Tracker::new(TrackerParams::default());
     let mut judge =
         Judge::new(rules.clone(), IncidentParams::default(), params.seed).on_ground(params.is_calibrated.then(survey));
-    let (mut events, mut frames, mut boxes) = (Vec::new(), 0, 0);
+    let (mut events, mut shows, mut frames, mut boxes) = (Vec::new(), Vec::new(), 0, 0);
     let began_at = feed.begins_at();
     while let Some(frame) = feed.step() {
         frames += 1;
         boxes += frame.detections.len() as u64;
         let mut scene = tracker.update(frame.stamp, frame.aspect, frame.detections);
         scene.signals = frame.signals;
-        events.extend(judge.step(&mut scene, frame.local));
+        let told = judge.step(&mut scene, frame.local);
+        shows.extend(told.iter().map(|event| shown(event, frame.sights)));
+        events.extend(told);
     }
     events.extend(judge.finish());
+    shows.resize(events.len(), Vec::new());
     let name = format!("{}-{:x}", params.place.name, params.seed);
-    Hour { name, seconds: params.seconds, events, began_at, rules, truth: feed.finish(), frames, boxes }
+    let truth = feed.finish();
+    Hour { name, seconds: params.seconds, events, shows, began_at, rules, truth, frames, boxes }
+}
+
+/// Who truly is where an event's tracks are. Where boxes overlap it may be one or the other.
+fn shown(event: &Event, sights: &[Sight]) -> Vec<(u64, ActorId)> {
+    let mut shown = BTreeSet::new();
+    for track in &event.tracks {
+        let shares = |sight: &Sight| sight.bbox.clipped().map_or(0.0, |bbox| bbox.iou(track.bbox));
+        let all: Vec<(f32, ActorId)> = sights.iter().map(|sight| (shares(sight), sight.body.actor())).collect();
+        let most = all.iter().map(|(share, _)| *share).fold(0.0, f32::max);
+        let there = all.into_iter().filter(|(share, _)| *share >= SHOWS.max(most / 2.0));
+        shown.extend(there.map(|(_, actor)| (track.track_id.0, actor)));
+    }
+    shown.into_iter().collect()
 }
 
 /// The incidents that the events tell of, in seconds of the hour.
 #[must_use]
 pub fn found(hour: &Hour) -> Vec<FoundIncident> {
     let seconds = |at: WallTime| (at.as_unix_nanos() - hour.began_at.as_unix_nanos()) as f64 / 1e9;
-    let opened = hour.events.iter().filter(|event| event.phase == Phase::New);
-    opened
-        .map(|new| {
-            let ends = hour.events.iter().filter(|event| event.incident_id == new.incident_id);
-            let ended_at = ends.filter_map(|event| event.ended_at).next_back();
-            FoundIncident {
+    let mut all: Vec<FoundIncident> = Vec::new();
+    let mut index = BTreeMap::new();
+    for (event, shows) in hour.events.iter().zip(&hour.shows) {
+        if event.phase == Phase::New {
+            index.insert(event.incident_id, all.len());
+            all.push(FoundIncident {
                 camera: hour.name.clone(),
-                kind: new.rule.kind.wire_label().to_owned(),
-                rule: new.rule.id.to_string(),
-                zone: new.rule.zone.as_ref().map(ToString::to_string),
-                line: new.rule.line.as_ref().map(ToString::to_string),
-                direction: new.direction.map(|direction| direction.label().to_owned()),
-                start_s: seconds(new.started_at),
-                end_s: ended_at.map_or(f64::INFINITY, seconds),
-                opened_s: new.stamp.pts.as_secs_f64(),
+                kind: event.rule.kind.wire_label().to_owned(),
+                rule: event.rule.id.to_string(),
+                zone: event.rule.zone.as_ref().map(ToString::to_string),
+                line: event.rule.line.as_ref().map(ToString::to_string),
+                direction: event.direction.map(|direction| direction.label().to_owned()),
+                start_s: seconds(event.started_at),
+                end_s: f64::INFINITY,
+                opened_s: event.stamp.pts.as_secs_f64(),
+                shows: Some(Vec::new()),
+            });
+        }
+        let Some(found) = index.get(&event.incident_id).map(|index| &mut all[*index]) else { continue };
+        found.end_s = event.ended_at.map_or(found.end_s, seconds);
+        let known = found.shows.get_or_insert_default();
+        for &(track, actor) in shows {
+            let actor = u64::from(actor);
+            if !known.iter().any(|shown| (shown.track, shown.actor) == (track, actor)) {
+                known.push(Shown { track, actor, at_s: event.stamp.pts.as_secs_f64() });
             }
-        })
-        .collect()
+        }
+    }
+    all
 }
 
 fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
@@ -136,6 +172,7 @@ fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
         },
         start_s: incident.start_s,
         end_s: incident.end_s,
+        actors: incident.actor.map(u64::from).into_iter().collect(),
     }
 }
 
