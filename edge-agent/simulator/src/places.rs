@@ -124,7 +124,8 @@ pub fn road() -> Place {
             watched("park-shoulder", Watch::IllegalParking { area: shoulder, hold: PARKING_HOLD }),
             watched("jam-away", congestion(&lane_away, (spot(4.0, near), spot(4.0, far)), JAM_HOLD)),
             watched("jam-towards", congestion(&lane_towards, (spot(-4.0, far), spot(-4.0, near)), JAM_HOLD)),
-            watched("fast-away", Watch::OverSpeed { area: lane_away.clone(), limit_mps: LIMIT * 1.2 }),
+            // Speed is measured over a second and must hold for half of one: a zone that is driven through in less says nothing.
+            watched("fast-away", Watch::OverSpeed { area: area(0.5, 18.0, 7.5, 52.0), limit_mps: LIMIT * 1.2 }),
             watched("slow-away", Watch::SlowVehicle { area: lane_away.clone(), share: SLOW }),
             watched("foot-away", pedestrian(&lane_away)),
             watched("foot-towards", pedestrian(&lane_towards)),

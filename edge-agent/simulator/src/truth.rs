@@ -16,13 +16,19 @@ use analytics::{Class, Direction};
 
 use self::judge::{Grade, Present, needs};
 use self::run::Run;
-use crate::camera::Camera;
+use crate::camera::{Camera, Solid};
+use crate::detector::LEAST_VISIBLE;
 use crate::ground::Spot;
 use crate::place::{Watch, Watched};
 use crate::road::{Lamp, LinkId};
 use crate::traffic::TICK_S;
-use crate::vehicle::{ActorId, Held};
-use crate::world::World;
+use crate::vehicle::{ActorId, Held, Vehicle};
+use crate::world::{World, goes_against};
+
+/// With so much of its box in the picture, a body is as good as wholly there.
+const WHOLLY: f32 = 0.6;
+/// A lamp must have been red for so long, in seconds, that who passes surely ran it: the rule's grace and a second.
+const SURELY_RED: f64 = 2.0;
 
 /// Something that truly happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +41,8 @@ pub struct Incident {
     pub start_s: f64,
     /// When it was over.
     pub end_s: f64,
+    /// Since when it was possible, not after `start_s`.
+    pub possible_s: f64,
     /// It must be found; otherwise it may.
     pub is_sure: bool,
     /// Of whom, when it is of one.
@@ -114,13 +122,10 @@ impl Truth {
     fn look(&mut self, world: &World) {
         self.present.clear();
         let camera = &self.camera;
-        let is_seen = |spot: Spot| {
-            let inside = |at: f32| (0.0..=1.0).contains(&at);
-            camera.point(spot, 0.0).is_some_and(|point| inside(point.x) && inside(point.y))
-        };
         for vehicle in world.traffic().vehicles() {
             let (before, pose) = vehicle.poses;
-            if is_seen(pose.spot) {
+            let (length_m, width_m, top_m) = (vehicle.length_m, vehicle.width_m, vehicle.height_m);
+            if let Some(in_picture) = in_picture(camera, &Solid { pose, length_m, width_m, bottom_m: 0.0, top_m }) {
                 let cause = cause(world, vehicle.held);
                 let velocity =
                     Spot::new((pose.spot.x - before.spot.x) / TICK_S, (pose.spot.y - before.spot.y) / TICK_S);
@@ -133,21 +138,25 @@ impl Truth {
                     came_m: self.before.get(&vehicle.id).map_or(0.0, |(_, first)| first.distance(pose.spot)),
                     length_m: vehicle.length_m,
                     cause,
+                    in_picture,
                 });
             }
         }
         for walker in world.walkers() {
-            let spot = walker.poses.1.spot;
-            if is_seen(spot) {
+            let pose = walker.poses.1;
+            let spot = pose.spot;
+            let solid = Solid { pose, length_m: 0.5, width_m: 0.5, bottom_m: 0.0, top_m: walker.height_m };
+            if let Some(in_picture) = in_picture(camera, &solid) {
                 self.present.push(Present {
                     actor: walker.id,
                     class: Class::Person,
                     spot,
-                    ahead: walker.poses.1.ahead,
+                    ahead: pose.ahead,
                     velocity: Spot::default(),
                     came_m: 0.0,
                     length_m: 0.5,
                     cause: Held::Free,
+                    in_picture,
                 });
             }
         }
@@ -175,7 +184,7 @@ impl Truth {
                 let queue = judge::queue(present, watch);
                 let usual = usual(&mut self.usual_mps[index], present, watch);
                 for one in present {
-                    let grade = judge::of(one, watch, queue, usual);
+                    let grade = judge::of(one, watch, queue, usual).min(one.in_picture);
                     if grade > Grade::No {
                         runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, needs);
                     }
@@ -197,6 +206,7 @@ impl Truth {
                 kind: watch.kind(),
                 start_s: run.start_s(),
                 end_s: run.last,
+                possible_s: run.first,
                 is_sure: run.is_sure(needs),
                 actor: (actor > 0).then_some(actor),
                 direction: None,
@@ -205,12 +215,14 @@ impl Truth {
     }
 
     /// Vehicles whose front passed the stop line of `link` in this step, while its lamp was red; surely, when it had been
-    /// for more than a second.
+    /// for more than [`SURELY_RED`].
     fn run_red(&mut self, index: usize, link: LinkId, world: &World) {
         let place = world.place();
         let (Some((line, phase)), Some(signal)) = (place.links[link].stop_line, place.signal) else { return };
         let now = world.seconds();
-        let on = world.traffic().vehicles().iter().filter(|vehicle| vehicle.link == link);
+        // One who drives against the traffic comes to the line from behind it.
+        let with = |vehicle: &&Vehicle| vehicle.link == link && !goes_against(vehicle);
+        let on = world.traffic().vehicles().iter().filter(with);
         let over: BTreeSet<ActorId> =
             on.filter(|vehicle| vehicle.s + vehicle.length_m / 2.0 > line).map(|vehicle| vehicle.id).collect();
         if signal.lamp(phase, now) == Lamp::Red {
@@ -221,7 +233,8 @@ impl Truth {
                     kind: self.watched[index].watch.kind(),
                     start_s: now,
                     end_s: now + 1.0,
-                    is_sure: red_s > 1.0,
+                    possible_s: now,
+                    is_sure: red_s > SURELY_RED,
                     actor: Some(*actor),
                     direction: None,
                 });
@@ -250,11 +263,32 @@ impl Truth {
                 kind: self.watched[index].watch.kind(),
                 start_s: now - half_s,
                 end_s: now + half_s,
+                possible_s: now - half_s,
                 is_sure: (0.03..=0.97).contains(&along),
                 actor: Some(one.actor),
                 direction: Some(direction),
             });
         }
+    }
+}
+
+/// Whether it is in the picture as far as the truth is concerned: surely, when the ground in its middle is and most of
+/// it; possibly, when the detector may see what is left of it. Of one cut off at the picture's edge nobody can tell from its
+/// box where it stands. `None`: it is not to be seen.
+fn in_picture(camera: &Camera, solid: &Solid) -> Option<Grade> {
+    let inside = |at: f32| (0.0..=1.0).contains(&at);
+    let point = camera.point(solid.pose.spot, 0.0)?;
+    let stands_in = inside(point.x) && inside(point.y);
+    let well_in = |at: f32| (0.15..=0.85).contains(&at);
+    if well_in(point.x) && well_in(point.y) {
+        return Some(Grade::Sure);
+    }
+    let bbox = camera.view(solid)?.bbox;
+    let share = bbox.clipped().map_or(0.0, |seen| seen.area() / bbox.area());
+    match share {
+        _ if share >= WHOLLY && stands_in => Some(Grade::Sure),
+        _ if share >= LEAST_VISIBLE => Some(Grade::Possible),
+        _ => None,
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Present {
     pub(super) length_m: f64,
     /// What, in the end, holds it.
     pub(super) cause: Held,
+    /// How surely it is in the picture.
+    pub(super) in_picture: Grade,
 }
 
 impl Present {
@@ -124,9 +126,12 @@ const SEEN_COMING: f64 = 8.0;
 fn on_wheels(area: &Area, one: &Present) -> Grade {
     let half = one.length_m / 2.0;
     let end = |along: f64| Spot::new(one.spot.x + along * one.ahead.x, one.spot.y + along * one.ahead.y);
-    let is_wholly = area.depth(end(half)) >= 0.3 && area.depth(end(-half)) >= 0.3;
-    let middle = inside(area, one.spot, WHEELS);
-    if is_wholly { middle } else { middle.min(Grade::Nominal) }
+    let ends = [area.depth(end(half)), area.depth(end(-half))];
+    match inside(area, one.spot, WHEELS) {
+        Grade::Sure | Grade::Nominal if ends.iter().any(|depth| *depth < 0.3) => Grade::Nominal,
+        Grade::No if ends.iter().any(|depth| *depth >= -WHEELS) => Grade::Possible,
+        middle => middle,
+    }
 }
 
 /// How surely `one` does what is watched for; `queue`: how many stand in the area for a lamp or a jam;
@@ -156,12 +161,15 @@ pub(super) fn of(one: &Present, watch: &Watch, queue: usize, usual_mps: f64) -> 
         Watch::ForbiddenClass { area, class, .. } if one.class == *class => on_wheels(area, one),
         Watch::OverSpeed { area, limit_mps } if !on_foot => {
             let speed = one.speed() / limit_mps;
-            inside(area, one.spot, WHEELS).min(graded(speed, [1.12, 1.0, 0.88]))
+            on_wheels(area, one).min(graded(speed, [1.12, 1.0, 0.88]))
         }
-        Watch::SlowVehicle { area, share } if !on_foot && one.cause == Held::Free => {
+        Watch::SlowVehicle { area, share } if !on_foot && one.cause != Held::Lamp => {
             // Less is surer.
             let slow = share * usual_mps / one.speed().max(0.05);
-            inside(area, one.spot, WHEELS).min(graded(slow, [1.33, 1.0, 0.75]))
+            // A bicycle is slow by nature; and what others, or itself, hold up is slow, but not of a slow driver.
+            let is_one = one.cause == Held::Free && one.class != Class::Bicycle;
+            let most = if is_one { Grade::Sure } else { Grade::Possible };
+            inside(area, one.spot, WHEELS).min(graded(slow, [1.33, 1.0, 0.75])).min(most)
         }
         _ => Grade::No,
     }
