@@ -221,7 +221,7 @@ fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
         start_s: incident.start_s,
         end_s: incident.end_s,
         early_s: incident.start_s - incident.possible_s,
-        actors: incident.actor.map(u64::from).into_iter().collect(),
+        actors: incident.actor.into_iter().chain(incident.other).map(u64::from).collect(),
     }
 }
 

@@ -8,9 +8,10 @@
 
 mod judge;
 mod lane;
+mod passing;
 mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use analytics::{Class, Direction};
 
@@ -20,15 +21,12 @@ use crate::camera::{Camera, Solid};
 use crate::detector::LEAST_VISIBLE;
 use crate::ground::Spot;
 use crate::place::{Watch, Watched};
-use crate::road::{Lamp, LinkId};
 use crate::traffic::TICK_S;
-use crate::vehicle::{ActorId, Held, Vehicle};
-use crate::world::{World, goes_against};
+use crate::vehicle::{ActorId, Held};
+use crate::world::World;
 
 /// With so much of its box in the picture, a body is as good as wholly there.
 const WHOLLY: f32 = 0.6;
-/// A lamp must have been red for so long, in seconds, that who passes surely ran it: the rule's grace and a second.
-const SURELY_RED: f64 = 2.0;
 
 /// Something that truly happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +45,8 @@ pub struct Incident {
     pub is_sure: bool,
     /// Of whom, when it is of one.
     pub actor: Option<ActorId>,
+    /// And of whom else, when it is of two.
+    pub other: Option<ActorId>,
     /// Crossings only.
     pub direction: Option<Direction>,
 }
@@ -64,6 +64,12 @@ pub struct Truth {
     usual_mps: Vec<f64>,
     /// Which vehicles' fronts are over the watched stop line of a link.
     over_line: BTreeSet<ActorId>,
+    /// By watched thing, when each was last where a forbidden turn begins.
+    left: Vec<BTreeMap<ActorId, f64>>,
+    /// Who ran into whom.
+    met: BTreeMap<ActorId, ActorId>,
+    /// By watched thing, when vehicles crossed the line of a flow.
+    crossed: Vec<VecDeque<f64>>,
     present: Vec<Present>,
     incidents: Vec<Incident>,
 }
@@ -76,6 +82,7 @@ impl Truth {
         let runs = vec![BTreeMap::new(); watched.len()];
         let camera = Camera::new(world.place().mount);
         let usual_mps = vec![0.0; watched.len()];
+        let (left, crossed) = (vec![BTreeMap::new(); watched.len()], vec![VecDeque::new(); watched.len()]);
         Self {
             camera,
             watched,
@@ -83,6 +90,9 @@ impl Truth {
             before: BTreeMap::new(),
             usual_mps,
             over_line: BTreeSet::new(),
+            left,
+            met: BTreeMap::new(),
+            crossed,
             present: Vec::new(),
             incidents: Vec::new(),
         }
@@ -96,6 +106,9 @@ impl Truth {
             match self.watched[index].watch {
                 Watch::LineCrossing { from, to } => self.cross(index, from, to, now),
                 Watch::RedLight { link } => self.run_red(index, link, world),
+                Watch::ForbiddenTurn { .. } => self.turn(index, now),
+                Watch::Collision { .. } => self.collide(index, world),
+                Watch::FlowDrop { .. } => self.flow(index, now),
                 _ => self.judge(index, now),
             }
         }
@@ -191,7 +204,13 @@ impl Truth {
                 }
             }
         }
-        let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > needs.over_s).collect();
+        self.end_over(index, now);
+    }
+
+    /// Ends what has not been possible for long enough.
+    fn end_over(&mut self, index: usize, now: f64) {
+        let over_s = needs(&self.watched[index].watch).over_s;
+        let over: Vec<_> = self.runs[index].extract_if(.., |_, run| now - run.last > over_s).collect();
         for (actor, run) in over {
             self.end(index, actor, &run);
         }
@@ -209,64 +228,8 @@ impl Truth {
                 possible_s: run.first,
                 is_sure: run.is_sure(needs),
                 actor: (actor > 0).then_some(actor),
+                other: self.met.get(&actor).copied().filter(|_| matches!(watch, Watch::Collision { .. })),
                 direction: None,
-            });
-        }
-    }
-
-    /// Vehicles whose front passed the stop line of `link` in this step, while its lamp was red; surely, when it had been
-    /// for more than [`SURELY_RED`].
-    fn run_red(&mut self, index: usize, link: LinkId, world: &World) {
-        let place = world.place();
-        let (Some((line, phase)), Some(signal)) = (place.links[link].stop_line, place.signal) else { return };
-        let now = world.seconds();
-        // One who drives against the traffic comes to the line from behind it.
-        let with = |vehicle: &&Vehicle| vehicle.link == link && !goes_against(vehicle);
-        let on = world.traffic().vehicles().iter().filter(with);
-        let over: BTreeSet<ActorId> =
-            on.filter(|vehicle| vehicle.s + vehicle.length_m / 2.0 > line).map(|vehicle| vehicle.id).collect();
-        if signal.lamp(phase, now) == Lamp::Red {
-            let red_s = signal.shown_for_s(phase, now);
-            for actor in over.difference(&self.over_line) {
-                self.incidents.push(Incident {
-                    rule: self.watched[index].id,
-                    kind: self.watched[index].watch.kind(),
-                    start_s: now,
-                    end_s: now + 1.0,
-                    possible_s: now,
-                    is_sure: red_s > SURELY_RED,
-                    actor: Some(*actor),
-                    direction: None,
-                });
-            }
-        }
-        self.over_line = over;
-    }
-
-    /// Vehicles whose middle passed the line in this step; a crossing lasts from the front to the rear.
-    fn cross(&mut self, index: usize, from: Spot, to: Spot, now: f64) {
-        let line = Spot::new(to.x - from.x, to.y - from.y);
-        let length = line.x.hypot(line.y);
-        let offset = |spot: Spot| (line.x * (spot.y - from.y) - line.y * (spot.x - from.x)) / length;
-        for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
-            let Some((before, _)) = self.before.get(&one.actor) else { continue };
-            let (was, is) = (offset(*before), offset(one.spot));
-            let along = (line.x * (one.spot.x - from.x) + line.y * (one.spot.y - from.y)) / (length * length);
-            if (was > 0.0) == (is > 0.0) || !(-0.05..=1.05).contains(&along) {
-                continue;
-            }
-            let speed = (one.velocity.x.hypot(one.velocity.y)).max(0.3);
-            let half_s = one.length_m / 2.0 / speed;
-            let direction = if is < 0.0 { Direction::LeftToRight } else { Direction::RightToLeft };
-            self.incidents.push(Incident {
-                rule: self.watched[index].id,
-                kind: self.watched[index].watch.kind(),
-                start_s: now - half_s,
-                end_s: now + half_s,
-                possible_s: now - half_s,
-                is_sure: (0.03..=0.97).contains(&along),
-                actor: Some(one.actor),
-                direction: Some(direction),
             });
         }
     }

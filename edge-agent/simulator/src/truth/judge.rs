@@ -65,6 +65,8 @@ const LONGER_S: f64 = 1.0;
 const AGAINST: (f64, Duration) = (8.0, Duration::from_millis(1500));
 /// A vehicle slower than this stands, m/s: the catalogue's 3 km/h is crawling.
 const STANDS: f64 = 0.3;
+/// Two that met at less were hardly seen to stop sharply, m/s.
+const HARD: f64 = 4.0;
 /// So many vehicles that stand for a lamp or a jam are a queue.
 const QUEUE: usize = 3;
 
@@ -84,7 +86,9 @@ impl Needs {
 
 pub(super) fn needs(watch: &Watch) -> Needs {
     match watch {
-        Watch::LineCrossing { .. } | Watch::RedLight { .. } => Needs::brief(0.0),
+        Watch::LineCrossing { .. } | Watch::RedLight { .. } | Watch::ForbiddenTurn { .. } => Needs::brief(0.0),
+        Watch::Collision { hold, .. } => Needs { over_s: 3.0, ..Needs::held(*hold, 1.0) },
+        Watch::FlowDrop { .. } => Needs { within_s: 10.0, over_s: 60.0, ..Needs::brief(20.0) },
         Watch::Intrusion { hold, .. }
         | Watch::PedestrianOnCarriageway { hold, .. }
         | Watch::ForbiddenClass { hold, .. } => Needs::held(*hold, 0.5),
@@ -116,6 +120,18 @@ fn inside(area: &Area, spot: Spot, margin: f64) -> Grade {
     }
 }
 
+/// How surely someone is not in an area: in doubt within `margin` of its edge.
+fn outside(area: &Area, spot: Spot, margin: f64) -> Grade {
+    let depth = area.depth(spot);
+    if depth >= margin {
+        Grade::No
+    } else if depth >= -margin {
+        Grade::Possible
+    } else {
+        Grade::Sure
+    }
+}
+
 /// Margins in metres: of people, and of vehicles, which are surely in an area only from front to rear (a box stands on the
 /// ground at whichever is nearer to the camera).
 const FOOT: f64 = 0.4;
@@ -134,29 +150,46 @@ fn on_wheels(area: &Area, one: &Present) -> Grade {
     }
 }
 
+/// How surely these two, who met at `closing_mps`, stand there both.
+pub(super) fn met(two: [&Present; 2], area: &Area, closing_mps: f64) -> Grade {
+    let of = |one: &Present| {
+        let moves = if one.speed() < STANDS { Grade::Sure } else { Grade::Possible };
+        let came = if one.came_m >= SEEN_COMING { Grade::Sure } else { Grade::Nominal };
+        on_wheels(area, one).min(moves).min(came).min(one.in_picture)
+    };
+    let hard = if closing_mps >= HARD { Grade::Sure } else { Grade::Nominal };
+    two.map(of).into_iter().fold(hard, Grade::min)
+}
+
+/// How surely the flow has dropped from `before` to `now` (vehicles a minute), by shares of the limits.
+pub(super) fn dropped(now: f64, before: f64, ratio: f64, least: f64) -> Grade {
+    if before >= 1.2 * least && now < 0.8 * ratio * before {
+        Grade::Sure
+    } else if before >= least && now < ratio * before {
+        Grade::Nominal
+    } else if before >= 0.8 * least && now < 1.3 * ratio * before {
+        Grade::Possible
+    } else {
+        Grade::No
+    }
+}
+
 /// How surely `one` does what is watched for; `queue`: how many stand in the area for a lamp or a jam;
 /// `usual_mps`: how fast vehicles usually are there.
 pub(super) fn of(one: &Present, watch: &Watch, queue: usize, usual_mps: f64) -> Grade {
     let on_foot = one.class == Class::Person;
     match watch {
-        Watch::LineCrossing { .. } | Watch::Crowding { .. } => Grade::No,
+        Watch::LineCrossing { .. } | Watch::Crowding { .. } | Watch::Collision { .. } => Grade::No,
         Watch::Intrusion { area, .. } | Watch::Loitering { area, .. } if on_foot => inside(area, one.spot, FOOT),
         Watch::PedestrianOnCarriageway { area, crossings, .. } if on_foot => {
             let in_road = inside(area, one.spot, FOOT);
-            let beside = |crossing: &Area| {
-                let depth = crossing.depth(one.spot);
-                if depth >= FOOT {
-                    Grade::No
-                } else if depth >= -FOOT {
-                    Grade::Possible
-                } else {
-                    Grade::Sure
-                }
-            };
-            crossings.iter().map(beside).fold(in_road, Grade::min)
+            crossings.iter().map(|crossing| outside(crossing, one.spot, FOOT)).fold(in_road, Grade::min)
         }
         Watch::WrongWay { area, heading } if !on_foot => inside(area, one.spot, 0.3).min(against(one, *heading)),
-        Watch::StoppedVehicle { area, .. } if !on_foot => on_wheels(area, one).min(stands(one, queue)),
+        Watch::StoppedVehicle { area, bays, .. } if !on_foot => {
+            let at_stop = bays.iter().map(|bay| outside(bay, one.spot, WHEELS));
+            at_stop.fold(on_wheels(area, one).min(stands(one, queue)), Grade::min)
+        }
         Watch::IllegalParking { area, .. } if !on_foot => on_wheels(area, one).min(parks(one)),
         Watch::ForbiddenClass { area, class, .. } if one.class == *class => on_wheels(area, one),
         Watch::OverSpeed { area, limit_mps } if !on_foot => {
