@@ -242,10 +242,18 @@ fn the_same_event_gives_the_same_bytes() {
 
 #[test]
 fn the_box_of_the_event_is_drawn_and_what_is_in_it_is_left_alone() {
+    let edges = [0.25, 0.3, 0.5, 0.6];
     let mut event = new(1, Severity::High).event().clone();
-    let [left, top, right, bottom] = [0.25, 0.3, 0.5, 0.6];
-    event.data.tracks[0].bbox = [left, top, right, bottom];
-    let made = snapshot(&grey(), &event, &Places::default(), &TimeZone::UTC);
+    event.data.tracks[0].bbox = edges;
+    assert_drawn(&event, edges);
+    event.data.tracks.clear();
+    event.data.region = Some(edges);
+    assert_drawn(&event, edges);
+}
+
+/// Asserts that a box with these edges is drawn, and nothing within it.
+fn assert_drawn(event: &Incident, [left, top, right, bottom]: [f64; 4]) {
+    let made = snapshot(&grey(), event, &Places::default(), &TimeZone::UTC);
     let read = image::load_from_memory(&made.picture).expect("a JPEG").into_rgb8();
     let at = |x: f64, y: f64| read.get_pixel((x * 640.0) as u32, (y * 480.0) as u32).0;
     let is_strong = |[r, g, b]: [u8; 3]| r > 180 && g < 140 && b < 120;
