@@ -181,7 +181,8 @@ fn queue_behind(first: Actor) -> Vec<Actor> {
     let mut actors = vec![first];
     for i in 1..3u8 {
         let x = 0.8 - 0.12 * f32::from(i);
-        let comes = Actor::new(u64::from(i) + 1, Class::Car).at(1.0, x - 0.25, 0.5).at(5.0 + 0.5 * f64::from(i), x, 0.5);
+        let comes =
+            Actor::new(u64::from(i) + 1, Class::Car).at(1.0, x - 0.25, 0.5).at(5.0 + 0.5 * f64::from(i), x, 0.5);
         actors.push(comes.at(60.0 + f64::from(i), x, 0.5).at(63.0, x + 0.2, 0.5));
     }
     actors
@@ -219,7 +220,10 @@ fn traffic_across_or_in_the_other_direction_does_not_excuse_a_queue() {
     for i in 0..4u8 {
         let from = 20.0 + 5.0 * f64::from(i);
         let oncoming = Actor::new(u64::from(i) + 10, Class::Car).at(from, 1.1, 0.3).at(from + 3.0, 0.2, 0.3);
-        actors.extend([oncoming, Actor::new(u64::from(i) + 20, Class::Car).at(from, 0.93, 1.0).at(from + 2.0, 0.93, 0.1)]);
+        actors.extend([
+            oncoming,
+            Actor::new(u64::from(i) + 20, Class::Car).at(from, 0.93, 1.0).at(from + 2.0, 0.93, 0.1),
+        ]);
     }
     nothing(&spec(), &actors);
 }
