@@ -263,7 +263,7 @@ impl Judge {
         self.judge(scene, local, None)
     }
 
-    /// The same for a scene that was placed; with its picture, what holds still in it is found.
+    /// The same for a scene that was placed, and its picture: what holds still in that is found.
     fn judge(&mut self, scene: &mut Scene, local: LocalTime, view: Option<&GrayView<'_>>) -> Vec<Event> {
         self.stitcher.stitch(scene);
         let shift = scene.camera.placement.shift();

@@ -273,6 +273,19 @@ fn a_moved_or_covered_camera_leaves_no_things() {
     quiet(&film(220.0).infrared(90.0, 160.0), nobody);
 }
 
+#[test]
+fn where_the_zone_is_taken_along_things_are_found_once_the_place_is_known_again() {
+    let film = with_thing(film(150.0).shift(40.0, 150.0, 0.04, 0.0), 90.0, 150.0, BOX, 60.0);
+    let events = told(&film.events_with(5, vec![obstacle()], nobody));
+    assert_eq!(kinds(&events), [(Kind::RoadObstacle, Phase::New)], "{events:?}");
+    assert!((110.0..113.0).contains(&events[0].2), "{events:?}");
+}
+
+#[test]
+fn what_lay_there_at_the_start_is_the_place() {
+    quiet(&with_thing(film(120.0), 0.0, 200.0, BOX, 60.0), nobody);
+}
+
 const PERSON: Rect = [172, 96, 184, 136];
 
 /// A person who comes from the right with a bag, puts it down at 40 s and stays until `leaves`.

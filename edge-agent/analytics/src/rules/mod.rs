@@ -392,6 +392,12 @@ impl RuleParams {
         }
     }
 
+    /// Whether it judges what holds still in the picture ([`Scene::stills`]).
+    #[must_use]
+    pub const fn is_of_stills(&self) -> bool {
+        matches!(self, Self::RoadObstacle { .. } | Self::AbandonedObject { .. } | Self::RemovedObject { .. })
+    }
+
     /// The traffic signal it goes by, if any.
     #[must_use]
     pub const fn signal(&self) -> Option<&SignalId> {
@@ -400,12 +406,6 @@ impl RuleParams {
             Self::StoppedVehicle { signal, .. } => signal.as_ref(),
             _ => None,
         }
-    }
-
-    /// Whether it judges what holds still in the picture ([`Scene::stills`]).
-    #[must_use]
-    pub const fn is_of_stills(&self) -> bool {
-        matches!(self, Self::RoadObstacle { .. } | Self::AbandonedObject { .. } | Self::RemovedObject { .. })
     }
 
     /// What of the camera itself it judges; `None` for rules of places.

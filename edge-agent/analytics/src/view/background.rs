@@ -29,8 +29,8 @@ const FOLLOW_S: f32 = 4.0;
 /// What was shown for this long holds still. Raising it spares slow vehicles that nobody recognises; it costs that much time.
 const STILL_S: f32 = 4.0;
 
-/// Its background seen for longer than this, a region is gone; a view that flickers is not.
-const FLICKER: Duration = Duration::from_millis(1300);
+/// Its background seen for longer than this, a front is gone; a view that flickers is not.
+const FLICKER_S: f32 = 1.25;
 
 /// Time constant of what is shown at the moment.
 const SHOWN_S: f32 = 1.5;
@@ -62,10 +62,11 @@ const GAIN_BINS: usize = 769;
 /// Fewer pixels do not tell of the light.
 const LEAST_PIXELS: u32 = 300;
 
-/// The light is unsettled when it gained or lost more than this within [`SETTLES_S`] (natural logarithm) …
-const UNSETTLED: f32 = 0.08;
+/// The light is unsettled when it gained or lost more than this within [`SETTLES_S`] (natural logarithm): more than an automatic
+/// exposure does when a lorry passes …
+const UNSETTLED: f32 = 0.25;
 /// … or when so much of the picture came to differ at once; for this long.
-const UNSETTLED_SHARE: f64 = 0.18;
+const UNSETTLED_SHARE: f64 = 0.15;
 const SETTLES_S: f32 = 10.0;
 
 /// One pixel of the view.
@@ -74,9 +75,9 @@ pub(super) struct Cell {
     /// How it looks when nothing is there, and its mean deviation.
     pub(super) back: f32,
     spread: f32,
-    /// What it shows at the moment, smoothed, and whether that was its back when last looked at.
+    /// What it shows at the moment, smoothed, and for how long that has been its back.
     shown: f32,
-    shows_back: bool,
+    back_s: f32,
     /// What it has been showing instead.
     pub(super) front: f32,
     /// Since when, when last, and for how long in all.
@@ -96,7 +97,7 @@ impl Cell {
         back: 0.0,
         spread: 2.0,
         shown: 0.0,
-        shows_back: false,
+        back_s: 0.0,
         front: 0.0,
         since: MediaTime::ZERO,
         seen: MediaTime::ZERO,
@@ -126,14 +127,15 @@ impl Cell {
         self.covered_s = 0.0;
         self.shown += (luma - self.shown) * (passed_s / SHOWN_S).min(1.0);
         let off = (luma - self.back).abs();
-        self.shows_back = self.known && off <= self.step();
-        if self.shows_back {
+        if self.known && off <= self.step() {
             let share = (passed_s / ADAPT_S).min(1.0);
             self.back += (luma - self.back) * share;
             self.spread += (off - self.spread) * share;
-            self.differs &= now.since(self.seen) <= HIDDEN;
+            self.back_s += passed_s;
+            self.differs &= self.back_s <= FLICKER_S;
             return true;
         }
+        self.back_s = 0.0;
         if self.differs && (luma - self.front).abs() <= self.step() / 2.0 {
             self.front += (luma - self.front) * (passed_s / FOLLOW_S).min(1.0);
             self.seen = now;
@@ -158,7 +160,6 @@ impl Cell {
 
     /// Whether it differs from its back and holds still.
     fn is_still(&self, now: MediaTime, hidden: Duration) -> bool {
-        let hidden = if self.shows_back { FLICKER } else { hidden };
         self.known && self.differs && self.held_s >= STILL_S && now.since(self.seen) <= hidden
     }
 }

@@ -40,11 +40,11 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// The mode of a picture with this chroma after one of this mode.
-    pub(super) fn next(self, chroma: f32) -> Self {
+    /// The mode of a picture with this chroma after one of this mode; up to and from where it is grey and coloured.
+    pub(super) fn next(self, chroma: f32, [grey, coloured]: [f32; 2]) -> Self {
         match chroma {
-            chroma if chroma <= MONOCHROME => Self::Monochrome,
-            chroma if chroma >= COLOUR => Self::Colour,
+            chroma if chroma <= grey => Self::Monochrome,
+            chroma if chroma >= coloured => Self::Colour,
             _ => self,
         }
     }
@@ -91,7 +91,7 @@ impl Eye {
         let passed = self.last.replace(at).map_or(Duration::ZERO, |last| at.since(last));
         let same_for = self.same_for(view.digest, at);
         let (dark, blackout) = self.darkness(view, at);
-        self.mode = self.mode.next(view.chroma);
+        self.mode = self.mode.next(view.chroma, [MONOCHROME, COLOUR]);
         let (glare, against) = self.compare(view);
         let sight = Sight { dark, blackout, glare, same_for, against };
         self.learn(view, &sight, passed);

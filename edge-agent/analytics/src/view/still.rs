@@ -12,6 +12,10 @@ use crate::ground::{Ground, GroundPoint};
 use crate::scene::{Scene, TrackId};
 use crate::time::MediaTime;
 
+/// Mean distance of chroma from grey up to which a picture is black and white, and from which it is coloured: narrower than
+/// for the camera's own eye, because a grey road without vehicles has next to no colour and a model that is not at hand forgets.
+const CHROMA: [f32; 2] = [0.25, 0.5];
+
 /// A region has at least so many pixels of the view.
 const LEAST_PIXELS: usize = 5;
 
@@ -317,7 +321,7 @@ impl Stillness {
     fn take(&mut self, scene: &Scene, view: &GrayView<'_>) {
         let now = scene.stamp.pts;
         let size = (view.width, view.height);
-        self.mode = self.mode.next(view.chroma);
+        self.mode = self.mode.next(view.chroma, CHROMA);
         cover(&mut self.covered, size, scene);
         let slot = &mut self.models[self.mode as usize];
         let is_old = |model: &Model| {
