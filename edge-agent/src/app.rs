@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::BBox;
-use analytics::view::Placement;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -49,8 +48,8 @@ use crate::source::{
 };
 use crate::status::pulse::{Beat, Pulse};
 use crate::status::{
-    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
-    SignalTroubles, Totals,
+    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents, RecordSource,
+    ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -209,14 +208,14 @@ impl App {
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-            let (placed, placement) = watch::channel(Placement::Home);
+            let (placed, posture) = watch::channel(Posture::default());
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
                 params: camera_params(site, camera, network, &signals)?,
                 analysed,
                 status: status.clone(),
-                placement: placed,
+                posture: placed,
                 outbox: outbox.clone(),
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 tracks: tracks.clone(),
@@ -240,8 +239,7 @@ impl App {
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
             let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
             let told = status.clone();
-            let forward =
-                status::forward_camera_status(id, topics, told, status_of_record, placement, troubles, publish);
+            let forward = status::forward_camera_status(id, topics, told, status_of_record, posture, troubles, publish);
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),
@@ -588,8 +586,8 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             pulse.waits();
             continue;
         }
-        let Frame { stamp, arrived_at, picture } = frame;
-        let analysed = Analysed { stamp, arrived_at, picture, detections };
+        let Frame { stamp, arrived_at, camera_ahead_s, picture } = frame;
+        let analysed = Analysed { stamp, arrived_at, camera_ahead_s, picture, detections };
         if lane.found.try_send(analysed).is_err() {
             // The camera's task is gone: the program ends.
             scheduler.done(index);
@@ -632,6 +630,7 @@ mod tests {
         Frame {
             stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
+            camera_ahead_s: None,
             picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
         }
     }

@@ -218,7 +218,8 @@ impl Resolver<'_> {
             | Kind::CameraGlare
             | Kind::CameraBlurred
             | Kind::CameraMoved
-            | Kind::CameraLowRate => {
+            | Kind::CameraLowRate
+            | Kind::CameraClockDrift => {
                 CameraFault::of(kind).map(|fault| RuleParams::Camera { fault, hold: hold(fault.hold()) })
             }
         }
@@ -571,6 +572,7 @@ fn default_classes(kind: Kind) -> ClassSet {
         | Kind::CameraGlare
         | Kind::CameraBlurred
         | Kind::CameraMoved
-        | Kind::CameraLowRate => ClassSet::default(),
+        | Kind::CameraLowRate
+        | Kind::CameraClockDrift => ClassSet::default(),
     }
 }
