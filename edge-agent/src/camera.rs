@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
-use analytics::incident::Withheld;
 use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
 use analytics::rules::CameraFault;
@@ -36,9 +35,7 @@ use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{
-    self, EventContext, Measurement, Moment, System, SystemKind, TimeQuality, UtcMillis, WithheldData,
-};
+use crate::publish::wire::{self, EventContext, Measurement, Moment, System, TimeQuality};
 use crate::signal::HeardSignals;
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
@@ -221,17 +218,7 @@ impl CameraCore {
     /// What storms withheld and no event tells of.
     pub fn take_withheld(&mut self) -> Vec<System> {
         let topics = &self.params.topics;
-        let announcement = |withheld: Withheld| {
-            let (kind, now) = (SystemKind::IncidentsWithheld, UtcMillis::now());
-            let mut event = wire::system(kind, &topics.source(), topics.box_id().as_str(), now);
-            event.data.withheld = Some(WithheldData {
-                camera: self.params.context.camera.id.clone(),
-                rule: withheld.rule.id.to_string(),
-                count: withheld.count,
-            });
-            event
-        };
-        self.core.take_withheld().into_iter().map(announcement).collect()
+        self.core.take_withheld().iter().map(|withheld| wire::withheld(topics, withheld)).collect()
     }
 
     /// The messages of intervals that are over.

@@ -157,7 +157,7 @@ impl Core {
 
     /// What storms withheld and no event tells of; each is given once.
     pub fn take_withheld(&mut self) -> Vec<Withheld> {
-        self.judge.incidents.take_withheld()
+        self.judge.take_withheld()
     }
 
     /// Ends what is open: the clip is over.
@@ -299,6 +299,11 @@ impl Judge {
             // The lamps are not where they were drawn, if only by their width.
             scene.signals.iter_mut().for_each(|signal| signal.state = SignalState::Unknown);
         }
+    }
+
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        self.incidents.take_withheld()
     }
 
     /// Takes a moment in which no frame comes.

@@ -31,7 +31,7 @@ pub use state::{
     Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
     HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
 };
-pub use system::{Lost, SystemData, SystemKind, WithheldData, system};
+pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;
