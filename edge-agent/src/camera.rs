@@ -34,6 +34,7 @@ use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{self, EventContext, Measurement, Moment, System, TimeQuality};
+use crate::signal::HeardSignals;
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
@@ -102,7 +103,9 @@ pub struct CameraParams {
     /// What of the traffic is measured; `None`: nothing.
     pub measures: Option<MeasureParams>,
     /// Where the lamps of its signals are.
-    pub signals: Vec<SignalLamps>,
+    pub lamps: Vec<SignalLamps>,
+    /// The signals whose phase is told over MQTT.
+    pub heard: HeardSignals,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -143,7 +146,7 @@ impl CameraCore {
         let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
         let measures = params.measures.clone().map(seeded).map(Measures::new);
         let core = Core::new(params.core.clone());
-        let lamps = LampReader::new(params.signals.clone());
+        let lamps = LampReader::new(params.lamps.clone());
         Self {
             core,
             measures,
@@ -166,6 +169,7 @@ impl CameraCore {
         let lamps = self.lamps.read(&analysed.picture);
         let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
+        self.core.hear(self.params.heard.at(analysed.arrived_at, look.stamp.pts));
         let (scene, events) = self.core.step(look);
         self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))

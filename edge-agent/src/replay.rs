@@ -21,6 +21,7 @@ use crate::frame::Frame;
 use crate::outbox::Draft;
 use crate::publish::wire::{Incident, Measurement, Sequence, Stamp, System, TimeQuality, UtcMillis};
 use crate::setup::{self, SetupError};
+use crate::signal::HeardSignals;
 use crate::source::SourceError;
 use crate::tracks::TracksError;
 
@@ -182,7 +183,8 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
             core: CameraCore::new(CameraParams {
                 core: setup::core_params(&camera, &model, 0),
                 measures: setup::measure_params(&camera).filter(|_| params.measures),
-                signals: camera.signals.clone(),
+                lamps: camera.signals.lamps.clone(),
+                heard: HeardSignals::unheard(camera.signals.heard.clone()),
                 calendar: site.calendar(),
                 topics: setup::topics(site)?,
                 context,

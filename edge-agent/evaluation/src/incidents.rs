@@ -5,6 +5,11 @@
 //! within a tolerance: an alarm that never ends is nothing that happens later. As many pairs are made as can be and,
 //! among those, the ones with the least sum of delays. What is left of the found ones is a *duplicate* where it could
 //! have been matched with a truth that another one took, else a *false alarm*.
+//!
+//! Where the truth says who did it and it is known whom the found one shows, these must be the same: two at once in one
+//! zone are not taken for each other. One incident may then be right about several: what belongs together is bundled. A
+//! truth that is left over counts as found by an incident that was matched with another one and shows its actor as well,
+//! from when it does; but no incident explains more truths than it has tracks.
 
 mod matching;
 mod score;
@@ -42,6 +47,28 @@ pub struct TruthIncident {
     pub start_s: f64,
     /// When it was over; not before `start_s`.
     pub end_s: f64,
+    /// A report so much before `start_s` is of it all the same, and took no time: when it began is not sure. In seconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub early_s: f64,
+    /// Who did it, any of them; empty where it is of the place as a whole, or nobody noted who.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
+}
+
+/// Someone who did something, in a track of an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Shown {
+    /// The track.
+    pub track: u64,
+    /// Who was where it was, by the number that the truth gives.
+    pub actor: u64,
+    /// When the first event said so, in seconds.
+    pub at_s: f64,
 }
 
 /// Something that was reported.
@@ -65,6 +92,9 @@ pub struct FoundIncident {
     pub end_s: f64,
     /// When the report was made (`time` of the event `new`): what an operator waits for.
     pub opened_s: f64,
+    /// Whom its tracks show, in its first report and in the later ones; `None` where nobody can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shows: Option<Vec<Shown>>,
 }
 
 /// How many incidents there were, where nobody noted when: a hand count.
@@ -198,7 +228,8 @@ pub struct Report {
     pub total: Row,
     /// The hand counts; they are in no row, since an error of one kind hides one of the other.
     pub counts: Vec<CountScore>,
-    /// For each truth incident the found one (index) that was matched with it; in the order they were given.
+    /// For each truth incident the found one (index) that was matched with it, or explains it too; in the order they were
+    /// given.
     pub matched: Vec<Option<usize>>,
     /// For each found incident what became of it; in the order they were given.
     pub verdicts: Vec<Verdict>,

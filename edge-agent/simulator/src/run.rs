@@ -1,21 +1,66 @@
 //! Camera-hours through the core, scored against the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use analytics::core::Judge;
 use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
 use analytics::track::{Tracker, TrackerParams};
-use analytics::{Event, Phase, WallTime};
-use evaluation::incidents::{Detail, FoundIncident, Observed, Report, Row, ScoreParams, TruthIncident, Verdict, score};
+use analytics::{Event, Phase, Point, WallTime};
+use evaluation::incidents::{
+    Detail, FoundIncident, Observed, Report, Row, ScoreParams, Shown, TruthIncident, Verdict, score,
+};
 
-use crate::detector::{Condition, DetectorParams};
+use crate::detector::{Condition, DetectorParams, Sight};
 use crate::feed::{Feed, FeedParams};
 use crate::place::Place;
 use crate::random::Chance;
 use crate::rules;
 use crate::truth::Incident;
+use crate::vehicle::ActorId;
 use crate::world::WorldParams;
+
+/// A track's box shows whoever's true box it shares this much with (IoU), if no other shares twice as much.
+const SHOWS: f32 = 0.2;
+/// Its path shows whoever stood this near to it, in heights of the true box, while what is judged went on …
+const PATH_NEAR: f32 = 0.35;
+/// … as far back as this, in seconds.
+const PATH_S: f64 = 10.0;
+/// Since it is known who did it, what is told this late is late and not wrong.
+const SCORE: ScoreParams = ScoreParams { tolerance_s: 5.0 };
+
+/// Where everybody stood in one frame.
+struct Stood {
+    at_s: f64,
+    /// Whose body, its bottom centre and its height.
+    bodies: Vec<(ActorId, Point, f32)>,
+}
+
+/// The last frames.
+#[derive(Default)]
+struct Past(VecDeque<Stood>);
+
+impl Past {
+    fn push(&mut self, at_s: f64, sights: &[Sight]) {
+        while self.0.front().is_some_and(|first| at_s - first.at_s > PATH_S) {
+            self.0.pop_front();
+        }
+        let stood = |sight: &Sight| {
+            let bbox = sight.bbox.clipped()?;
+            Some((sight.body.actor(), bbox.bottom_center(), bbox.height()))
+        };
+        self.0.push_back(Stood { at_s, bodies: sights.iter().filter_map(stood).collect() });
+    }
+
+    /// Who stood nearest to `point` at `at_s`, if near enough.
+    fn nearest(&self, at_s: f64, point: Point, aspect: f32) -> Option<ActorId> {
+        let after = self.0.partition_point(|stood| stood.at_s < at_s - 1e-3);
+        let stood = self.0.get(after)?;
+        let apart = stood.bodies.iter().map(|(actor, foot, height)| (foot.distance(point, aspect) / height, *actor));
+        let near = apart.filter(|(heights, _)| *heights <= PATH_NEAR);
+        near.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).map(|(_, actor)| actor)
+    }
+}
 
 /// Seeds, in two sets that never meet.
 pub mod seeds {
@@ -53,6 +98,8 @@ pub struct Hour {
     pub seconds: f64,
     /// What the core said.
     pub events: Vec<Event>,
+    /// For each event, whom its tracks show: track and actor.
+    pub shows: Vec<Vec<(u64, ActorId)>>,
     /// When it began, by the events' clock.
     pub began_at: WallTime,
     /// The rules that watched.
@@ -87,42 +134,79 @@ pub fn hour(params: &HourParams) -> Hour {
     let mut tracker = Tracker::new(TrackerParams::default());
     let mut judge =
         Judge::new(rules.clone(), IncidentParams::default(), params.seed).on_ground(params.is_calibrated.then(survey));
-    let (mut events, mut frames, mut boxes) = (Vec::new(), 0, 0);
+    let (mut events, mut shows, mut frames, mut boxes) = (Vec::new(), Vec::new(), 0, 0);
     let began_at = feed.begins_at();
+    let mut past = Past::default();
     while let Some(frame) = feed.step() {
         frames += 1;
         boxes += frame.detections.len() as u64;
         let mut scene = tracker.update(frame.stamp, frame.aspect, frame.detections);
         scene.signals = frame.signals;
-        events.extend(judge.step(&mut scene, frame.local));
+        let told = judge.step(&mut scene, frame.local);
+        past.push(scene.stamp.pts.as_secs_f64(), frame.sights);
+        shows.extend(told.iter().map(|event| shown(event, frame.sights, &past, frame.aspect)));
+        events.extend(told);
     }
     events.extend(judge.finish());
+    shows.resize(events.len(), Vec::new());
     let name = format!("{}-{:x}", params.place.name, params.seed);
-    Hour { name, seconds: params.seconds, events, began_at, rules, truth: feed.finish(), frames, boxes }
+    let truth = feed.finish();
+    Hour { name, seconds: params.seconds, events, shows, began_at, rules, truth, frames, boxes }
+}
+
+/// Who truly is where an event's tracks are, or was there while what is judged went on. Where boxes overlap it may be one or
+/// the other.
+fn shown(event: &Event, sights: &[Sight], past: &Past, aspect: f32) -> Vec<(u64, ActorId)> {
+    let mut shown = BTreeSet::new();
+    let now_s = event.stamp.pts.as_secs_f64();
+    let lasted_s = (event.stamp.captured_at.as_unix_nanos() - event.started_at.as_unix_nanos()) as f64 / 1e9;
+    for track in &event.tracks {
+        let id = track.track_id.0;
+        let shares = |sight: &Sight| sight.bbox.clipped().map_or(0.0, |bbox| bbox.iou(track.bbox));
+        let all: Vec<(f32, ActorId)> = sights.iter().map(|sight| (shares(sight), sight.body.actor())).collect();
+        let most = all.iter().map(|(share, _)| *share).fold(0.0, f32::max);
+        let there = all.into_iter().filter(|(share, _)| *share >= SHOWS.max(most / 2.0));
+        shown.extend(there.map(|(_, actor)| (id, actor)));
+        let while_judged = track.path.iter().filter(|(ago_s, _)| -ago_s <= lasted_s.max(1.0));
+        let was_there = while_judged.filter_map(|(ago_s, point)| past.nearest(now_s + ago_s, *point, aspect));
+        shown.extend(was_there.map(|actor| (id, actor)));
+    }
+    shown.into_iter().collect()
 }
 
 /// The incidents that the events tell of, in seconds of the hour.
 #[must_use]
 pub fn found(hour: &Hour) -> Vec<FoundIncident> {
     let seconds = |at: WallTime| (at.as_unix_nanos() - hour.began_at.as_unix_nanos()) as f64 / 1e9;
-    let opened = hour.events.iter().filter(|event| event.phase == Phase::New);
-    opened
-        .map(|new| {
-            let ends = hour.events.iter().filter(|event| event.incident_id == new.incident_id);
-            let ended_at = ends.filter_map(|event| event.ended_at).next_back();
-            FoundIncident {
+    let mut all: Vec<FoundIncident> = Vec::new();
+    let mut index = BTreeMap::new();
+    for (event, shows) in hour.events.iter().zip(&hour.shows) {
+        if event.phase == Phase::New {
+            index.insert(event.incident_id, all.len());
+            all.push(FoundIncident {
                 camera: hour.name.clone(),
-                kind: new.rule.kind.wire_label().to_owned(),
-                rule: new.rule.id.to_string(),
-                zone: new.rule.zone.as_ref().map(ToString::to_string),
-                line: new.rule.line.as_ref().map(ToString::to_string),
-                direction: new.direction.map(|direction| direction.label().to_owned()),
-                start_s: seconds(new.started_at),
-                end_s: ended_at.map_or(f64::INFINITY, seconds),
-                opened_s: new.stamp.pts.as_secs_f64(),
+                kind: event.rule.kind.wire_label().to_owned(),
+                rule: event.rule.id.to_string(),
+                zone: event.rule.zone.as_ref().map(ToString::to_string),
+                line: event.rule.line.as_ref().map(ToString::to_string),
+                direction: event.direction.map(|direction| direction.label().to_owned()),
+                start_s: seconds(event.started_at),
+                end_s: f64::INFINITY,
+                opened_s: event.stamp.pts.as_secs_f64(),
+                shows: Some(Vec::new()),
+            });
+        }
+        let Some(found) = index.get(&event.incident_id).map(|index| &mut all[*index]) else { continue };
+        found.end_s = event.ended_at.map_or(found.end_s, seconds);
+        let known = found.shows.get_or_insert_default();
+        for &(track, actor) in shows {
+            let actor = u64::from(actor);
+            if !known.iter().any(|shown| (shown.track, shown.actor) == (track, actor)) {
+                known.push(Shown { track, actor, at_s: event.stamp.pts.as_secs_f64() });
             }
-        })
-        .collect()
+        }
+    }
+    all
 }
 
 fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
@@ -136,6 +220,8 @@ fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
         },
         start_s: incident.start_s,
         end_s: incident.end_s,
+        early_s: incident.start_s - incident.possible_s,
+        actors: incident.actor.into_iter().chain(incident.other).map(u64::from).collect(),
     }
 }
 
@@ -162,7 +248,7 @@ impl Scored {
         let found = found(hour);
         let all: Vec<TruthIncident> = hour.truth.iter().map(|incident| truth_of(hour, incident)).collect();
         let hours = hour.seconds / 3600.0;
-        let report = score(&all, &[], &found, &Observed::CameraHours(hours), ScoreParams::default());
+        let report = score(&all, &[], &found, &Observed::CameraHours(hours), SCORE);
         for (found, verdict) in found.into_iter().zip(&report.verdicts) {
             match verdict {
                 Verdict::Detected(j) | Verdict::Duplicate(j) if !hour.truth[*j].is_sure => self.in_doubt += 1,
@@ -196,7 +282,7 @@ impl Scored {
     /// The figures of all together, and every verdict.
     #[must_use]
     pub fn report(&self) -> Report {
-        score(&self.truth, &[], &self.found, &Observed::CameraHours(self.hours), ScoreParams::default())
+        score(&self.truth, &[], &self.found, &Observed::CameraHours(self.hours), SCORE)
     }
 
     /// The figures by rule, by kind and name. A rule that nothing was true or found of has no row.
@@ -223,7 +309,7 @@ impl Scored {
             let found: Vec<_> = self.found.iter().filter(|found| of_found(found) == *name).cloned().collect();
             let kind = truth.first().map(|truth| truth.kind.clone());
             let Some(kind) = kind.or_else(|| found.first().map(|found| found.kind.clone())) else { continue };
-            let report = score(&truth, &[], &found, &Observed::CameraHours(*hours), ScoreParams::default());
+            let report = score(&truth, &[], &found, &Observed::CameraHours(*hours), SCORE);
             rows.push(Row { kind: Some(kind), rule: Some(name.clone()), ..report.total });
         }
         rows.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.rule.cmp(&b.rule)));

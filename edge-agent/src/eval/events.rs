@@ -129,6 +129,7 @@ impl Seen {
             start_s,
             end_s: data.ended_at.map_or(f64::INFINITY, seconds).max(start_s),
             opened_s: seconds(self.opened),
+            shows: None,
         }
     }
 }

@@ -236,7 +236,15 @@ impl Resolve<'_> {
         }
         let detail = self.detail(table, [&raw.rule, &raw.zone, &raw.line, &raw.direction]);
         let (start_s, end_s) = self.times(table, start?, raw.end.as_ref())?;
-        Some(TruthIncident { camera: camera?, kind: kind?.wire_label().to_owned(), detail, start_s, end_s })
+        Some(TruthIncident {
+            camera: camera?,
+            kind: kind?.wire_label().to_owned(),
+            detail,
+            start_s,
+            end_s,
+            early_s: 0.0,
+            actors: Vec::new(),
+        })
     }
 
     fn count(&mut self, table: &str, raw: &RawCount) -> Option<TruthCount> {

@@ -36,6 +36,8 @@ type Told<'a> = dyn FnMut(Judged) -> std::io::Result<()> + 'a;
 pub struct Watched {
     /// Scenes.
     pub scenes: u64,
+    /// Those of an earlier version, which hold no signals and not where the camera looked.
+    pub without_state: u64,
     /// Seconds of media time from the first to the last scene of each session.
     pub media_s: f64,
 }
@@ -73,6 +75,7 @@ struct Session<'a> {
     judge: Judge,
     rate: RateMeter,
     scenes: u64,
+    without_state: u64,
     seen: Option<[MediaTime; 2]>,
 }
 
@@ -80,11 +83,11 @@ impl<'a> Session<'a> {
     fn new(site: &'a Site, camera: &'a Camera, number: i64) -> Self {
         // The session's number as seed: ids repeat with the tracks.
         let seed = number.cast_unsigned();
-        // There is no picture to judge the camera itself by.
+        // There is no picture to judge the camera itself by; where it looked was recorded.
         let of_places = camera.rules.iter().filter(|rule| rule.params.camera_fault().is_none()).cloned();
         let judge = Judge::new(of_places.collect(), IncidentParams::default(), seed);
         let judge = judge.on_ground(camera.places.ground.clone());
-        Self { number, site, camera, judge, rate: RateMeter::default(), scenes: 0, seen: None }
+        Self { number, site, camera, judge, rate: RateMeter::default(), scenes: 0, without_state: 0, seen: None }
     }
 
     fn judge(&mut self, kept: &Kept, [from, until]: [WallTime; 2], judged: &mut Told<'_>) -> Result<(), ReplayError> {
@@ -94,7 +97,9 @@ impl<'a> Session<'a> {
             began: UtcMillis::from(kept.began).to_string(),
             damage,
         };
-        for scene in Playback::new(self.camera.id.clone(), &kept.bytes).map_err(damaged)? {
+        let scenes = Playback::new(self.camera.id.clone(), &kept.bytes).map_err(damaged)?;
+        let without_state = u64::from(!scenes.has_state());
+        for scene in scenes {
             let mut scene = scene.map_err(damaged)?;
             let captured_at = scene.stamp.captured_at;
             if captured_at < from || captured_at > until {
@@ -103,6 +108,7 @@ impl<'a> Session<'a> {
             let now = scene.stamp.pts;
             self.rate.tick(now);
             self.scenes += 1;
+            self.without_state += without_state;
             self.seen = Some([self.seen.map_or(now, |[first, _]| first), now]);
             let local = calendar.local(captured_at);
             let events = self.judge.step(&mut scene, local);
@@ -113,6 +119,7 @@ impl<'a> Session<'a> {
 
     fn finish(mut self, watched: &mut Watched, judged: &mut Told<'_>) -> Result<(), ReplayError> {
         watched.scenes += self.scenes;
+        watched.without_state += self.without_state;
         watched.media_s += self.seen.map_or(0.0, |[first, last]| last.since(first).as_secs_f64());
         let events = self.judge.finish();
         self.tell(events, judged)?;

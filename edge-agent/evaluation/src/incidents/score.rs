@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::matching::judge;
+use super::matching::{judge, told_s};
 use super::{
     CountScore, Delay, FoundIncident, Observed, Report, Row, ScoreParams, Span, TruthCount, TruthIncident, Verdict,
 };
@@ -24,7 +24,7 @@ pub fn score(
     let mut rows: BTreeMap<Key, Sums> = BTreeMap::new();
     let mut total = Sums::default();
     for (truth, matched) in truth.iter().zip(&matched) {
-        let delay = matched.map(|i| (found[i].opened_s - truth.start_s).max(0.0));
+        let delay = matched.map(|i| (told_s(&found[i], truth) - truth.start_s).max(0.0));
         for sums in [rows.entry(Key::of_truth(truth)).or_default(), &mut total] {
             sums.truths += 1;
             sums.delays.extend(delay);

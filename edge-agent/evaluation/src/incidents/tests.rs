@@ -5,7 +5,15 @@ use proptest::prelude::*;
 use super::*;
 
 fn truth(camera: &str, kind: &str, (start_s, end_s): (f64, f64)) -> TruthIncident {
-    TruthIncident { camera: camera.into(), kind: kind.into(), detail: Detail::default(), start_s, end_s }
+    TruthIncident {
+        camera: camera.into(),
+        kind: kind.into(),
+        detail: Detail::default(),
+        start_s,
+        end_s,
+        early_s: 0.0,
+        actors: Vec::new(),
+    }
 }
 
 fn found(camera: &str, kind: &str, (start_s, opened_s, end_s): (f64, f64, f64)) -> FoundIncident {
@@ -19,6 +27,7 @@ fn found(camera: &str, kind: &str, (start_s, opened_s, end_s): (f64, f64, f64)) 
         start_s,
         end_s,
         opened_s,
+        shows: None,
     }
 }
 
@@ -58,6 +67,35 @@ fn each_verdict_has_its_case() {
     let delay = wrong_way.time_to_detect.expect("one was detected");
     assert_eq!((delay.count, delay.mean_s, delay.median_s, delay.p95_s), (1, 3.0, 3.0, 3.0));
     assert_eq!((report.total.truths, report.total.found, report.total.false_alarms), (2, 5, 3));
+}
+
+#[test]
+fn two_at_once_are_told_apart_by_who_did_it() {
+    let by = |actor: u64, span| TruthIncident { actors: vec![actor], ..truth("a", "stopped_vehicle", span) };
+    let showing = |tracks: &[(u64, u64, f64)], at: f64| {
+        let shows = tracks.iter().map(|&(track, actor, at_s)| Shown { track, actor, at_s }).collect();
+        FoundIncident { shows: Some(shows), ..found("a", "stopped_vehicle", (at, at + 5.0, at + 60.0)) }
+    };
+    let truths = [by(1, (100.0, 160.0)), by(2, (101.0, 150.0))];
+    // Of the second alone, though it comes first by time.
+    assert_eq!(scored(&truths, &[showing(&[(7, 2, 105.0)], 100.0)]).matched, [None, Some(0)]);
+    // Of someone else.
+    let report = scored(&truths, &[showing(&[(7, 3, 105.0)], 100.0), showing(&[], 102.0)]);
+    assert_eq!(report.verdicts, [Verdict::FalseAlarm; 2]);
+    // Of both, the second added later; a third that it does not show.
+    let three = [truths[0].clone(), truths[1].clone(), by(3, (101.0, 150.0))];
+    let report = scored(&three, &[showing(&[(7, 1, 105.0), (8, 2, 107.0)], 100.0)]);
+    assert_eq!((report.matched.as_slice(), report.total.detected), ([Some(0), Some(0), None].as_slice(), 2));
+    assert_eq!(report.total.time_to_detect.expect("found").mean_s, 5.5);
+    assert_eq!((report.total.found, report.total.duplicates), (1, 0));
+    // One track is one of them.
+    let report = scored(&truths, &[showing(&[(7, 1, 105.0), (7, 2, 105.0)], 100.0)]);
+    assert_eq!(report.total.detected, 1);
+    // What was judged after it was over is something else.
+    assert_eq!(scored(&truths, &[showing(&[(7, 1, 170.0)], 165.0)]).verdicts, [Verdict::FalseAlarm]);
+    // Where nobody knows whom it shows, the time decides.
+    let unknown = found("a", "stopped_vehicle", (100.0, 105.0, 160.0));
+    assert_eq!(scored(&truths, &[unknown]).total.detected, 1);
 }
 
 #[test]

@@ -113,6 +113,7 @@ fn cameras<'a>(recorded: &[CameraId], site: &'a Site, only: Option<&str>) -> any
 
 fn add(sum: &mut Watched, one: Watched) {
     sum.scenes += one.scenes;
+    sum.without_state += one.without_state;
     sum.media_s += one.media_s;
 }
 
@@ -124,6 +125,12 @@ fn say(watched: &Watched, began: Instant) {
         watched.media_s / 3600.0,
         watched.media_s / passed_s
     );
+    if watched.without_state > 0 {
+        eprintln!(
+            "{} of these scenes are of an earlier version, without signals: rules that go by a signal find nothing there",
+            watched.without_state
+        );
+    }
 }
 
 fn spells(
