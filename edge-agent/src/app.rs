@@ -12,43 +12,43 @@
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
+//! | signals (task) | 1 | a clock | latest value only |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
 //! Sources stop, inference workers end, cameras judge and commit what is under way, pictures are made, the publisher says
 //! `stopped`, the outbox closes. The grace time bounds the whole; what is committed needs none of it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod inference;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::BBox;
 use analytics::view::Placement;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::{Analysed, CameraParams, CameraTask};
+use self::inference::{Lane, Network, Networks, start_workers};
+use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
-use crate::detect::Detector;
-use crate::detect::manifest::Model;
-use crate::detect::ort::{Need, Provider, Runtime};
-use crate::detect::scheduler::{Job, Scheduler};
+use crate::detect::scheduler::Scheduler;
 use crate::evidence::{EvidenceParams, EvidenceThread};
-use crate::frame::{Frame, FrameSignal, FrameSlot};
+use crate::frame::{FrameSignal, FrameSlot};
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
+use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
     LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
     wall_now,
 };
-use crate::status::pulse::{Beat, Pulse};
+use crate::status::pulse::Pulse;
 use crate::status::{
     self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
-    Totals,
+    SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -180,7 +180,10 @@ impl App {
         let birth = setup::birth(site, &networks.models());
         let mut params = PublishParams::new(topics.clone(), birth.clone());
         params.primary_host = site.mqtt.primary_host.clone();
-        let mqtt = MqttPublisher::new(broker, topics.client_id());
+        let heard = site.cameras.iter().flat_map(|camera| &camera.signals.heard).map(|signal| signal.topic.clone());
+        let signals = SignalBoard::new(heard.collect(), Instant::now());
+        let (troubles, signal_troubles) = watch::channel(Troubles::default());
+        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone());
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -208,7 +211,7 @@ impl App {
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
-                params: camera_params(site, camera, network)?,
+                params: camera_params(site, camera, network, &signals)?,
                 analysed,
                 status: status.clone(),
                 placement: placed,
@@ -232,8 +235,11 @@ impl App {
             let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
+            let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
+            let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
+            let told = status.clone();
             let forward =
-                status::forward_camera_status(id, topics, status.clone(), status_of_record, placement, publish);
+                status::forward_camera_status(id, topics, told, status_of_record, placement, troubles, publish);
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),
@@ -266,9 +272,13 @@ impl App {
             delivery: delivery.clone(),
             publish,
             page: page_state.clone(),
+            signals: signal_troubles,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
+        if signals.topics().next().is_some() {
+            health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));
+        }
         let sources = Sources {
             birth,
             broker: site.mqtt.url.to_string(),
@@ -451,197 +461,19 @@ fn start_record(
     RecordSource { status, packets }
 }
 
-fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {
+fn camera_params(
+    site: &Site,
+    camera: &Camera,
+    network: &Network,
+    signals: &SignalBoard,
+) -> Result<CameraParams, SetupError> {
     Ok(CameraParams {
         core: setup::core_params(camera, &network.model, 0),
         measures: setup::measure_params(camera),
-        signals: camera.signals.clone(),
+        lamps: camera.signals.lamps.clone(),
+        heard: HeardSignals::new(signals.clone(), camera.signals.heard.clone()),
         calendar: site.calendar(),
         topics: setup::topics(site)?,
         context: setup::event_context(site, camera, &network.model, network.provider)?,
     })
-}
-
-/// One model, opened once a worker.
-struct Network {
-    index: usize,
-    model: Model,
-    provider: Provider,
-    detectors: Vec<Box<dyn Detector>>,
-}
-
-/// Every model that the site's cameras use.
-struct Networks(Vec<Network>);
-
-impl Networks {
-    fn open(site: &Site, home: &Home) -> Result<Self, SetupError> {
-        let runtime = setup::onnx_runtime(home)?;
-        let mut networks: Vec<Network> = Vec::new();
-        for camera in &site.cameras {
-            if networks.iter().any(|network| network.model.manifest().name == camera.model) {
-                continue;
-            }
-            let model = setup::load_model(home, &camera.model)?;
-            networks.push(Network::open(&runtime, networks.len(), model, site)?);
-        }
-        Ok(Self(networks))
-    }
-
-    fn of(&self, camera: &Camera) -> &Network {
-        self.0
-            .iter()
-            .find(|network| network.model.manifest().name == camera.model)
-            .expect("a network was opened for every camera's model")
-    }
-
-    fn models(&self) -> Vec<publish::wire::ModelRef> {
-        self.0.iter().map(|network| setup::model_ref(&network.model, network.provider)).collect()
-    }
-
-    /// Whether some network runs on another provider than the first one named.
-    fn fallback(&self, site: &Site) -> bool {
-        let asked = site.hw_profile.providers.first().map(|choice| choice.provider);
-        self.0.iter().any(|network| Some(network.provider) != asked)
-    }
-}
-
-impl Network {
-    fn open(runtime: &Runtime, index: usize, model: Model, site: &Site) -> Result<Self, SetupError> {
-        let profile = &site.hw_profile;
-        let (first, provider) = setup::detector(runtime, &model, profile)?;
-        let mut detectors = vec![first];
-        for _ in 1..profile.workers {
-            detectors.push(setup::detector(runtime, &model, profile)?.0);
-        }
-        let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
-        tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
-        Ok(Self { index, model, provider, detectors })
-    }
-}
-
-/// A camera as an inference worker sees it.
-#[derive(Clone)]
-struct Lane {
-    network: usize,
-    regions: Vec<BBox>,
-    found: mpsc::Sender<Analysed>,
-    counters: Arc<CameraCounters>,
-}
-
-fn start_workers(
-    networks: Networks,
-    lanes: Vec<Lane>,
-    scheduler: &Arc<Scheduler>,
-    loops: &mut Vec<(String, Beat)>,
-) -> Result<Vec<std::thread::JoinHandle<()>>, AppError> {
-    let workers = networks.0.first().map_or(0, |network| network.detectors.len());
-    let mut shares: Vec<Vec<Box<dyn Detector>>> = (0..workers).map(|_| Vec::new()).collect();
-    for network in networks.0 {
-        shares.iter_mut().zip(network.detectors).for_each(|(share, detector)| share.push(detector));
-    }
-    let mut start = |(index, share): (usize, Vec<Box<dyn Detector>>)| {
-        let (scheduler, lanes) = (Arc::clone(scheduler), lanes.clone());
-        let (pulse, beat) = Pulse::new();
-        loops.push((format!("infer-{index}"), beat));
-        let thread = std::thread::Builder::new().name(format!("infer-{index}"));
-        Ok(thread.spawn(move || infer(&scheduler, &lanes, share, &pulse))?)
-    };
-    shares.into_iter().enumerate().map(&mut start).collect()
-}
-
-/// An inference worker: takes the frame that is due, detects, hands over; never judges, never waits for a disk.
-fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>, pulse: &Pulse) {
-    while let Some(Job { lane: index, frame }) = scheduler.next() {
-        pulse.works();
-        let lane = &lanes[index];
-        let detector = &mut detectors[lane.network];
-        let mut detections = Vec::new();
-        let detected =
-            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, &lane.regions, &mut detections)));
-        let failure = match detected {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("inference panicked".to_owned()),
-        };
-        if let Some(failure) = failure {
-            lane.counters.failed();
-            tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
-            scheduler.done(index);
-            pulse.waits();
-            continue;
-        }
-        let Frame { stamp, arrived_at, picture } = frame;
-        let analysed = Analysed { stamp, arrived_at, picture, detections };
-        if lane.found.try_send(analysed).is_err() {
-            // The camera's task is gone: the program ends.
-            scheduler.done(index);
-        }
-        pulse.waits();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
-
-    use super::*;
-    use crate::detect::DetectError;
-    use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
-
-    /// Says when it is at work, and goes on when it may.
-    struct Blocking {
-        entered: std::sync::mpsc::SyncSender<()>,
-        released: std::sync::mpsc::Receiver<()>,
-    }
-
-    impl Detector for Blocking {
-        fn detect(&mut self, _: &Picture, _: &[BBox], _: &mut Vec<Detection>) -> Result<(), DetectError> {
-            self.entered.send(()).expect("the test waits");
-            self.released.recv().expect("the test releases");
-            Ok(())
-        }
-    }
-
-    fn frame() -> Frame {
-        let layout = PictureLayout {
-            width: 2,
-            height: 2,
-            format: PixelFormat::I420,
-            colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Limited },
-            planes: [(0, 2), (4, 1), (5, 1)].map(|(offset, stride)| PlaneLayout { offset, stride }),
-        };
-        let camera = CameraId::new("a").expect("valid");
-        Frame {
-            stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
-            arrived_at: Instant::now(),
-            picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
-        }
-    }
-
-    #[test]
-    fn a_worker_that_hangs_in_inference_is_missed_and_one_that_waits_for_frames_is_not() {
-        let signal = Arc::new(FrameSignal::default());
-        let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
-        let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
-        let (found, mut analysed) = mpsc::channel(ANALYSED);
-        let lanes = [Lane { network: 0, regions: Vec::new(), found, counters: Arc::default() }];
-        let (entered, enters) = std::sync::mpsc::sync_channel(0);
-        let (release, released) = std::sync::mpsc::sync_channel(0);
-        let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });
-        let (pulse, beat) = Pulse::new();
-        std::thread::scope(|scope| {
-            scope.spawn(|| infer(&scheduler, &lanes, vec![detector], &pulse));
-            assert!(!beat.is_missing(Duration::ZERO), "no frame yet");
-            slot.put(frame());
-            enters.recv().expect("a frame is taken up");
-            assert!(beat.is_missing(Duration::ZERO));
-            assert!(!beat.is_missing(Duration::from_secs(3600)));
-            release.send(()).expect("it waits");
-            assert!(analysed.blocking_recv().is_some());
-            scheduler.stop();
-        });
-        assert!(!beat.is_missing(Duration::ZERO), "it has gone on");
-        drop(pulse);
-        assert!(beat.is_missing(Duration::from_secs(3600)), "it has ended");
-    }
 }

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::core::CoreParams;
-use analytics::incident::Withheld;
 use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
 use analytics::view::Placement;
@@ -34,9 +33,8 @@ use crate::evidence::{CameraSnapshots, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
-use crate::publish::wire::{
-    self, EventContext, Measurement, Moment, System, SystemKind, TimeQuality, UtcMillis, WithheldData,
-};
+use crate::publish::wire::{self, EventContext, Measurement, Moment, System, TimeQuality};
+use crate::signal::HeardSignals;
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
 use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
@@ -105,7 +103,9 @@ pub struct CameraParams {
     /// What of the traffic is measured; `None`: nothing.
     pub measures: Option<MeasureParams>,
     /// Where the lamps of its signals are.
-    pub signals: Vec<SignalLamps>,
+    pub lamps: Vec<SignalLamps>,
+    /// The signals whose phase is told over MQTT.
+    pub heard: HeardSignals,
     /// The site's.
     pub calendar: Calendar,
     /// The box's topics.
@@ -146,7 +146,7 @@ impl CameraCore {
         let seeded = |of| MeasureParams { id_seed: params.core.id_seed, ..of };
         let measures = params.measures.clone().map(seeded).map(Measures::new);
         let core = Core::new(params.core.clone());
-        let lamps = LampReader::new(params.signals.clone());
+        let lamps = LampReader::new(params.lamps.clone());
         Self {
             core,
             measures,
@@ -169,6 +169,7 @@ impl CameraCore {
         let lamps = self.lamps.read(&analysed.picture);
         let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
+        self.core.hear(self.params.heard.at(analysed.arrived_at, look.stamp.pts));
         let (scene, events) = self.core.step(look);
         self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
@@ -209,17 +210,7 @@ impl CameraCore {
     /// What storms withheld and no event tells of.
     pub fn take_withheld(&mut self) -> Vec<System> {
         let topics = &self.params.topics;
-        let announcement = |withheld: Withheld| {
-            let (kind, now) = (SystemKind::IncidentsWithheld, UtcMillis::now());
-            let mut event = wire::system(kind, &topics.source(), topics.box_id().as_str(), now);
-            event.data.withheld = Some(WithheldData {
-                camera: self.params.context.camera.id.clone(),
-                rule: withheld.rule.id.to_string(),
-                count: withheld.count,
-            });
-            event
-        };
-        self.core.take_withheld().into_iter().map(announcement).collect()
+        self.core.take_withheld().iter().map(|withheld| wire::withheld(topics, withheld)).collect()
     }
 
     /// The messages of intervals that are over.

@@ -10,7 +10,7 @@ use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, W
 use crate::parked::{Parked, Registry};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
-use crate::scene::{Scene, SignalState};
+use crate::scene::{Scene, Signal, SignalState};
 use crate::schedule::{LocalTime, Schedule};
 use crate::stitch::Stitcher;
 use crate::stream::{Outage, RateMeter};
@@ -69,6 +69,7 @@ pub struct Core {
     eye: Eye,
     rate: RateMeter,
     signals: Signals,
+    heard: Vec<Signal>,
     judge: Judge,
     recorder: Option<Recorder>,
     full_chunk: Option<Chunk>,
@@ -83,6 +84,7 @@ impl Core {
             eye: Eye::default(),
             rate: RateMeter::default(),
             signals: Signals::new(params.signals),
+            heard: Vec::new(),
             judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
             recorder: None,
             full_chunk: None,
@@ -111,9 +113,18 @@ impl Core {
         scene.camera.stream.rate = self.rate.tick(&scene.stamp);
         scene.signals = self.signals.read(look.lamps, scene.stamp.pts);
         scene.camera.sight = look.view.map(|view| self.eye.look(&view, scene.stamp.pts));
+        self.judge.place(&mut scene);
+        // After the lamps' signals were found out of place: these are not in the picture.
+        scene.signals.extend_from_slice(&self.heard);
+        scene.signals.sort_by(|a, b| a.id.cmp(&b.id));
         self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
-        let events = self.judge.step(&mut scene, look.local);
+        let events = self.judge.judge(&mut scene, look.local);
         (scene, events)
+    }
+
+    /// From the next step on, these signals are as told here: those that are heard of, not read from the picture.
+    pub fn hear(&mut self, signals: Vec<Signal>) {
+        self.heard = signals;
     }
 
     /// Takes a moment in which no frame comes: only what is judged of the stream itself is, everything else waits.
@@ -138,7 +149,7 @@ impl Core {
 
     /// What storms withheld and no event tells of; each is given once.
     pub fn take_withheld(&mut self) -> Vec<Withheld> {
-        self.judge.incidents.take_withheld()
+        self.judge.take_withheld()
     }
 
     /// Ends what is open: the clip is over.
@@ -245,8 +256,13 @@ impl Judge {
     /// Renumbers the scene so that an object keeps its number, places it on the ground, and judges it. Scenes come in ascending `pts`; `local` is
     /// what the site's clock showed.
     pub fn step(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
-        self.stitcher.stitch(scene);
         self.place(scene);
+        self.judge(scene, local)
+    }
+
+    /// The same for a scene that was placed.
+    fn judge(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
+        self.stitcher.stitch(scene);
         let shift = scene.camera.placement.shift();
         if let Some(ground) = &self.ground {
             for track in &mut scene.tracks {
@@ -275,6 +291,11 @@ impl Judge {
             // The lamps are not where they were drawn, if only by their width.
             scene.signals.iter_mut().for_each(|signal| signal.state = SignalState::Unknown);
         }
+    }
+
+    /// What storms withheld and no event tells of; each is given once.
+    pub fn take_withheld(&mut self) -> Vec<Withheld> {
+        self.incidents.take_withheld()
     }
 
     /// Takes a moment in which no frame comes.

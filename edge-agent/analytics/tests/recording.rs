@@ -8,8 +8,9 @@ use analytics::core::Judge;
 use analytics::incident::IncidentParams;
 use analytics::record::{Chunk, Playback, Recorder};
 use analytics::rules::{RuleParams, RuleSpec};
-use analytics::{CameraId, Class, Event, RuleId, Scene, ZoneKind};
-use scenario::{Actor, Rate, line, rule, run, scenes, zone};
+use analytics::view::Placement;
+use analytics::{CameraId, Class, Direction, Event, RuleId, Scene, SignalId, SignalState, ZoneKind};
+use scenario::{Actor, Rate, line, rule, run, scenes, signalled, zone};
 
 const FPS: u64 = 5;
 
@@ -59,4 +60,50 @@ fn recorded_tracks_give_the_incidents_that_were_seen() {
         (event.rule.id.clone(), event.phase, event.stamp.clone(), event.direction, tracks)
     };
     assert_eq!(seen.iter().map(what).collect::<Vec<_>>(), again.iter().map(what).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_red_light_is_judged_again_and_a_suspended_camera_is_not_judged() {
+    let spec = || {
+        rule(RuleParams::RedLight {
+            line: line(0.2, 0.5, 0.8, 0.5),
+            direction: Direction::RightToLeft,
+            signal: SignalId::new("north").expect("an id"),
+            grace: RuleParams::RED_GRACE,
+            hysteresis: RuleParams::RED_HYSTERESIS,
+        })
+    };
+    let passer = |id: u64, at: f64| Actor::new(id, Class::Car).at(at - 3.0, 0.5, 0.95).at(at + 3.0, 0.5, 0.05);
+    // The first passes at green, the second at red, the third at red while the camera looks elsewhere.
+    let shown = |seconds: f64| match seconds {
+        s if s < 10.0 => (SignalState::Green, 0.0),
+        _ => (SignalState::Red, 10.0),
+    };
+    let clip = scenes(&[passer(1, 5.0), passer(2, 20.0), passer(3, 40.0)], Rate::fps(FPS));
+    let clip: Vec<Scene> = clip
+        .into_iter()
+        .map(|scene| {
+            let mut scene = signalled(scene, "north", shown);
+            if scene.stamp.pts.as_secs_f64() > 30.0 {
+                scene.camera.placement = Placement::Lost;
+            }
+            scene
+        })
+        .collect();
+    let mut recorder = Recorder::new(Duration::from_secs(10));
+    let mut chunks: Vec<Chunk> = clip.iter().filter_map(|scene| recorder.push(scene)).collect();
+    chunks.extend(recorder.finish());
+    let read = chunks.iter().flat_map(|chunk| {
+        Playback::new(CameraId::new("cam").expect("an id"), &chunk.bytes)
+            .expect("a beginning")
+            .map(|s| s.expect("whole"))
+    });
+    let judged = |scenes: Vec<Scene>| {
+        let mut judge = Judge::new(vec![spec()], IncidentParams::default(), 7);
+        let events = run(&mut judge, scenes);
+        events.iter().map(|event| (event.stamp.clone(), event.measured[0])).collect::<Vec<_>>()
+    };
+    let (again, seen) = (judged(read.collect()), judged(clip));
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen, again);
 }

@@ -40,6 +40,6 @@ pub use place::Places;
 pub use profile::{HwProfile, Pipeline, hw_profiles};
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
-pub use signal::SignalLamps;
+pub use signal::{SignalLamps, Signals};
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

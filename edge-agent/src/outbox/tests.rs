@@ -45,6 +45,7 @@ pub(super) fn context() -> EventContext {
         config: "sha256:0".to_owned(),
         hw_profile: "cpu".to_owned(),
         model: ModelRef { name: "m".to_owned(), sha256: "0".to_owned(), provider: "cpu".into() },
+        signals: std::collections::BTreeMap::new(),
     }
 }
 

@@ -188,6 +188,7 @@ fn draft(incident: u64, revision: u32, phase: Phase) -> Draft {
         config: sources.birth.config,
         hw_profile: "cpu-x86_64".to_owned(),
         model: model(),
+        signals: std::collections::BTreeMap::new(),
     };
     let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(1) } };
     let topics = crate::publish::Topics::new(

@@ -264,9 +264,9 @@ impl OfRule {
     }
 
     /// What a storm withheld and no event has told of for `after`.
-    pub(super) fn overdue(&mut self, now: MediaTime, after: Duration) -> Option<Withheld> {
-        let count = self.cooldown.overdue(now, after)?;
-        Some(Withheld { rule: self.info.clone(), count })
+    pub(super) fn overdue(&mut self, stamp: &FrameStamp, after: Duration, ids: &mut Ids) -> Option<Withheld> {
+        let count = self.cooldown.overdue(stamp.pts, after)?;
+        Some(Withheld { id: ids.next(stamp), stamp: stamp.clone(), rule: self.info.clone(), count })
     }
 
     /// Ends all that is open: the rule is not armed.

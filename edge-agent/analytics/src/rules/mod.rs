@@ -352,6 +352,16 @@ impl RuleParams {
         }
     }
 
+    /// The traffic signal it goes by, if any.
+    #[must_use]
+    pub const fn signal(&self) -> Option<&SignalId> {
+        match self {
+            Self::RedLight { signal, .. } => Some(signal),
+            Self::StoppedVehicle { signal, .. } => signal.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What of the camera itself it judges; `None` for rules of places.
     #[must_use]
     pub const fn camera_fault(&self) -> Option<CameraFault> {

@@ -1,0 +1,212 @@
+//! Inference: which models the site's cameras use, and the workers that run them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use analytics::BBox;
+use tokio::sync::mpsc;
+
+use super::AppError;
+use crate::camera::Analysed;
+use crate::config::{Camera, Home, Site};
+use crate::detect::Detector;
+use crate::detect::manifest::Model;
+use crate::detect::ort::{Need, Provider, Runtime};
+use crate::detect::scheduler::{Job, Scheduler};
+use crate::frame::Frame;
+use crate::publish::wire::ModelRef;
+use crate::setup::{self, SetupError};
+use crate::status::CameraCounters;
+use crate::status::pulse::{Beat, Pulse};
+
+/// One model, opened once a worker.
+pub(super) struct Network {
+    pub(super) index: usize,
+    pub(super) model: Model,
+    pub(super) provider: Provider,
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+/// Every model that the site's cameras use.
+pub(super) struct Networks(Vec<Network>);
+
+impl Networks {
+    /// Opens each model once, however many cameras use it.
+    pub(super) fn open(site: &Site, home: &Home) -> Result<Self, SetupError> {
+        let runtime = setup::onnx_runtime(home)?;
+        let mut networks: Vec<Network> = Vec::new();
+        for camera in &site.cameras {
+            if networks.iter().any(|network| network.model.manifest().name == camera.model) {
+                continue;
+            }
+            let model = setup::load_model(home, &camera.model)?;
+            networks.push(Network::open(&runtime, networks.len(), model, site)?);
+        }
+        Ok(Self(networks))
+    }
+
+    /// The one of a camera.
+    pub(super) fn of(&self, camera: &Camera) -> &Network {
+        self.0
+            .iter()
+            .find(|network| network.model.manifest().name == camera.model)
+            .expect("a network was opened for every camera's model")
+    }
+
+    /// What the box's birth and health say of them.
+    pub(super) fn models(&self) -> Vec<ModelRef> {
+        self.0.iter().map(|network| setup::model_ref(&network.model, network.provider)).collect()
+    }
+
+    /// Whether some network runs on another provider than the first one named.
+    pub(super) fn fallback(&self, site: &Site) -> bool {
+        let asked = site.hw_profile.providers.first().map(|choice| choice.provider);
+        self.0.iter().any(|network| Some(network.provider) != asked)
+    }
+}
+
+impl Network {
+    fn open(runtime: &Runtime, index: usize, model: Model, site: &Site) -> Result<Self, SetupError> {
+        let profile = &site.hw_profile;
+        let (first, provider) = setup::detector(runtime, &model, profile)?;
+        let mut detectors = vec![first];
+        for _ in 1..profile.workers {
+            detectors.push(setup::detector(runtime, &model, profile)?.0);
+        }
+        let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
+        tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
+        Ok(Self { index, model, provider, detectors })
+    }
+}
+
+/// A camera as an inference worker sees it.
+#[derive(Clone)]
+pub(super) struct Lane {
+    pub(super) network: usize,
+    pub(super) regions: Vec<BBox>,
+    pub(super) found: mpsc::Sender<Analysed>,
+    pub(super) counters: Arc<CameraCounters>,
+}
+
+/// Starts the workers: each opens every model once, and serves every camera.
+pub(super) fn start_workers(
+    networks: Networks,
+    lanes: Vec<Lane>,
+    scheduler: &Arc<Scheduler>,
+    loops: &mut Vec<(String, Beat)>,
+) -> Result<Vec<std::thread::JoinHandle<()>>, AppError> {
+    let workers = networks.0.first().map_or(0, |network| network.detectors.len());
+    let mut shares: Vec<Vec<Box<dyn Detector>>> = (0..workers).map(|_| Vec::new()).collect();
+    for network in networks.0 {
+        shares.iter_mut().zip(network.detectors).for_each(|(share, detector)| share.push(detector));
+    }
+    let mut start = |(index, share): (usize, Vec<Box<dyn Detector>>)| {
+        let (scheduler, lanes) = (Arc::clone(scheduler), lanes.clone());
+        let (pulse, beat) = Pulse::new();
+        loops.push((format!("infer-{index}"), beat));
+        let thread = std::thread::Builder::new().name(format!("infer-{index}"));
+        Ok(thread.spawn(move || infer(&scheduler, &lanes, share, &pulse))?)
+    };
+    shares.into_iter().enumerate().map(&mut start).collect()
+}
+
+/// An inference worker: takes the frame that is due, detects, hands over; never judges, never waits for a disk.
+fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>, pulse: &Pulse) {
+    while let Some(Job { lane: index, frame }) = scheduler.next() {
+        pulse.works();
+        let lane = &lanes[index];
+        let detector = &mut detectors[lane.network];
+        let mut detections = Vec::new();
+        let detected =
+            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, &lane.regions, &mut detections)));
+        let failure = match detected {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("inference panicked".to_owned()),
+        };
+        if let Some(failure) = failure {
+            lane.counters.failed();
+            tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
+            scheduler.done(index);
+            pulse.waits();
+            continue;
+        }
+        let Frame { stamp, arrived_at, picture } = frame;
+        let analysed = Analysed { stamp, arrived_at, picture, detections };
+        if lane.found.try_send(analysed).is_err() {
+            // The camera's task is gone: the program ends.
+            scheduler.done(index);
+        }
+        pulse.waits();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
+
+    use super::*;
+    use crate::detect::DetectError;
+    use crate::frame::{
+        Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
+    };
+
+    /// Says when it is at work, and goes on when it may.
+    struct Blocking {
+        entered: std::sync::mpsc::SyncSender<()>,
+        released: std::sync::mpsc::Receiver<()>,
+    }
+
+    impl Detector for Blocking {
+        fn detect(&mut self, _: &Picture, _: &[BBox], _: &mut Vec<Detection>) -> Result<(), DetectError> {
+            self.entered.send(()).expect("the test waits");
+            self.released.recv().expect("the test releases");
+            Ok(())
+        }
+    }
+
+    fn frame() -> Frame {
+        let layout = PictureLayout {
+            width: 2,
+            height: 2,
+            format: PixelFormat::I420,
+            colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Limited },
+            planes: [(0, 2), (4, 1), (5, 1)].map(|(offset, stride)| PlaneLayout { offset, stride }),
+        };
+        let camera = CameraId::new("a").expect("valid");
+        Frame {
+            stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
+            arrived_at: Instant::now(),
+            picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
+        }
+    }
+
+    #[test]
+    fn a_worker_that_hangs_in_inference_is_missed_and_one_that_waits_for_frames_is_not() {
+        let signal = Arc::new(FrameSignal::default());
+        let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
+        let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
+        let (found, mut analysed) = mpsc::channel(1);
+        let lanes = [Lane { network: 0, regions: Vec::new(), found, counters: Arc::default() }];
+        let (entered, enters) = std::sync::mpsc::sync_channel(0);
+        let (release, released) = std::sync::mpsc::sync_channel(0);
+        let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });
+        let (pulse, beat) = Pulse::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| infer(&scheduler, &lanes, vec![detector], &pulse));
+            assert!(!beat.is_missing(Duration::ZERO), "no frame yet");
+            slot.put(frame());
+            enters.recv().expect("a frame is taken up");
+            assert!(beat.is_missing(Duration::ZERO));
+            assert!(!beat.is_missing(Duration::from_secs(3600)));
+            release.send(()).expect("it waits");
+            assert!(analysed.blocking_recv().is_some());
+            scheduler.stop();
+        });
+        assert!(!beat.is_missing(Duration::ZERO), "it has gone on");
+        drop(pulse);
+        assert!(beat.is_missing(Duration::from_secs(3600)), "it has ended");
+    }
+}
