@@ -696,8 +696,8 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             Box::new(illegal_parking::IllegalParking { info, scope, zone, speed, hold, tracks, armed })
         }
         RuleParams::SlowVehicle { zone, factor, flow, distance, hold } => {
-            let (tracks, passed) = (BTreeMap::new(), VecDeque::new());
-            Box::new(slow_vehicle::SlowVehicle { info, scope, zone, factor, flow, distance, hold, tracks, passed })
+            let (tracks, lost, passed) = (BTreeMap::new(), Vec::new(), VecDeque::new());
+            Box::new(slow_vehicle::SlowVehicle { info, scope, zone, factor, flow, distance, hold, tracks, lost, passed })
         }
         RuleParams::OverSpeed { zone, limit, tolerance } => {
             Box::new(over_speed::OverSpeed { info, scope, zone, limit, tolerance, tracks: BTreeMap::new() })
