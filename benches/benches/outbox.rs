@@ -56,6 +56,7 @@ fn draft(number: u64) -> Draft {
         severity: Severity::High,
         direction: None,
         tracks: vec![track(1), track(2)],
+        region: None,
         measured: vec![("angle_deg", 171.0), ("held_s", 1.6)],
         suppressed: 0,
     };
@@ -66,6 +67,7 @@ fn draft(number: u64) -> Draft {
         config: format!("sha256:{}", "a1".repeat(32)),
         hw_profile: "cpu-x86_64".to_owned(),
         model: ModelRef { name: "yolox-nano".to_owned(), sha256: "0f".repeat(32), provider: "cpu".into() },
+        signals: std::collections::BTreeMap::new(),
     };
     let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(1) } };
     Draft::new(&topics(), &context, moment, &event)

@@ -12,6 +12,7 @@
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
+//! | signals (task) | 1 | a clock | latest value only |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -23,7 +24,6 @@ mod inference;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::view::Placement;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,14 +39,15 @@ use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::setup::{self, SetupError};
+use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
     LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
     wall_now,
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
-    Totals,
+    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents, RecordSource,
+    ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -178,7 +179,10 @@ impl App {
         let birth = setup::birth(site, &networks.models());
         let mut params = PublishParams::new(topics.clone(), birth.clone());
         params.primary_host = site.mqtt.primary_host.clone();
-        let mqtt = MqttPublisher::new(broker, topics.client_id());
+        let heard = site.cameras.iter().flat_map(|camera| &camera.signals.heard).map(|signal| signal.topic.clone());
+        let signals = SignalBoard::new(heard.collect(), Instant::now());
+        let (troubles, signal_troubles) = watch::channel(Troubles::default());
+        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone());
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -202,14 +206,14 @@ impl App {
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-            let (placed, placement) = watch::channel(Placement::Home);
+            let (placed, posture) = watch::channel(Posture::default());
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
-                params: camera_params(site, camera, network)?,
+                params: camera_params(site, camera, network, &signals)?,
                 analysed,
                 status: status.clone(),
-                placement: placed,
+                posture: placed,
                 outbox: outbox.clone(),
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 tracks: tracks.clone(),
@@ -230,8 +234,10 @@ impl App {
             let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
-            let forward =
-                status::forward_camera_status(id, topics, status.clone(), status_of_record, placement, publish);
+            let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
+            let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
+            let told = status.clone();
+            let forward = status::forward_camera_status(id, topics, told, status_of_record, posture, troubles, publish);
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),
@@ -264,9 +270,13 @@ impl App {
             delivery: delivery.clone(),
             publish,
             page: page_state.clone(),
+            signals: signal_troubles,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
+        if signals.topics().next().is_some() {
+            health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));
+        }
         let sources = Sources {
             birth,
             broker: site.mqtt.url.to_string(),
@@ -449,11 +459,17 @@ fn start_record(
     RecordSource { status, packets }
 }
 
-fn camera_params(site: &Site, camera: &Camera, network: &Network) -> Result<CameraParams, SetupError> {
+fn camera_params(
+    site: &Site,
+    camera: &Camera,
+    network: &Network,
+    signals: &SignalBoard,
+) -> Result<CameraParams, SetupError> {
     Ok(CameraParams {
         core: setup::core_params(camera, &network.model, 0),
         measures: setup::measure_params(camera),
-        signals: camera.signals.clone(),
+        lamps: camera.signals.lamps.clone(),
+        heard: HeardSignals::new(signals.clone(), camera.signals.heard.clone()),
         calendar: site.calendar(),
         topics: setup::topics(site)?,
         context: setup::event_context(site, camera, &network.model, network.provider)?,

@@ -22,6 +22,7 @@ pub mod schema;
 pub mod secret;
 pub mod setup;
 pub mod shutdown;
+pub mod signal;
 pub mod source;
 pub mod status;
 pub mod telemetry;

@@ -19,8 +19,9 @@ use crate::config::{Camera, Home, Site};
 use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::outbox::Draft;
-use crate::publish::wire::{Incident, Measurement, Sequence, Stamp, TimeQuality, UtcMillis};
+use crate::publish::wire::{Incident, Measurement, Sequence, Stamp, System, TimeQuality, UtcMillis};
 use crate::setup::{self, SetupError};
+use crate::signal::HeardSignals;
 use crate::source::SourceError;
 use crate::tracks::TracksError;
 
@@ -57,6 +58,8 @@ pub struct Summary {
     pub events: u64,
     /// Intervals of traffic measures.
     pub measurements: u64,
+    /// Announcements of incidents that a storm withheld.
+    pub announcements: u64,
 }
 
 /// Why a replay stopped.
@@ -88,8 +91,12 @@ pub struct Output<'a> {
     pub event: &'a mut dyn FnMut(&Incident) -> std::io::Result<()>,
     /// Every interval's traffic measures, in order with the events.
     pub measurement: &'a mut dyn FnMut(&Measurement) -> std::io::Result<()>,
+    /// Every announcement of incidents that a storm withheld, in order with the events.
+    pub announcement: &'a mut dyn FnMut(&System) -> std::io::Result<()>,
     /// Tracks in MOT format; for a single camera.
     pub tracks: Option<&'a mut MotWriter>,
+    /// Detections in MOT format, before tracking; for a single camera.
+    pub detections: Option<&'a mut MotWriter>,
     /// Told after every analysed frame how far it is: what it amounts to so far, and the media time reached.
     pub progress: &'a mut dyn FnMut(&Summary, MediaTime),
 }
@@ -108,14 +115,18 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             numbered.summary.analysed += 1;
             numbered.summary.detections += detections.len() as u64;
             let stage = &mut stages[index];
-            let Frame { stamp, arrived_at, picture } = frame;
+            let Frame { stamp, arrived_at, picture, .. } = frame;
             let (seq, size, pts) = (stamp.seq, (picture.width(), picture.height()), stamp.pts);
-            let analysed = Analysed { stamp, arrived_at, picture, detections };
+            if let Some(written) = numbered.output.detections.as_deref_mut() {
+                written.detections(seq, size, &detections);
+            }
+            let analysed = Analysed { stamp, arrived_at, camera_ahead_s: None, picture, detections };
             let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);
             }
             numbered.emit(drafts)?;
+            numbered.announce(stage.core.take_withheld())?;
             numbered.measured(stage.core.take_measured(NO_CLOCK))?;
             (numbered.output.progress)(&numbered.summary, pts);
         }
@@ -127,6 +138,7 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
     for stage in &mut stages {
         let drafts = stage.core.finish(NO_CLOCK);
         numbered.emit(drafts)?;
+        numbered.announce(stage.core.take_withheld())?;
         numbered.measured(stage.core.take_measured(NO_CLOCK))?;
     }
     end?;
@@ -171,7 +183,8 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
             core: CameraCore::new(CameraParams {
                 core: setup::core_params(&camera, &model, 0),
                 measures: setup::measure_params(&camera).filter(|_| params.measures),
-                signals: camera.signals.clone(),
+                lamps: camera.signals.lamps.clone(),
+                heard: HeardSignals::unheard(camera.signals.heard.clone()),
                 calendar: site.calendar(),
                 topics: setup::topics(site)?,
                 context,
@@ -245,6 +258,15 @@ impl Numbered<'_> {
         Ok(())
     }
 
+    fn announce(&mut self, announcements: Vec<System>) -> std::io::Result<()> {
+        for mut announcement in announcements {
+            self.summary.announcements += 1;
+            announcement.stamp(self.next_stamp(announcement.time));
+            (self.output.announcement)(&announcement)?;
+        }
+        Ok(())
+    }
+
     fn measured(&mut self, measurements: Vec<Measurement>) -> std::io::Result<()> {
         for mut measurement in measurements {
             self.summary.measurements += 1;
@@ -255,7 +277,8 @@ impl Numbered<'_> {
     }
 
     fn next_stamp(&self, recorded_at: UtcMillis) -> Stamp {
-        let sequence = Sequence(self.summary.events + self.summary.measurements);
+        let Summary { events, measurements, announcements, .. } = self.summary;
+        let sequence = Sequence(events + measurements + announcements);
         Stamp { sequence, recorded_at, outbox_id: Uuid::nil() }
     }
 }

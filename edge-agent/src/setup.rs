@@ -1,13 +1,15 @@
 //! From configuration to parts that run: models, detectors, cores, what events say of their camera. The service and the
 //! replay are set up by the same functions, so that they judge alike.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use analytics::BBox;
 use analytics::core::CoreParams;
 use analytics::incident::IncidentParams;
 use analytics::measure::MeasureParams;
+use analytics::rules::RuleSpec;
 use analytics::track::TrackerParams;
+use analytics::{BBox, RuleId};
 
 use crate::config::{
     Camera, Credentials, Home, HomeError, HwProfile, Name, SecretError, Site, Stream, TrackerOverrides,
@@ -17,7 +19,7 @@ use crate::detect::ort::{OrtDetector, Provider, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
 use crate::publish::wire::{
     self, Birth, BirthCamera, BirthRule, CameraLabel, CameraState, CameraStatus, EventContext, LocalText, ModelRef,
-    Position, SiteLabel, Software, UtcMillis,
+    Position, SignalData, SiteLabel, Software, UtcMillis,
 };
 use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsError, TlsParams, TopicRoot, Topics};
 use crate::source::{self, HttpParams, LiveParams, RtspParams};
@@ -167,7 +169,7 @@ pub fn core_params(camera: &Camera, model: &Model, id_seed: u64) -> CoreParams {
         rules: camera.rules.clone(),
         incidents: IncidentParams::default(),
         ground: camera.places.ground.clone(),
-        signals: camera.places.signals.clone(),
+        signals: camera.signals.lamps.iter().map(|signal| signal.id.clone()).collect(),
         id_seed,
     }
 }
@@ -224,7 +226,19 @@ pub fn event_context_of(site: &Site, camera: &Camera, model: ModelRef) -> Result
         config: site.digest.clone(),
         hw_profile: site.hw_profile.name.clone(),
         model,
+        signals: rule_signals(camera),
     })
+}
+
+/// The signals that a camera's rules go by.
+fn rule_signals(camera: &Camera) -> BTreeMap<RuleId, SignalData> {
+    let of_rule = |rule: &RuleSpec| {
+        let id = rule.params.signal()?;
+        let topic = camera.signals.heard.iter().find(|signal| signal.id == *id).map(|signal| signal.topic.clone());
+        let source = if topic.is_some() { "topic" } else { "lamps" };
+        Some((rule.id.clone(), SignalData { id: id.to_string(), source: source.into(), topic }))
+    };
+    camera.rules.iter().filter_map(of_rule).collect()
 }
 
 /// How to reach what a camera's model looks at; reads its credential. `None`: nothing is named, `replay` only.

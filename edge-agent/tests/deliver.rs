@@ -14,6 +14,8 @@ mod pictures;
 mod presence;
 #[path = "deliver/schemas.rs"]
 mod schemas;
+#[path = "deliver/signals.rs"]
+mod signals;
 #[path = "deliver/tls.rs"]
 mod tls;
 #[path = "deliver/v311.rs"]

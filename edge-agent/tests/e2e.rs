@@ -28,6 +28,8 @@ mod doctor;
 mod eval;
 #[path = "e2e/ledger.rs"]
 mod ledger;
+#[path = "e2e/measure_kills.rs"]
+mod measure_kills;
 #[path = "e2e/model_fit.rs"]
 mod model_fit;
 #[path = "e2e/models.rs"]
@@ -38,6 +40,8 @@ mod page;
 mod pictures;
 #[path = "e2e/replay.rs"]
 mod replay;
+#[path = "e2e/replay_storm.rs"]
+mod replay_storm;
 #[path = "e2e/service.rs"]
 mod service;
 #[path = "e2e/site.rs"]

@@ -1,15 +1,20 @@
-//! Scenes kept for later: what the tracker showed, small enough to keep for days, so that rules can judge it again.
+//! Scenes kept for later: what the tracker showed, what traffic signals did and where the camera looked; small enough to keep for days, so that rules can judge it again.
 //!
 //! A recording is a sequence of chunks, each readable alone. Places are kept to 1/8192 of the picture, times to the
 //! microsecond, numbers as differences from the scene before in variable-length integers (LEB128, zigzag): some seven bytes
-//! for a track that is seen. What is read back is what was written within those steps, and always the same.
+//! for a track that is seen. Signals and the camera's place are written where they change. What is read back is what was written within those steps, and always the same.
+//!
+//! Chunks of earlier versions hold tracks alone ([`Playback::has_state`]); since then the aspect that begins a chunk is negative.
 //!
 //! # Failure
 //! A chunk that is cut short or damaged is an error, never a panic and never an endless or huge allocation.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::state::State;
 use crate::class::Class;
 use crate::detection::Confidence;
 use crate::geometry::{BBox, Point};
@@ -76,6 +81,7 @@ struct Open {
     aspect: f32,
     before: Before,
     known: BTreeMap<TrackId, Known>,
+    state: State,
     chunk: Chunk,
 }
 
@@ -86,7 +92,7 @@ impl Recorder {
         Self { every, chunk: None }
     }
 
-    /// Adds a scene as the tracker gave it; a chunk that is full comes back.
+    /// Adds a scene as the tracker gave it, with its signals and its placement; a chunk that is full comes back.
     pub fn push(&mut self, scene: &Scene) -> Option<Chunk> {
         let is_full = |open: &Open| {
             scene.stamp.pts.since(open.began) >= self.every || open.aspect.to_bits() != scene.aspect.to_bits()
@@ -110,7 +116,8 @@ impl Open {
             aspect: scene.aspect,
             before: Before::default(),
             known: BTreeMap::new(),
-            chunk: Chunk { captured: [captured_at; 2], scenes: 0, bytes: scene.aspect.to_le_bytes().to_vec() },
+            state: State::default(),
+            chunk: Chunk { captured: [captured_at; 2], scenes: 0, bytes: (-scene.aspect).to_le_bytes().to_vec() },
         }
     }
 
@@ -126,7 +133,13 @@ impl Open {
             signed(bytes, now - before);
         }
         self.before = now;
-        unsigned(bytes, scene.ended.len() as u64);
+        let state = State::of(scene);
+        let changed = state.differs(&self.state);
+        unsigned(bytes, (scene.ended.len() as u64) << 1 | u64::from(changed));
+        if changed {
+            state.write(bytes);
+            self.state = state;
+        }
         scene.ended.iter().for_each(|ended| unsigned(bytes, ended.0));
         unsigned(bytes, scene.tracks.len() as u64);
         let mut last_id = 0;
@@ -214,6 +227,8 @@ pub struct Playback<'a> {
     aspect: f32,
     before: Before,
     tracks: BTreeMap<TrackId, Replayed>,
+    /// `None`: the chunk holds none.
+    state: Option<State>,
 }
 
 /// A track as it was last read.
@@ -232,8 +247,16 @@ impl<'a> Playback<'a> {
     /// It has no beginning.
     pub fn new(camera: CameraId, bytes: &'a [u8]) -> Result<Self, Damaged> {
         let aspect = bytes.first_chunk().map(|bytes| f32::from_le_bytes(*bytes));
-        let aspect = aspect.filter(|aspect| aspect.is_finite() && *aspect > 0.0).ok_or(Damaged { at: 0 })?;
-        Ok(Self { camera, bytes, at: 4, aspect, before: Before::default(), tracks: BTreeMap::new() })
+        let aspect = aspect.filter(|aspect| aspect.is_finite() && *aspect != 0.0).ok_or(Damaged { at: 0 })?;
+        let (before, tracks) = (Before::default(), BTreeMap::new());
+        let state = (aspect < 0.0).then(State::default);
+        Ok(Self { camera, bytes, at: 4, aspect: aspect.abs(), before, tracks, state })
+    }
+
+    /// Whether it knows the signals and where the camera looked; chunks of earlier versions do not.
+    #[must_use]
+    pub fn has_state(&self) -> bool {
+        self.state.is_some()
     }
 
     fn damaged(&self) -> Damaged {
@@ -297,7 +320,8 @@ impl<'a> Playback<'a> {
         self.before = Before { pts, captured, seq };
         let positive = |number: i64| u64::try_from(number).map_err(|_| self.damaged());
         let (pts, seq) = (MediaTime::from_nanos(positive(pts)? * 1000), positive(seq)?);
-        let ended: Vec<TrackId> = (0..self.count()?).map(|_| self.unsigned().map(TrackId)).collect::<Result<_, _>>()?;
+        let ended = self.ended()?;
+        let ended: Vec<TrackId> = (0..ended).map(|_| self.unsigned().map(TrackId)).collect::<Result<_, _>>()?;
         let count = self.count()?;
         let (mut tracks, mut last_id) = (Vec::new(), 0_u64);
         for _ in 0..count {
@@ -308,7 +332,23 @@ impl<'a> Playback<'a> {
         self.tracks.retain(|id, _| tracks.binary_search_by_key(id, |track| track.id).is_ok());
         let captured_at = WallTime::from_unix_nanos(captured * 1000);
         let stamp = FrameStamp { camera: self.camera.clone(), seq, pts, captured_at };
-        Ok(Scene::new(stamp, self.aspect, tracks, ended))
+        let mut scene = Scene::new(stamp, self.aspect, tracks, ended);
+        if let Some(state) = &self.state {
+            state.set(&mut scene);
+        }
+        Ok(scene)
+    }
+
+    /// How many tracks ended; and the state, where it changed.
+    fn ended(&mut self) -> Result<u64, Damaged> {
+        if self.state.is_none() {
+            return self.count();
+        }
+        let word = self.unsigned()?;
+        if word & 1 == 1 {
+            self.state = Some(State::read(self)?);
+        }
+        if word >> 1 > MOST { Err(self.damaged()) } else { Ok(word >> 1) }
     }
 
     fn track(&mut self, id: TrackId, now: MediaTime) -> Result<Track, Damaged> {
@@ -387,6 +427,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::id::SignalId;
+    use crate::scene::{Signal, SignalState};
+    use crate::view::{Placement, Shift};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -467,6 +510,61 @@ mod tests {
         let bytes: usize = recorded(300, 20, MINUTE).iter().map(|chunk| chunk.bytes.len()).sum();
         let each = bytes as f64 / (300.0 * 20.0);
         assert!(each < 12.0, "{each} bytes");
+    }
+
+    #[test]
+    fn signals_and_the_camera_s_place_are_as_they_were() {
+        let id = |name| SignalId::new(name).expect("an id");
+        let scene = |number: u64| {
+            let mut scene = scene(number, 2);
+            let second = MediaTime::from_nanos(1_000_000_000);
+            let red = Signal { id: id("den-1"), state: SignalState::Red, since: second, confidence: 1.0 };
+            // How sure the lamps are wavers.
+            let confidence = 0.5 + 0.01 * (number % 7) as f32;
+            let state = if number < 50 { SignalState::Green } else { SignalState::Unknown };
+            scene.signals = vec![red, Signal { id: id("den-2"), state, since: scene.stamp.pts, confidence }];
+            if state == SignalState::Green {
+                scene.signals[1].since = MediaTime::ZERO;
+            }
+            (scene.camera.placement, scene.camera.moved_since) = match number {
+                ..60 => (Placement::Home, None),
+                ..70 => (Placement::Unsure, Some(second)),
+                ..80 => (Placement::Lost, Some(second)),
+                _ => (Placement::Shifted(Shift { dx: 0.0123, dy: -0.01 }), Some(second)),
+            };
+            scene
+        };
+        let mut recorder = Recorder::new(Duration::from_secs(3));
+        let mut chunks: Vec<Chunk> = (0..100).filter_map(|number| recorder.push(&scene(number))).collect();
+        chunks.extend(recorder.finish());
+        let read = read(&chunks);
+        for (number, read) in (0..).zip(&read) {
+            let written = scene(number);
+            assert_eq!(
+                (read.camera.placement, read.camera.moved_since),
+                (written.camera.placement, written.camera.moved_since)
+            );
+            for (read, written) in read.signals.iter().zip(&written.signals) {
+                assert_eq!((&read.id, read.state), (&written.id, written.state), "scene {number}");
+                assert!(read.state == SignalState::Unknown || read.since == written.since);
+            }
+            assert_eq!(read.signals.len(), 2);
+        }
+        let plain: usize = recorded(100, 2, Duration::from_secs(3)).iter().map(|chunk| chunk.bytes.len()).sum();
+        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        assert!(bytes - plain < 40 * (chunks.len() + 4), "{} more bytes", bytes - plain);
+    }
+
+    #[test]
+    fn a_chunk_of_an_earlier_version_is_read_without_them() {
+        // One scene at 0 s in which nothing is and one track ended, as version 1 wrote it.
+        let mut bytes = 1.5_f32.to_le_bytes().to_vec();
+        bytes.extend([0, 0, 2, 1, 9, 0]);
+        let mut old = Playback::new(camera(), &bytes).expect("a beginning");
+        assert!(!old.has_state());
+        let scene = old.next().expect("one").expect("whole");
+        assert_eq!((scene.aspect, scene.ended, scene.signals), (1.5, vec![TrackId(9)], vec![]));
+        assert!(Playback::new(camera(), &recorded(1, 1, MINUTE)[0].bytes).expect("a beginning").has_state());
     }
 
     proptest! {

@@ -91,6 +91,25 @@ fn what_a_storm_withheld_is_told_though_nothing_follows() {
 }
 
 #[test]
+fn what_a_storm_withheld_is_told_when_the_clip_ends() {
+    let info = info(Severity::High);
+    let mut incidents = Incidents::new(IncidentParams::default(), 7);
+    let mut events = Vec::new();
+    for seq in 0..50_u64 {
+        let scene = scene(MediaTime::from_nanos(seq * 200_000_000), seq + 1);
+        let findings = vec![finding(2 * seq, Shape::Pulse), finding(2 * seq + 1, Shape::Pulse)];
+        events.extend(incidents.update(&scene, &[Found { rule: &info, armed: true, judged: true, findings }]));
+    }
+    assert!(incidents.take_withheld().is_empty());
+    events.extend(incidents.finish());
+    let withheld = incidents.take_withheld();
+    let told: u32 = events.iter().map(|event| 1 + event.suppressed).sum();
+    assert_eq!(told + withheld.iter().map(|withheld| withheld.count).sum::<u32>(), 100);
+    assert!(withheld.iter().all(|withheld| withheld.count > 0 && events.iter().all(|event| event.id != withheld.id)));
+    assert!(incidents.finish().is_empty() && incidents.take_withheld().is_empty(), "once");
+}
+
+#[test]
 fn what_is_critical_is_told_however_much_there_is() {
     let events = storm(Severity::Critical, |_| Shape::Pulse, 1);
     assert_eq!(opened(&events), 10_000);

@@ -47,9 +47,17 @@ pub struct TruthIncident {
     pub start_s: f64,
     /// When it was over; not before `start_s`.
     pub end_s: f64,
+    /// A report so much before `start_s` is of it all the same, and took no time: when it began is not sure. In seconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub early_s: f64,
     /// Who did it, any of them; empty where it is of the place as a whole, or nobody noted who.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actors: Vec<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 /// Someone who did something, in a track of an incident.

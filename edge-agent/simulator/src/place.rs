@@ -57,6 +57,8 @@ pub enum Watch {
         area: Area,
         /// Lane or shoulder.
         kind: ZoneKind,
+        /// Bus stops and parking bays in it.
+        bays: Vec<Area>,
         /// The phase of the signal for which it waits there, if any.
         phase: Option<usize>,
         /// For how long; before a signal longer than its red.
@@ -134,6 +136,37 @@ pub enum Watch {
         /// For how long.
         hold: Duration,
     },
+    /// A vehicle that goes from one area to another within a time, which no one may.
+    ForbiddenTurn {
+        /// From here, along these two places …
+        from: (Area, (Spot, Spot)),
+        /// … to here, along these.
+        to: (Area, (Spot, Spot)),
+        /// Within this time.
+        within: Duration,
+    },
+    /// Two vehicles that have met.
+    Collision {
+        /// Where.
+        area: Area,
+        /// For how long both have stood.
+        hold: Duration,
+    },
+    /// Far fewer vehicles cross a line than did before.
+    FlowDrop {
+        /// Its first point.
+        from: Spot,
+        /// Its second point.
+        to: Spot,
+        /// Below this share of what came before.
+        ratio: f64,
+        /// Over so long before.
+        baseline: Duration,
+        /// Over so long now.
+        window: Duration,
+        /// Fewer a minute before say nothing.
+        least: f64,
+    },
 }
 
 impl Watch {
@@ -155,6 +188,9 @@ impl Watch {
             Self::OverSpeed { .. } => "over_speed",
             Self::SlowVehicle { .. } => "slow_vehicle",
             Self::ForbiddenClass { .. } => "forbidden_class",
+            Self::ForbiddenTurn { .. } => "forbidden_turn",
+            Self::Collision { .. } => "collision_suspected",
+            Self::FlowDrop { .. } => "flow_drop",
         }
     }
 }
@@ -204,6 +240,49 @@ pub enum Stage {
         link: LinkId,
         /// Its speed on a free road, m/s, from and to.
         free_mps: (f64, f64),
+    },
+    /// A bus serves its stop.
+    Serve {
+        /// On this link.
+        link: LinkId,
+        /// Metres along it, from and to.
+        s: (f64, f64),
+        /// Metres to the left of its middle.
+        side: f64,
+        /// For how long, from and to.
+        seconds: (f64, f64),
+    },
+    /// A vehicle brakes as hard as it can, and the one behind it runs into it.
+    Collide {
+        /// On this link.
+        link: LinkId,
+        /// Metres along it where it brakes, from and to.
+        s: (f64, f64),
+        /// Metres to the left of its middle.
+        side: f64,
+    },
+    /// A vehicle brakes as hard as it can, and the one behind it does so too.
+    Brake {
+        /// On this link.
+        link: LinkId,
+        /// Metres along it where it brakes, from and to.
+        s: (f64, f64),
+        /// Metres to the left of its middle.
+        side: f64,
+    },
+    /// A vehicle takes a way that it may not.
+    Turn {
+        /// From this link …
+        link: LinkId,
+        /// … by this one.
+        via: LinkId,
+    },
+    /// Upstream, the road is closed: nobody comes.
+    Close {
+        /// Which link.
+        link: LinkId,
+        /// For how long, from and to.
+        seconds: (f64, f64),
     },
     /// A vehicle takes no notice of the lamp.
     RunRed {
@@ -257,6 +336,11 @@ impl Stage {
     pub fn weight(&self) -> f64 {
         match self {
             Self::Jam { .. } => 0.3,
+            Self::Serve { .. } | Self::Brake { .. } => 0.5,
+            // Some of these do not meet: someone comes between them.
+            Self::Collide { .. } | Self::Turn { .. } => 1.0,
+            // Only while there is traffic does anybody miss it.
+            Self::Close { .. } => 0.8,
             Self::Loiter { .. } | Self::Gather { .. } | Self::Intrude { .. } => 1.0,
             Self::Stop { .. } | Self::Against { .. } | Self::Cross { .. } => 0.8,
             // Many of these come to nothing: it is green, or others are in the way.

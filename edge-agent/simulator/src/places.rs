@@ -44,7 +44,7 @@ fn watched(id: &'static str, watch: Watch) -> Watched {
 }
 
 fn stopped(id: &'static str, area: Area, kind: ZoneKind, hold: Duration) -> Watched {
-    watched(id, Watch::StoppedVehicle { area, kind, phase: None, hold })
+    watched(id, Watch::StoppedVehicle { area, kind, bays: Vec::new(), phase: None, hold })
 }
 
 /// The catalogue's numbers for kinds that have no rule here yet.
@@ -58,6 +58,17 @@ const LIMIT: f64 = 50.0 / 3.6;
 fn congestion(area: &Area, heading: (Spot, Spot), hold: Duration) -> Watch {
     let clear = Duration::from_secs(120);
     Watch::Congestion { area: area.clone(), heading, occupancy: 0.35, speed_mps: 20.0 / 3.6, hold, clear }
+}
+
+fn flow_drop(from: Spot, to: Spot) -> Watch {
+    Watch::FlowDrop {
+        from,
+        to,
+        ratio: RuleParams::FLOW_DROP_RATIO,
+        baseline: RuleParams::FLOW_DROP_BASELINE,
+        window: RuleParams::FLOW_DROP_WINDOW,
+        least: RuleParams::FLOW_DROP_LEAST,
+    }
 }
 
 /// A straight road: two lanes each way, a hard shoulder on the right, pavements, a crossing without a signal. Traffic jams now
@@ -76,6 +87,8 @@ pub fn road() -> Place {
         crossings: vec![zebra.clone()],
         hold: RuleParams::PEDESTRIAN_HOLD,
     };
+    // At the kerb; where a bus ends its front is in the lane's zone.
+    let bus_stop = area(-7.5, 30.5, -4.0, 44.0);
     let over_zebra = vec![spot(-9.0, 60.0), spot(-9.0, 46.0), spot(11.6, 46.0), spot(11.6, 60.0)];
     Place {
         name: "road",
@@ -90,7 +103,7 @@ pub fn road() -> Place {
         parked: Vec::new(),
         stages: vec![
             Stage::Stop { link: 0, s: (62.0, 74.0), side: LANES[0], seconds: (14.0, 90.0) },
-            Stage::Stop { link: 1, s: (86.0, 98.0), side: LANES[0], seconds: (14.0, 90.0) },
+            Stage::Stop { link: 1, s: (91.0, 98.0), side: LANES[0], seconds: (14.0, 90.0) },
             Stage::Stop { link: 0, s: (66.0, 76.0), side: -HALF - 1.2, seconds: (34.0, 120.0) },
             Stage::Against { link: 0 },
             Stage::Against { link: 1 },
@@ -99,6 +112,13 @@ pub fn road() -> Place {
             Stage::Stop { link: 0, s: (66.0, 74.0), side: -HALF - 1.2, seconds: (130.0, 300.0) },
             Stage::Pace { link: 0, free_mps: (1.8, 2.4) },
             Stage::Pace { link: 0, free_mps: (20.0, 24.0) },
+            Stage::Serve { link: 1, s: (82.0, 84.0), side: LANES[0], seconds: (12.0, 35.0) },
+            Stage::Collide { link: 0, s: (58.0, 66.0), side: LANES[0] },
+            Stage::Collide { link: 1, s: (82.0, 90.0), side: LANES[1] },
+            Stage::Brake { link: 0, s: (58.0, 66.0), side: LANES[1] },
+            Stage::Brake { link: 1, s: (82.0, 90.0), side: LANES[0] },
+            Stage::Loiter { area: area(-9.0, 24.0, -8.1, 36.0), seconds: (20.0, 90.0) },
+            Stage::Close { link: 0, seconds: (300.0, 720.0) },
             Stage::Jam { link: 0, s: 100.0, seconds: (120.0, 420.0) },
             Stage::Jam { link: 1, s: 140.0, seconds: (120.0, 420.0) },
         ],
@@ -114,7 +134,16 @@ pub fn road() -> Place {
                 Watch::WrongWay { area: lane_towards.clone(), heading: (spot(-4.0, far), spot(-4.0, near)) },
             ),
             stopped("stop-away", lane_away.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
-            stopped("stop-towards", lane_towards.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
+            watched(
+                "stop-towards",
+                Watch::StoppedVehicle {
+                    area: lane_towards.clone(),
+                    kind: ZoneKind::Lane,
+                    bays: vec![bus_stop],
+                    phase: None,
+                    hold: RuleParams::stopped_hold(ZoneKind::Lane),
+                },
+            ),
             stopped(
                 "stop-shoulder",
                 shoulder.clone(),
@@ -124,7 +153,11 @@ pub fn road() -> Place {
             watched("park-shoulder", Watch::IllegalParking { area: shoulder, hold: PARKING_HOLD }),
             watched("jam-away", congestion(&lane_away, (spot(4.0, near), spot(4.0, far)), JAM_HOLD)),
             watched("jam-towards", congestion(&lane_towards, (spot(-4.0, far), spot(-4.0, near)), JAM_HOLD)),
-            watched("fast-away", Watch::OverSpeed { area: lane_away.clone(), limit_mps: LIMIT * 1.2 }),
+            // Speed is measured over a second and must hold for half of one: a zone that is driven through in less says nothing.
+            watched("fast-away", Watch::OverSpeed { area: area(0.5, 18.0, 7.5, 52.0), limit_mps: LIMIT * 1.2 }),
+            watched("drop-away", flow_drop(spot(0.5, 30.0), spot(8.5, 30.0))),
+            watched("crash-away", Watch::Collision { area: lane_away.clone(), hold: RuleParams::COLLISION_HOLD }),
+            watched("crash-towards", Watch::Collision { area: lane_towards.clone(), hold: RuleParams::COLLISION_HOLD }),
             watched("slow-away", Watch::SlowVehicle { area: lane_away.clone(), share: SLOW }),
             watched("foot-away", pedestrian(&lane_away)),
             watched("foot-towards", pedestrian(&lane_towards)),
@@ -187,7 +220,7 @@ fn on_leg(leg: usize, out: f64, right: f64) -> Spot {
     spot(MIDDLE.x + x * out + y * right, MIDDLE.y + y * out - x * right)
 }
 
-/// Approaches are links 0 to 3, exits 4 to 7 (by leg), then twelve ways through.
+/// Approaches are links 0 to 3, exits 4 to 7 (by leg), then twelve ways through, and last the way back, [`U_TURN`].
 fn junction_links() -> Vec<Link> {
     let approach = |leg: usize| {
         let way = Way::new(vec![on_leg(leg, REACH, -HALF), on_leg(leg, BOX, -HALF)]);
@@ -208,8 +241,20 @@ fn junction_links() -> Vec<Link> {
             links[leg].next.push((id, weight));
         }
     }
+    let (from, to) = (on_leg(SEEN, BOX, -HALF), on_leg(SEEN, BOX, HALF));
+    let back = Way::turn(from, on_leg(SEEN, BOX - 5.0, -HALF), on_leg(SEEN, BOX - 5.0, 0.0));
+    let there = Way::turn(on_leg(SEEN, BOX - 5.0, 0.0), on_leg(SEEN, BOX - 5.0, HALF), to);
+    let spots = (0..=16).map(|k| {
+        let s = f64::from(k) / 8.0;
+        let piece = if s <= 1.0 { back.at(s * back.length(), 0.0) } else { there.at((s - 1.0) * there.length(), 0.0) };
+        piece.spot
+    });
+    links.push(Link { pace: 0.3, next: vec![(4 + SEEN, 1.0)], ..link(Way::new(spots.collect()), 0.0) });
     links
 }
+
+/// From the approach that the camera sees back into the exit beside it, around the end of the median: nobody may.
+const U_TURN: LinkId = 20;
 
 /// Where the middles of an approach and of an exit meet.
 fn corner(leg: usize, out: usize) -> Spot {
@@ -231,7 +276,7 @@ pub fn junction() -> Place {
     // Longer than the red: who waits for green is no stopped vehicle.
     let waits = Duration::from_secs(signal.red_s() as u64 + 17);
     let (kind, phase) = (ZoneKind::Lane, Some(SEEN));
-    let broken_down = Watch::StoppedVehicle { area: approach.clone(), kind, phase, hold: waits };
+    let broken_down = Watch::StoppedVehicle { area: approach.clone(), kind, bays: Vec::new(), phase, hold: waits };
     let pedestrian = |area: &Area| Watch::PedestrianOnCarriageway {
         area: area.clone(),
         crossings: vec![crossing.clone()],
@@ -245,6 +290,11 @@ pub fn junction() -> Place {
         mark_m: 4.0,
         gap_m: 8.0,
         hold: Duration::from_secs(30),
+    };
+    let back = Watch::ForbiddenTurn {
+        from: (approach.clone(), (spot(-3.5, 46.0), spot(-3.5, 33.0))),
+        to: (exit.clone(), (spot(3.5, 33.0), spot(3.5, 46.0))),
+        within: RuleParams::TURN_WITHIN,
     };
     let pavement = |x: f64, corner: f64| vec![spot(x, 70.0), spot(x, 30.0), spot(corner, 30.0)];
     let over = vec![spot(-8.8, 60.0), spot(-8.8, 30.3), spot(9.8, 30.3), spot(9.8, 60.0)];
@@ -267,6 +317,9 @@ pub fn junction() -> Place {
             Stage::Cross { from: area(-9.5, 35.0, -8.0, 42.0), to: area(8.5, 35.0, 10.5, 42.0) },
             Stage::Cross { from: area(8.5, 35.0, 10.5, 42.0), to: area(-9.5, 35.0, -8.0, 42.0) },
             Stage::RunRed { link: SEEN },
+            Stage::Turn { link: SEEN, via: U_TURN },
+            Stage::Collide { link: SEEN, s: (60.0, 66.0), side: LANES[1] },
+            Stage::Brake { link: SEEN, s: (60.0, 66.0), side: LANES[0] },
             Stage::Jam { link: 4, s: 60.0, seconds: (120.0, 420.0) },
         ],
         watched: vec![
@@ -280,6 +333,8 @@ pub fn junction() -> Place {
             watched("stop-in", broken_down),
             stopped("stop-out", exit.clone(), ZoneKind::Lane, RuleParams::stopped_hold(ZoneKind::Lane)),
             watched("red-in", Watch::RedLight { link: SEEN }),
+            watched("turn-back", back),
+            watched("crash-in", Watch::Collision { area: approach.clone(), hold: RuleParams::COLLISION_HOLD }),
             watched("lorry-in", lorries),
             watched("spill-in", spillback),
             watched("jam-out", congestion(&exit, (spot(3.5, 33.0), spot(3.5, 46.0)), JAM_HOLD)),

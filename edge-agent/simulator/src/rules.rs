@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use analytics::calibration::{Landmark, from_points};
 use analytics::ground::Ground;
-use analytics::rules::{RuleParams, RuleSpec};
+use analytics::rules::{Gate, RuleParams, RuleSpec};
 use analytics::{
     Anchor, Class, ClassSet, Direction, Line, LineId, Point, Polygon, RuleId, Segment, SignalId, Speed, Zone, ZoneId,
     ZoneKind,
@@ -90,12 +90,12 @@ fn spec(watched: &Watched, place: &Place, camera: &Camera, is_calibrated: bool) 
             };
             (params, ClassSet::vehicles())
         }
-        Watch::StoppedVehicle { area, kind, phase, hold } => {
+        Watch::StoppedVehicle { area, kind, bays, phase, hold } => {
             // Told what the signal shows, the rule itself waits for green.
             let hold = if phase.is_some() { RuleParams::stopped_hold(*kind) } else { *hold };
             let params = RuleParams::StoppedVehicle {
                 zone: zone(area, *kind),
-                bays: Vec::new(),
+                bays: bays.iter().map(|bay| zone(bay, ZoneKind::Stop)).collect(),
                 signal: phase.map(signal_id),
                 speed: standing,
                 travel: if is_calibrated { RuleParams::STOPPED_TRAVEL_ON_GROUND } else { RuleParams::STOPPED_TRAVEL },
@@ -169,6 +169,24 @@ fn spec(watched: &Watched, place: &Place, camera: &Camera, is_calibrated: bool) 
                 hold: *hold,
             };
             (params, ClassSet::vehicles())
+        }
+        Watch::ForbiddenTurn { from, to, within } => {
+            let gate = |id: &str, (area, heading): &(Area, (Spot, Spot))| {
+                let heading = Some(segment(heading.0, heading.1, camera));
+                Gate::Zone(Zone { heading, ..self::zone(id, ZoneKind::Lane, area, camera) })
+            };
+            let (from, to) = (gate(watched.id, from), gate(&format!("{}-to", watched.id), to));
+            (RuleParams::ForbiddenTurn { from, to, within: *within }, ClassSet::vehicles())
+        }
+        Watch::Collision { area, hold } => {
+            let (zone, score) = (zone(area, ZoneKind::Lane), RuleParams::COLLISION_SCORE);
+            (RuleParams::CollisionSuspected { zone, score, hold: *hold }, ClassSet::vehicles())
+        }
+        Watch::FlowDrop { from, to, ratio, baseline, window, least } => {
+            let id = LineId::new(watched.id).expect("names of places are ids");
+            let line = Line { id, segment: segment(*from, *to, camera), anchor: Anchor::BottomCenter };
+            let (ratio, baseline, window, least) = (*ratio, *baseline, *window, *least);
+            (RuleParams::FlowDrop { line, ratio, baseline, window, least }, ClassSet::vehicles())
         }
         // In box heights no speed limit can be told.
         Watch::OverSpeed { .. } => return None,

@@ -1,12 +1,12 @@
 //! Camera-hours through the core, scored against the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use analytics::core::Judge;
 use analytics::incident::IncidentParams;
 use analytics::rules::RuleSpec;
 use analytics::track::{Tracker, TrackerParams};
-use analytics::{Event, Phase, WallTime};
+use analytics::{Event, Phase, Point, WallTime};
 use evaluation::incidents::{
     Detail, FoundIncident, Observed, Report, Row, ScoreParams, Shown, TruthIncident, Verdict, score,
 };
@@ -22,6 +22,45 @@ use crate::world::WorldParams;
 
 /// A track's box shows whoever's true box it shares this much with (IoU), if no other shares twice as much.
 const SHOWS: f32 = 0.2;
+/// Its path shows whoever stood this near to it, in heights of the true box, while what is judged went on …
+const PATH_NEAR: f32 = 0.35;
+/// … as far back as this, in seconds.
+const PATH_S: f64 = 10.0;
+/// Since it is known who did it, what is told this late is late and not wrong.
+const SCORE: ScoreParams = ScoreParams { tolerance_s: 5.0 };
+
+/// Where everybody stood in one frame.
+struct Stood {
+    at_s: f64,
+    /// Whose body, its bottom centre and its height.
+    bodies: Vec<(ActorId, Point, f32)>,
+}
+
+/// The last frames.
+#[derive(Default)]
+struct Past(VecDeque<Stood>);
+
+impl Past {
+    fn push(&mut self, at_s: f64, sights: &[Sight]) {
+        while self.0.front().is_some_and(|first| at_s - first.at_s > PATH_S) {
+            self.0.pop_front();
+        }
+        let stood = |sight: &Sight| {
+            let bbox = sight.bbox.clipped()?;
+            Some((sight.body.actor(), bbox.bottom_center(), bbox.height()))
+        };
+        self.0.push_back(Stood { at_s, bodies: sights.iter().filter_map(stood).collect() });
+    }
+
+    /// Who stood nearest to `point` at `at_s`, if near enough.
+    fn nearest(&self, at_s: f64, point: Point, aspect: f32) -> Option<ActorId> {
+        let after = self.0.partition_point(|stood| stood.at_s < at_s - 1e-3);
+        let stood = self.0.get(after)?;
+        let apart = stood.bodies.iter().map(|(actor, foot, height)| (foot.distance(point, aspect) / height, *actor));
+        let near = apart.filter(|(heights, _)| *heights <= PATH_NEAR);
+        near.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).map(|(_, actor)| actor)
+    }
+}
 
 /// Seeds, in two sets that never meet.
 pub mod seeds {
@@ -48,6 +87,8 @@ pub struct HourParams {
     pub is_calibrated: bool,
     /// Mean seconds between two things out of the ordinary; infinite for none.
     pub deed_every_s: f64,
+    /// This share of the frames is lost by chance before it is looked at, `0..1`.
+    pub dropped: f64,
 }
 
 /// What came of a camera-hour.
@@ -97,13 +138,19 @@ pub fn hour(params: &HourParams) -> Hour {
         Judge::new(rules.clone(), IncidentParams::default(), params.seed).on_ground(params.is_calibrated.then(survey));
     let (mut events, mut shows, mut frames, mut boxes) = (Vec::new(), Vec::new(), 0, 0);
     let began_at = feed.begins_at();
+    let mut past = Past::default();
+    let mut drops = Chance::new(params.seed).part("drops");
     while let Some(frame) = feed.step() {
+        if drops.happens(params.dropped) {
+            continue;
+        }
         frames += 1;
         boxes += frame.detections.len() as u64;
         let mut scene = tracker.update(frame.stamp, frame.aspect, frame.detections);
         scene.signals = frame.signals;
         let told = judge.step(&mut scene, frame.local);
-        shows.extend(told.iter().map(|event| shown(event, frame.sights)));
+        past.push(scene.stamp.pts.as_secs_f64(), frame.sights);
+        shows.extend(told.iter().map(|event| shown(event, frame.sights, &past, frame.aspect)));
         events.extend(told);
     }
     events.extend(judge.finish());
@@ -113,15 +160,22 @@ pub fn hour(params: &HourParams) -> Hour {
     Hour { name, seconds: params.seconds, events, shows, began_at, rules, truth, frames, boxes }
 }
 
-/// Who truly is where an event's tracks are. Where boxes overlap it may be one or the other.
-fn shown(event: &Event, sights: &[Sight]) -> Vec<(u64, ActorId)> {
+/// Who truly is where an event's tracks are, or was there while what is judged went on. Where boxes overlap it may be one or
+/// the other.
+fn shown(event: &Event, sights: &[Sight], past: &Past, aspect: f32) -> Vec<(u64, ActorId)> {
     let mut shown = BTreeSet::new();
+    let now_s = event.stamp.pts.as_secs_f64();
+    let lasted_s = (event.stamp.captured_at.as_unix_nanos() - event.started_at.as_unix_nanos()) as f64 / 1e9;
     for track in &event.tracks {
+        let id = track.track_id.0;
         let shares = |sight: &Sight| sight.bbox.clipped().map_or(0.0, |bbox| bbox.iou(track.bbox));
         let all: Vec<(f32, ActorId)> = sights.iter().map(|sight| (shares(sight), sight.body.actor())).collect();
         let most = all.iter().map(|(share, _)| *share).fold(0.0, f32::max);
         let there = all.into_iter().filter(|(share, _)| *share >= SHOWS.max(most / 2.0));
-        shown.extend(there.map(|(_, actor)| (track.track_id.0, actor)));
+        shown.extend(there.map(|(_, actor)| (id, actor)));
+        let while_judged = track.path.iter().filter(|(ago_s, _)| -ago_s <= lasted_s.max(1.0));
+        let was_there = while_judged.filter_map(|(ago_s, point)| past.nearest(now_s + ago_s, *point, aspect));
+        shown.extend(was_there.map(|actor| (id, actor)));
     }
     shown.into_iter().collect()
 }
@@ -172,7 +226,8 @@ fn truth_of(hour: &Hour, incident: &Incident) -> TruthIncident {
         },
         start_s: incident.start_s,
         end_s: incident.end_s,
-        actors: incident.actor.map(u64::from).into_iter().collect(),
+        early_s: incident.start_s - incident.possible_s,
+        actors: incident.actor.into_iter().chain(incident.other).map(u64::from).collect(),
     }
 }
 
@@ -199,7 +254,7 @@ impl Scored {
         let found = found(hour);
         let all: Vec<TruthIncident> = hour.truth.iter().map(|incident| truth_of(hour, incident)).collect();
         let hours = hour.seconds / 3600.0;
-        let report = score(&all, &[], &found, &Observed::CameraHours(hours), ScoreParams::default());
+        let report = score(&all, &[], &found, &Observed::CameraHours(hours), SCORE);
         for (found, verdict) in found.into_iter().zip(&report.verdicts) {
             match verdict {
                 Verdict::Detected(j) | Verdict::Duplicate(j) if !hour.truth[*j].is_sure => self.in_doubt += 1,
@@ -233,7 +288,7 @@ impl Scored {
     /// The figures of all together, and every verdict.
     #[must_use]
     pub fn report(&self) -> Report {
-        score(&self.truth, &[], &self.found, &Observed::CameraHours(self.hours), ScoreParams::default())
+        score(&self.truth, &[], &self.found, &Observed::CameraHours(self.hours), SCORE)
     }
 
     /// The figures by rule, by kind and name. A rule that nothing was true or found of has no row.
@@ -260,7 +315,7 @@ impl Scored {
             let found: Vec<_> = self.found.iter().filter(|found| of_found(found) == *name).cloned().collect();
             let kind = truth.first().map(|truth| truth.kind.clone());
             let Some(kind) = kind.or_else(|| found.first().map(|found| found.kind.clone())) else { continue };
-            let report = score(&truth, &[], &found, &Observed::CameraHours(*hours), ScoreParams::default());
+            let report = score(&truth, &[], &found, &Observed::CameraHours(*hours), SCORE);
             rows.push(Row { kind: Some(kind), rule: Some(name.clone()), ..report.total });
         }
         rows.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.rule.cmp(&b.rule)));

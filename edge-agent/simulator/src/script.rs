@@ -5,8 +5,9 @@ use analytics::Class;
 use crate::ground::{Area, Spot};
 use crate::place::{Place, Stage};
 use crate::random::Chance;
+use crate::road::LinkId;
 use crate::traffic::{Choke, Traffic};
-use crate::vehicle::{ActorId, Make, Order};
+use crate::vehicle::{ActorId, Make, Order, Vehicle};
 use crate::walker::{Leg, Walker};
 
 /// Something that is to happen.
@@ -99,6 +100,24 @@ impl Actors<'_> {
                 let id = self.id();
                 self.traffic.send(*link, id, make, Some(Order::RunRed));
             }
+            Stage::Serve { link, s, side, seconds } => {
+                let make = Make::of(Class::Bus, self.chance);
+                let (s, seconds) = (within_range(*s, self.chance), within_range(*seconds, self.chance));
+                let id = self.id();
+                self.traffic.send(*link, id, make, Some(Order::Stop { s, side: *side, seconds }));
+            }
+            Stage::Collide { link, s, side } => self.brake(*link, *s, *side, true),
+            Stage::Brake { link, s, side } => self.brake(*link, *s, *side, false),
+            Stage::Turn { link, via } => {
+                let class = [Class::Motorcycle, Class::Car][self.chance.pick(&[0.7, 0.3])];
+                let make = Make::of(class, self.chance);
+                let id = self.id();
+                self.traffic.send(*link, id, make, Some(Order::Turn { via: *via }));
+            }
+            Stage::Close { link, seconds } => {
+                let until_s = self.now + within_range(*seconds, self.chance);
+                self.traffic.closed.push((*link, until_s));
+            }
             Stage::Cross { from, to } => self.cross(from, to),
             Stage::Intrude { from, area } => {
                 let (start, goal) = (within(from, self.chance), within(area, self.chance));
@@ -112,6 +131,44 @@ impl Actors<'_> {
                 self.traffic.chokes.retain(|choke| choke.until_s > self.now);
                 self.traffic.chokes.push(Choke { link: *link, s: *s, from_s: self.now, until_s });
             }
+        }
+    }
+
+    /// One that brakes hard, and one behind it that runs into it, or brakes just as hard.
+    fn brake(&mut self, link: LinkId, s: (f64, f64), side: f64, meet: bool) {
+        let first = [Class::Car, Class::Motorcycle, Class::Truck][self.chance.pick(&[0.6, 0.3, 0.1])];
+        let second = [Class::Motorcycle, Class::Car][self.chance.pick(&[0.6, 0.4])];
+        let (first, mut second) = (Make::of(first, self.chance), Make::of(second, self.chance));
+        // It comes up behind.
+        second.driver.free_mps = second.driver.free_mps.max(first.driver.free_mps + 1.5);
+        let s = within_range(s, self.chance);
+        let seconds = if meet { self.chance.between(30.0, 120.0) } else { self.chance.between(1.0, 4.0) };
+        let astray = side + self.chance.between(-0.4, 0.4);
+        let (whom, by) = (self.id(), self.id());
+        self.traffic.send(link, whom, first, Some(Order::Brake { s, side, seconds }));
+        let order = if meet { Order::Hit { whom, side: astray, seconds } } else { Order::Follow { side: astray } };
+        self.traffic.send(link, by, second, Some(order));
+    }
+
+    /// Some come to look: from the kerb, to where two vehicles have met.
+    pub(crate) fn gape(&mut self, hit: &Vehicle) {
+        if !self.chance.happens(0.5) {
+            return;
+        }
+        let way = self.traffic.links()[hit.link].way.clone();
+        let kerb = -self.traffic.links()[hit.link].half_width_m - 4.0;
+        for _ in 0..1 + self.chance.below(3) {
+            let along = hit.s + self.chance.between(-3.0, 3.0);
+            let from = way.at(along, kerb).spot;
+            let beside = hit.side - hit.width_m / 2.0 - self.chance.between(0.4, 1.2);
+            let legs = vec![
+                Leg::Stand(self.chance.between(2.0, 10.0)),
+                Leg::To(way.at(along, beside).spot),
+                Leg::Stand(self.chance.between(10.0, 50.0)),
+                Leg::To(from),
+                Leg::To(Spot::new(from.x, OUT_M)),
+            ];
+            self.walks(from, legs);
         }
     }
 

@@ -2,11 +2,13 @@
 //! ([`Driver`](crate::vehicle::Driver)); sideways two-wheelers go wherever there is more room, and what has four wheels
 //! changes lanes when it is held up.
 //!
-//! What it leaves out: accidents that nobody ordered, overtaking into the other direction, conflicts between approaches of a
+//! What it leaves out: accidents that nobody ordered ([`Crash`]), overtaking into the other direction, conflicts between approaches of a
 //! junction (its signal opens one at a time). One who drives against the traffic gives way to no one; others swerve or stop.
 
 mod aside;
+mod ordered;
 
+pub use self::ordered::Crash;
 use crate::ground::{Pose, Spot};
 use crate::random::Chance;
 use crate::road::{Lamp, Link, LinkId, Signal};
@@ -65,6 +67,9 @@ pub struct Traffic {
     arrivals: Vec<Vec<Arrival>>,
     /// Where traffic is choked.
     pub chokes: Vec<Choke>,
+    /// Links at whose start nobody comes, and until when.
+    pub closed: Vec<(LinkId, f64)>,
+    crashes: Vec<Crash>,
     chance: Chance,
 }
 
@@ -82,7 +87,17 @@ impl Traffic {
     pub fn new(links: Vec<Link>, signal: Option<Signal>, chance: Chance) -> Self {
         let on_link = vec![Vec::new(); links.len()];
         let arrivals = vec![Vec::new(); links.len()];
-        Self { links, signal, vehicles: Vec::new(), on_link, arrivals, chokes: Vec::new(), chance }
+        Self {
+            links,
+            signal,
+            vehicles: Vec::new(),
+            on_link,
+            arrivals,
+            chokes: Vec::new(),
+            closed: Vec::new(),
+            crashes: Vec::new(),
+            chance,
+        }
     }
 
     /// The vehicles.
@@ -119,6 +134,7 @@ impl Traffic {
     /// One step on to `now`; `on_road`: where people on foot are in the way. `share` of the inflow comes; new vehicles are
     /// numbered from `next_id`.
     pub fn tick(&mut self, now: f64, share: f64, on_road: &[Spot], next_id: &mut ActorId) {
+        self.closed.retain(|(_, until_s)| *until_s > now);
         self.arrive(share, next_id);
         self.sort();
         let moves: Vec<(f64, Held, f64)> = (0..self.vehicles.len())
@@ -134,6 +150,7 @@ impl Traffic {
             vehicle.aims_at = aims_at;
             advance(vehicle, acceleration, now);
         }
+        self.collide(now);
         self.hand_over();
         for vehicle in &mut self.vehicles {
             let now_at = pose(&self.links[vehicle.link], vehicle);
@@ -145,7 +162,8 @@ impl Traffic {
     fn arrive(&mut self, share: f64, next_id: &mut ActorId) {
         for link in 0..self.links.len() {
             let expected = self.links[link].inflow_per_h * share / 3600.0 * TICK_S;
-            if expected > 0.0 && self.chance.happens(expected) {
+            let is_open = expected > 0.0 && self.closed.iter().all(|(closed, _)| *closed != link);
+            if is_open && self.chance.happens(expected) {
                 let make = Make::any(&mut self.chance);
                 *next_id += 1;
                 self.arrivals[link].push(Arrival { make, order: None, id: *next_id });
@@ -166,8 +184,13 @@ impl Traffic {
         let edge = link.half_width_m - width_m / 2.0 - 0.2;
         let side = if against {
             self.chance.between(-edge, -edge + 1.5)
-        } else if let Some(Order::Stop { side, .. }) = arrival.order {
+        } else if let Some(
+            Order::Stop { side, .. } | Order::Brake { side, .. } | Order::Hit { side, .. } | Order::Follow { side },
+        ) = arrival.order
+        {
             side.clamp(-edge, edge)
+        } else if let Some(Order::Turn { .. }) = arrival.order {
+            ordered::TURNS_FROM.clamp(-edge, edge)
         } else if make.class.is_two_wheeler() {
             // Slow ones at the kerb, motorcycles over the outer two thirds.
             let reach = if make.driver.free_mps < 6.0 { 0.25 } else { 0.66 };
@@ -192,7 +215,10 @@ impl Traffic {
             speed = free.min(other.speed + 0.4 * room);
         }
         let weights: Vec<f64> = link.next.iter().map(|(_, weight)| *weight).collect();
-        let then = (!weights.is_empty()).then(|| link.next[self.chance.pick(&weights)].0);
+        let then = match arrival.order {
+            Some(Order::Turn { via }) => Some(via),
+            _ => (!weights.is_empty()).then(|| link.next[self.chance.pick(&weights)].0),
+        };
         let here = Pose { spot: Spot::default(), ahead: Spot::new(0.0, 1.0) };
         let mut vehicle = Vehicle {
             id: arrival.id,
@@ -246,7 +272,7 @@ impl Traffic {
                 let beside = (other.side - side).abs() >= (other.width_m + me.width_m) / 2.0 + room;
                 // Of two in the same place the one with the lower number goes first.
                 let behind = other.s + offset < me.s || (other.s + offset == me.s && other.id > me.id);
-                if j == i || beside || behind {
+                if j == i || beside || behind || ordered::overlooks(me, other) {
                     continue;
                 }
                 let against = matches!(other.order, Some(Order::Against { .. }));
@@ -273,11 +299,13 @@ impl Traffic {
     fn accelerate(&self, i: usize, now: f64, on_road: &[Spot]) -> (f64, Held) {
         let me = &self.vehicles[i];
         let link = &self.links[me.link];
-        if matches!(me.order, Some(Order::Against { .. })) {
-            return (0.0, Held::Free);
+        match me.order {
+            Some(Order::Against { .. }) => return (0.0, Held::Free),
+            Some(Order::Brake { s, .. }) if me.s >= s => return (-ordered::SLAMS, Held::Itself),
+            _ => {}
         }
         let front = me.s + me.length_m / 2.0;
-        let mut hold = me.driver.acceleration(me.speed, link.pace, None);
+        let mut hold = me.driver.acceleration(me.speed, self.pace(me), None);
         let mut held = Held::Free;
         let mut consider = |gap: f64, speed: f64, by: Held| {
             let limited = me.driver.acceleration(me.speed, link.pace, Some((gap, me.speed - speed)));
@@ -312,6 +340,17 @@ impl Traffic {
             }
         }
         (hold, held)
+    }
+
+    /// What is driven here: slower already where one is about to turn back.
+    fn pace(&self, me: &Vehicle) -> f64 {
+        let link = &self.links[me.link];
+        match me.order {
+            Some(Order::Turn { via }) if me.link != via && link.way.length() - me.s < ordered::SLOWS_FOR => {
+                link.pace.min(self.links[via].pace)
+            }
+            _ => link.pace,
+        }
     }
 
     /// Vehicles at a link's end go to the next one, or out of the world.
@@ -359,6 +398,13 @@ fn advance(vehicle: &mut Vehicle, acceleration: f64, now: f64) {
             None if vehicle.speed == 0.0 && s - vehicle.s < 2.5 => vehicle.stands_since = Some(now),
             _ => {}
         }
+    }
+    if let Some(Order::Brake { s, side, seconds }) = vehicle.order
+        && vehicle.speed == 0.0
+        && vehicle.s >= s
+    {
+        vehicle.order = Some(Order::Stop { s: vehicle.s, side, seconds });
+        vehicle.stands_since = Some(now);
     }
 }
 

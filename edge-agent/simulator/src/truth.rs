@@ -8,21 +8,26 @@
 
 mod judge;
 mod lane;
+mod passing;
 mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use analytics::{Class, Direction};
 
 use self::judge::{Grade, Present, needs};
 use self::run::Run;
-use crate::camera::Camera;
+use crate::camera::{Camera, Solid, View};
+use crate::detector::{LEAST_VISIBLE, MOST_COVERED};
 use crate::ground::Spot;
 use crate::place::{Watch, Watched};
-use crate::road::{Lamp, LinkId};
 use crate::traffic::TICK_S;
 use crate::vehicle::{ActorId, Held};
 use crate::world::World;
+
+/// With so much of its box in the picture, a body is as good as wholly there.
+const WHOLLY: f32 = 0.6;
 
 /// Something that truly happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,10 +40,14 @@ pub struct Incident {
     pub start_s: f64,
     /// When it was over.
     pub end_s: f64,
+    /// Since when it was possible, not after `start_s`.
+    pub possible_s: f64,
     /// It must be found; otherwise it may.
     pub is_sure: bool,
     /// Of whom, when it is of one.
     pub actor: Option<ActorId>,
+    /// And of whom else, when it is of two.
+    pub other: Option<ActorId>,
     /// Crossings only.
     pub direction: Option<Direction>,
 }
@@ -56,7 +65,15 @@ pub struct Truth {
     usual_mps: Vec<f64>,
     /// Which vehicles' fronts are over the watched stop line of a link.
     over_line: BTreeSet<ActorId>,
+    /// By watched thing, when each was last where a forbidden turn begins.
+    left: Vec<BTreeMap<ActorId, f64>>,
+    /// Who ran into whom.
+    met: BTreeMap<ActorId, ActorId>,
+    /// By watched thing, when vehicles crossed the line of a flow.
+    crossed: Vec<VecDeque<f64>>,
     present: Vec<Present>,
+    /// How the camera sees those present, once that is asked for.
+    views: OnceCell<Vec<Option<View>>>,
     incidents: Vec<Incident>,
 }
 
@@ -68,6 +85,7 @@ impl Truth {
         let runs = vec![BTreeMap::new(); watched.len()];
         let camera = Camera::new(world.place().mount);
         let usual_mps = vec![0.0; watched.len()];
+        let (left, crossed) = (vec![BTreeMap::new(); watched.len()], vec![VecDeque::new(); watched.len()]);
         Self {
             camera,
             watched,
@@ -75,7 +93,11 @@ impl Truth {
             before: BTreeMap::new(),
             usual_mps,
             over_line: BTreeSet::new(),
+            left,
+            met: BTreeMap::new(),
+            crossed,
             present: Vec::new(),
+            views: OnceCell::new(),
             incidents: Vec::new(),
         }
     }
@@ -88,6 +110,9 @@ impl Truth {
             match self.watched[index].watch {
                 Watch::LineCrossing { from, to } => self.cross(index, from, to, now),
                 Watch::RedLight { link } => self.run_red(index, link, world),
+                Watch::ForbiddenTurn { .. } => self.turn(index, now),
+                Watch::Collision { .. } => self.collide(index, world),
+                Watch::FlowDrop { .. } => self.flow(index, now),
                 _ => self.judge(index, now),
             }
         }
@@ -113,14 +138,14 @@ impl Truth {
     /// Who is in the picture.
     fn look(&mut self, world: &World) {
         self.present.clear();
+        self.views.take();
         let camera = &self.camera;
-        let is_seen = |spot: Spot| {
-            let inside = |at: f32| (0.0..=1.0).contains(&at);
-            camera.point(spot, 0.0).is_some_and(|point| inside(point.x) && inside(point.y))
-        };
         for vehicle in world.traffic().vehicles() {
             let (before, pose) = vehicle.poses;
-            if is_seen(pose.spot) {
+            let (length_m, width_m) = (vehicle.length_m, vehicle.width_m);
+            let top_m = if vehicle.riders > 0 { vehicle.rider_m } else { vehicle.height_m };
+            let solid = Solid { pose, length_m, width_m, bottom_m: 0.0, top_m };
+            if let Some(in_picture) = in_picture(camera, &solid) {
                 let cause = cause(world, vehicle.held);
                 let velocity =
                     Spot::new((pose.spot.x - before.spot.x) / TICK_S, (pose.spot.y - before.spot.y) / TICK_S);
@@ -133,21 +158,27 @@ impl Truth {
                     came_m: self.before.get(&vehicle.id).map_or(0.0, |(_, first)| first.distance(pose.spot)),
                     length_m: vehicle.length_m,
                     cause,
+                    in_picture,
+                    solid,
                 });
             }
         }
         for walker in world.walkers() {
-            let spot = walker.poses.1.spot;
-            if is_seen(spot) {
+            let pose = walker.poses.1;
+            let spot = pose.spot;
+            let solid = Solid { pose, length_m: 0.5, width_m: 0.5, bottom_m: 0.0, top_m: walker.height_m };
+            if let Some(in_picture) = in_picture(camera, &solid) {
                 self.present.push(Present {
                     actor: walker.id,
                     class: Class::Person,
                     spot,
-                    ahead: walker.poses.1.ahead,
+                    ahead: pose.ahead,
                     velocity: Spot::default(),
                     came_m: 0.0,
                     length_m: 0.5,
                     cause: Held::Free,
+                    in_picture,
+                    solid,
                 });
             }
         }
@@ -157,7 +188,7 @@ impl Truth {
         let watch = &self.watched[index].watch;
         let runs = &mut self.runs[index];
         let needs = needs(watch);
-        let present = &self.present;
+        let (present, camera, views) = (&self.present, &self.camera, &self.views);
         let of_all = match watch {
             Watch::Crowding { area, count, .. } => Some(judge::crowd(present, area, *count)),
             Watch::Congestion { area, heading, occupancy, speed_mps, .. } => {
@@ -174,15 +205,24 @@ impl Truth {
             None => {
                 let queue = judge::queue(present, watch);
                 let usual = usual(&mut self.usual_mps[index], present, watch);
-                for one in present {
-                    let grade = judge::of(one, watch, queue, usual);
+                for (i, one) in present.iter().enumerate() {
+                    let mut grade = judge::of(one, watch, queue, usual).min(one.in_picture);
+                    if grade > Grade::Possible && is_hidden(views.get_or_init(|| seen(camera, present)), i) {
+                        grade = Grade::Possible;
+                    }
                     if grade > Grade::No {
                         runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, needs);
                     }
                 }
             }
         }
-        let over: Vec<_> = runs.extract_if(.., |_, run| now - run.last > needs.over_s).collect();
+        self.end_over(index, now);
+    }
+
+    /// Ends what has not been possible for long enough.
+    fn end_over(&mut self, index: usize, now: f64) {
+        let over_s = needs(&self.watched[index].watch).over_s;
+        let over: Vec<_> = self.runs[index].extract_if(.., |_, run| now - run.last > over_s).collect();
         for (actor, run) in over {
             self.end(index, actor, &run);
         }
@@ -197,65 +237,48 @@ impl Truth {
                 kind: watch.kind(),
                 start_s: run.start_s(),
                 end_s: run.last,
+                possible_s: run.first,
                 is_sure: run.is_sure(needs),
                 actor: (actor > 0).then_some(actor),
+                other: self.met.get(&actor).copied().filter(|_| matches!(watch, Watch::Collision { .. })),
                 direction: None,
             });
         }
     }
+}
 
-    /// Vehicles whose front passed the stop line of `link` in this step, while its lamp was red; surely, when it had been
-    /// for more than a second.
-    fn run_red(&mut self, index: usize, link: LinkId, world: &World) {
-        let place = world.place();
-        let (Some((line, phase)), Some(signal)) = (place.links[link].stop_line, place.signal) else { return };
-        let now = world.seconds();
-        let on = world.traffic().vehicles().iter().filter(|vehicle| vehicle.link == link);
-        let over: BTreeSet<ActorId> =
-            on.filter(|vehicle| vehicle.s + vehicle.length_m / 2.0 > line).map(|vehicle| vehicle.id).collect();
-        if signal.lamp(phase, now) == Lamp::Red {
-            let red_s = signal.shown_for_s(phase, now);
-            for actor in over.difference(&self.over_line) {
-                self.incidents.push(Incident {
-                    rule: self.watched[index].id,
-                    kind: self.watched[index].watch.kind(),
-                    start_s: now,
-                    end_s: now + 1.0,
-                    is_sure: red_s > 1.0,
-                    actor: Some(*actor),
-                    direction: None,
-                });
-            }
-        }
-        self.over_line = over;
+/// Whether it is in the picture as far as the truth is concerned: surely, when the ground in its middle is and most of
+/// it; possibly, when the detector may see what is left of it. Of one cut off at the picture's edge nobody can tell from its
+/// box where it stands. `None`: it is not to be seen.
+fn in_picture(camera: &Camera, solid: &Solid) -> Option<Grade> {
+    let inside = |at: f32| (0.0..=1.0).contains(&at);
+    let point = camera.point(solid.pose.spot, 0.0)?;
+    let stands_in = inside(point.x) && inside(point.y);
+    let well_in = |at: f32| (0.15..=0.85).contains(&at);
+    if well_in(point.x) && well_in(point.y) {
+        return Some(Grade::Sure);
     }
+    let bbox = camera.view(solid)?.bbox;
+    let share = bbox.clipped().map_or(0.0, |seen| seen.area() / bbox.area());
+    match share {
+        _ if share >= WHOLLY && stands_in => Some(Grade::Sure),
+        _ if share >= LEAST_VISIBLE => Some(Grade::Possible),
+        _ => None,
+    }
+}
 
-    /// Vehicles whose middle passed the line in this step; a crossing lasts from the front to the rear.
-    fn cross(&mut self, index: usize, from: Spot, to: Spot, now: f64) {
-        let line = Spot::new(to.x - from.x, to.y - from.y);
-        let length = line.x.hypot(line.y);
-        let offset = |spot: Spot| (line.x * (spot.y - from.y) - line.y * (spot.x - from.x)) / length;
-        for one in self.present.iter().filter(|one| one.class.is_vehicle()) {
-            let Some((before, _)) = self.before.get(&one.actor) else { continue };
-            let (was, is) = (offset(*before), offset(one.spot));
-            let along = (line.x * (one.spot.x - from.x) + line.y * (one.spot.y - from.y)) / (length * length);
-            if (was > 0.0) == (is > 0.0) || !(-0.05..=1.05).contains(&along) {
-                continue;
-            }
-            let speed = (one.velocity.x.hypot(one.velocity.y)).max(0.3);
-            let half_s = one.length_m / 2.0 / speed;
-            let direction = if is < 0.0 { Direction::LeftToRight } else { Direction::RightToLeft };
-            self.incidents.push(Incident {
-                rule: self.watched[index].id,
-                kind: self.watched[index].watch.kind(),
-                start_s: now - half_s,
-                end_s: now + half_s,
-                is_sure: (0.03..=0.97).contains(&along),
-                actor: Some(one.actor),
-                direction: Some(direction),
-            });
-        }
-    }
+/// How the camera sees them.
+fn seen(camera: &Camera, present: &[Present]) -> Vec<Option<View>> {
+    present.iter().map(|one| camera.view(&one.solid)).collect()
+}
+
+/// Whether what is nearer to the camera covers almost all of this one.
+fn is_hidden(views: &[Option<View>], i: usize) -> bool {
+    let Some(own) = views[i] else { return true };
+    let nearer = views.iter().flatten().filter(|other| other.distance_m < own.distance_m);
+    let shares = nearer.map(|other| f64::from(own.bbox.intersection(other.bbox) / own.bbox.area()).min(1.0));
+    let free = shares.fold(1.0, |free, share| free * (1.0 - share));
+    1.0 - free > MOST_COVERED
 }
 
 /// How fast vehicles usually are where slow ones are watched for: a mean over the last minutes in which there were any.

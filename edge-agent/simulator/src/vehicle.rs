@@ -67,6 +67,34 @@ pub enum Order {
     },
     /// Through red.
     RunRed,
+    /// Brakes as hard as it can from here on (metres along the link), stands for so many seconds, then goes on.
+    Brake {
+        /// Metres along the link.
+        s: f64,
+        /// Metres to the left of its middle.
+        side: f64,
+        /// How long it stands.
+        seconds: f64,
+    },
+    /// Takes no notice of this one once it brakes; both stand for so many seconds where they meet.
+    Hit {
+        /// Whom.
+        whom: ActorId,
+        /// Metres to the left of the link's middle.
+        side: f64,
+        /// How long they stand.
+        seconds: f64,
+    },
+    /// Keeps to one side of the link.
+    Follow {
+        /// Metres to the left of its middle.
+        side: f64,
+    },
+    /// Takes this way from the end of its link, which others do not.
+    Turn {
+        /// Which link.
+        via: LinkId,
+    },
 }
 
 /// Why a vehicle does not go faster.

@@ -126,14 +126,8 @@ impl World {
         let now = self.seconds();
         while self.deeds.last().is_some_and(|deed| deed.at_s <= now) {
             let deed = self.deeds.pop().expect("just looked at");
-            let mut actors = Actors {
-                traffic: &mut self.traffic,
-                walkers: &mut self.walkers,
-                next_id: &mut self.next_id,
-                chance: &mut self.acts,
-                now,
-            };
-            actors.begin(&self.place.stages[deed.stage]);
+            let stage = self.place.stages[deed.stage].clone();
+            self.actors(now).begin(&stage);
         }
         let share = demand(self.minute());
         self.people_come(share);
@@ -150,7 +144,23 @@ impl World {
                 self.on_road.push(spot);
             }
         }
+        let met = self.traffic.crashes().len();
         self.traffic.tick(now, share, &self.on_road, &mut self.next_id);
+        let crashes = self.traffic.crashes()[met..].to_vec();
+        for crash in crashes {
+            let Some(hit) = self.traffic.vehicle(crash.hit).cloned() else { continue };
+            self.actors(now).gape(&hit);
+        }
+    }
+
+    fn actors(&mut self, now: f64) -> Actors<'_> {
+        Actors {
+            traffic: &mut self.traffic,
+            walkers: &mut self.walkers,
+            next_id: &mut self.next_id,
+            chance: &mut self.acts,
+            now,
+        }
     }
 
     fn people_come(&mut self, share: f64) {

@@ -24,7 +24,7 @@ Examples:
 
 Wall time is --start plus media time, and every id is derived from it: the same clips give the same bytes. With --tracks-db
 the recorded tracks of the last days take the place of clips: rules judge them again, tracking and detection stay as they
-were. Camera kinds and signals from the picture are not judged again: there is no picture.")]
+were. Camera kinds, things without a class and signals from the picture are not judged again: there is no picture.")]
 pub(crate) struct Args {
     /// Clips, each with its camera unless the site has one only. Clips of one camera follow one another.
     #[arg(required_unless_present = "tracks_db", conflicts_with = "tracks_db", value_name = "[CAM=]CLIP")]
@@ -42,13 +42,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N|all", value_parser = parse_pace, conflicts_with = "tracks_db")]
     fps: Option<Pace>,
 
-    /// Where events go, one JSON object a line; `-` for stdout, the default unless --tracks is given.
+    /// Where events go, one JSON object a line; `-` for stdout, the default unless --tracks or --detections is given.
     #[arg(long, value_name = "FILE|-")]
     events: Option<PathBuf>,
 
     /// Where tracks go, in MOT format; for one camera.
     #[arg(long, value_name = "FILE", conflicts_with = "tracks_db")]
     tracks: Option<PathBuf>,
+
+    /// Where detections go, in MOT format, as `eval` reads them; for one camera.
+    #[arg(long, value_name = "FILE", conflicts_with = "tracks_db")]
+    detections: Option<PathBuf>,
 
     /// Leave out traffic measures; they are printed among the events where the site measures any.
     #[arg(long)]
@@ -84,20 +88,22 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         return recorded::run(file.as_deref(), &args.recorded, &site, args.events.as_deref(), home);
     }
     let clips = args.clips.iter().map(|clip| with_camera(clip, &site)).collect::<anyhow::Result<Vec<_>>>()?;
-    if args.tracks.is_some() && clips.iter().any(|(camera, _)| *camera != clips[0].0) {
-        bail!("--tracks takes clips of one camera: MOT files do not name cameras");
+    if (args.tracks.is_some() || args.detections.is_some()) && clips.iter().any(|(camera, _)| *camera != clips[0].0) {
+        bail!("--tracks and --detections take clips of one camera: MOT files do not name cameras");
     }
     let mut events: Box<dyn Write> = match &args.events {
-        None if args.tracks.is_some() => Box::new(std::io::sink()),
+        None if args.tracks.is_some() || args.detections.is_some() => Box::new(std::io::sink()),
         path => writer(path.as_deref())?,
     };
     let mut tracks = args.tracks.as_ref().map(|_| MotWriter::default());
+    let mut detections = args.detections.as_ref().map(|_| MotWriter::default());
     let measures = !args.no_measures;
     let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start, measures };
-    // Both print to the same place.
+    // All print to the same place.
     let lines = RefCell::new(&mut events);
     let mut event = |incident: &_| write_line(&mut *lines.borrow_mut(), incident);
     let mut measurement = |measurement: &_| write_line(&mut *lines.borrow_mut(), measurement);
+    let mut announcement = |announcement: &_| write_line(&mut *lines.borrow_mut(), announcement);
     let bar = progress::frames("replay");
     let mut told = |summary: &Summary, pts: MediaTime| {
         let (media_s, passed_s) = (pts.as_secs_f64(), bar.elapsed().as_secs_f64().max(1e-3));
@@ -105,14 +111,21 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         let speed = media_s / passed_s;
         bar.say(format!("{frames} frames, {analysed} analysed, {events} events, {media_s:.0} s of media, {speed:.1}x"));
     };
-    let output =
-        Output { event: &mut event, measurement: &mut measurement, tracks: tracks.as_mut(), progress: &mut told };
+    let output = Output {
+        event: &mut event,
+        measurement: &mut measurement,
+        announcement: &mut announcement,
+        tracks: tracks.as_mut(),
+        detections: detections.as_mut(),
+        progress: &mut told,
+    };
     let result = replay(&site, home, &params, output);
     bar.clear();
     events.flush().context("cannot write the events")?;
     // What was found before an error is kept.
-    if let (Some(path), Some(tracks)) = (&args.tracks, tracks) {
-        std::fs::write(path, tracks.finish()).with_context(|| format!("cannot write {}", path.display()))?;
+    for (path, boxes) in [(&args.tracks, tracks), (&args.detections, detections)] {
+        let (Some(path), Some(boxes)) = (path, boxes) else { continue };
+        std::fs::write(path, boxes.finish()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let summary = result?;
     eprintln!(

@@ -27,6 +27,7 @@ mod signal;
 mod site;
 #[cfg(test)]
 mod tests;
+mod thing;
 mod value;
 
 pub use calendar::{Calendar, Holiday};
@@ -40,6 +41,6 @@ pub use place::Places;
 pub use profile::{HwProfile, Pipeline, hw_profiles};
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
-pub use signal::SignalLamps;
+pub use signal::{SignalLamps, Signals};
 pub use site::{Camera, Credentials, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;

@@ -455,20 +455,25 @@ pub struct RawZone {
     pub anchor: Option<String>,
 }
 
-/// A traffic signal that the camera sees: where each of its lamps is, corners in order, as fractions of the picture's width
-/// and height. What it shows is told from the lamps' brightness beside each other and their colour, by day and night.
+/// A traffic signal. Either the camera sees it: then `red` and `green` (and `amber`) say where each of its lamps is, corners
+/// in order, as fractions of the picture's width and height, and what it shows is told from the lamps' brightness beside each
+/// other and their colour, by day and night. Or its controller or the centre tells what it shows: then `topic` says where.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawSignal {
+    /// The MQTT topic, on the box's own broker, on which its phase is published (schema `signal_phase`), instead of lamps.
+    pub topic: Option<String>,
     /// The red lamp.
-    #[schemars(required, schema_with = "polygon_schema")]
+    #[serde(default)]
+    #[schemars(schema_with = "polygon_schema")]
     pub red: Option<Vec<Numbers<2>>>,
     /// The amber lamp, where there is one.
     #[serde(default)]
     #[schemars(schema_with = "polygon_schema")]
     pub amber: Option<Vec<Numbers<2>>>,
     /// The green lamp.
-    #[schemars(required, schema_with = "polygon_schema")]
+    #[serde(default)]
+    #[schemars(schema_with = "polygon_schema")]
     pub green: Option<Vec<Numbers<2>>>,
 }
 

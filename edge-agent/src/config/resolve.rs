@@ -280,7 +280,7 @@ impl<'a> Resolver<'a> {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
         let signals = self.signals(index, &raw.signal);
-        places.signals = signals.iter().map(|signal| signal.id.clone()).collect();
+        places.signals = signals.ids();
         let mut rules = self.rules(index, raw, &places, pipeline);
         self.add_camera_rules(index, raw, pipeline, &mut rules);
         let measure = self.measure(&key("measure"), raw, &places);

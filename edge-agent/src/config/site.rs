@@ -15,7 +15,7 @@ use super::measure::MeasureSpec;
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
-use super::signal::SignalLamps;
+use super::signal::Signals;
 use crate::evidence::{EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::source::{DeviceParams, Transport};
@@ -149,8 +149,8 @@ pub struct Camera {
     pub places: Places,
     /// What of its traffic is measured; `None`: nothing.
     pub measure: Option<MeasureSpec>,
-    /// The traffic signals that are read from its picture.
-    pub signals: Vec<SignalLamps>,
+    /// Its traffic signals.
+    pub signals: Signals,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
 }

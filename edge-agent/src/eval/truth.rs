@@ -242,6 +242,7 @@ impl Resolve<'_> {
             detail,
             start_s,
             end_s,
+            early_s: 0.0,
             actors: Vec::new(),
         })
     }

@@ -45,6 +45,7 @@ pub(super) fn context() -> EventContext {
         config: "sha256:0".to_owned(),
         hw_profile: "cpu".to_owned(),
         model: ModelRef { name: "m".to_owned(), sha256: "0".to_owned(), provider: "cpu".into() },
+        signals: std::collections::BTreeMap::new(),
     }
 }
 
@@ -80,6 +81,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severi
             bbox: BBox::new(0.1, 0.2, 0.3, 0.4 + revision as f32).expect("valid"),
             path: Vec::new(),
         }],
+        region: None,
         measured: Vec::new(),
         suppressed: 0,
     };

@@ -177,6 +177,7 @@ fn draft(incident: u64, revision: u32, phase: Phase) -> Draft {
             bbox: BBox::new(0.1, 0.2, 0.3, 0.4).expect("valid"),
             path: Vec::new(),
         }],
+        region: None,
         measured: vec![("held_s", 1.25)],
         suppressed: 0,
     };
@@ -188,6 +189,7 @@ fn draft(incident: u64, revision: u32, phase: Phase) -> Draft {
         config: sources.birth.config,
         hw_profile: "cpu-x86_64".to_owned(),
         model: model(),
+        signals: std::collections::BTreeMap::new(),
     };
     let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(1) } };
     let topics = crate::publish::Topics::new(

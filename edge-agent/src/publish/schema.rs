@@ -11,7 +11,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::wire::{
-    Birth, CameraStatus, Health, HostState, Incident, MEASUREMENT_TYPE, Measurement, Status, System, SystemKind,
+    Birth, CameraStatus, Health, HostState, Incident, MEASUREMENT_TYPE, Measurement, SignalReport, Status, System,
+    SystemKind,
 };
 use crate::evidence::MAX_THUMBNAIL_BYTES;
 
@@ -27,7 +28,7 @@ struct MessageKind {
     schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 9] = [
+const MESSAGES: [MessageKind; 10] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
@@ -100,7 +101,18 @@ const MESSAGES: [MessageKind; 9] = [
         content_type: super::wire::STATE_CONTENT_TYPE,
         schema: Some(schema_of::<HostState>),
     },
+    MessageKind {
+        name: "signal_phase",
+        title: "What a traffic signal shows; published by its controller or the centre, on a topic of the site's choice",
+        address: "{signal_topic}",
+        retained: false,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: Some(schema_of::<SignalReport>),
+    },
 ];
+
+/// What the box hears; all else it says.
+const RECEIVED: [&str; 2] = ["host_state", "signal_phase"];
 
 /// The names of all messages that have a schema: all but pictures.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -131,11 +143,11 @@ pub fn asyncapi() -> Value {
             "parameters": parameters(message.address),
             "messages": { name: { "$ref": format!("#/components/messages/{name}") } },
         });
-        // From the box's side: everything is sent by it but the centre's own state.
+        // From the box's side. What a signal shows is of no use later: it is subscribed with QoS 0.
         operations[name] = json!({
-            "action": if name == "host_state" { "receive" } else { "send" },
+            "action": if RECEIVED.contains(&name) { "receive" } else { "send" },
             "channel": { "$ref": format!("#/channels/{name}") },
-            "bindings": { "mqtt": { "qos": 1, "retain": message.retained, "bindingVersion": "0.2.0" } },
+            "bindings": { "mqtt": { "qos": u8::from(name != "signal_phase"), "retain": message.retained, "bindingVersion": "0.2.0" } },
         });
         messages[name] = json!({
             "title": message.title,
@@ -172,6 +184,7 @@ fn parameters(address: &str) -> Value {
         let Some(name) = level.strip_prefix('{').and_then(|level| level.strip_suffix('}')) else { continue };
         parameters[name] = match name {
             "root" => json!({ "description": "Chosen by the customer.", "default": "ngatu" }),
+            "signal_topic" => json!({ "description": "The `topic` of [camera.signal.ID] in the site file." }),
             "incident" => json!({ "description": "The `incident_id` of the events it proves." }),
             "name" => json!({ "description": "The `name` in their `evidence`: [a-z0-9-]{1,40}.jpg" }),
             "kind" => json!({ "description": "What happened.", "enum": Kind::ALL.map(Kind::wire_label) }),

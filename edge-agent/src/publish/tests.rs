@@ -66,6 +66,7 @@ fn draft(incident: u64, revision: u32) -> Draft {
         severity: Severity::High,
         direction: None,
         tracks: Vec::new(),
+        region: None,
         measured: Vec::new(),
         suppressed: 0,
     };
@@ -76,6 +77,7 @@ fn draft(incident: u64, revision: u32) -> Draft {
         config: String::new(),
         hw_profile: String::new(),
         model: ModelRef { name: String::new(), sha256: String::new(), provider: "cpu".into() },
+        signals: std::collections::BTreeMap::new(),
     };
     let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: None } };
     Draft::new(&topics(), &context, moment, &event)

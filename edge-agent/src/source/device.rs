@@ -132,7 +132,8 @@ fn receive(filter: &gst::Element, pipeline: &gst::Pipeline, receiver: Receiver) 
         let codec = caps.and_then(|caps| Codec::from_media_type(caps.structure(0)?.name()));
         match (pipeline.upgrade(), codec) {
             (Some(pipeline), Some(codec)) => receiver.attach(&pipeline, pad, codec, Wrapping::Nothing),
-            _ => return gst::PadProbeReturn::Drop,
+            // Thrown away. Not with Drop: the binding has taken the buffer, and GStreamer would unref what is not there.
+            _ => return gst::PadProbeReturn::Handled,
         }
         gst::PadProbeReturn::Remove
     });

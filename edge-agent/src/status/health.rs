@@ -1,5 +1,6 @@
 //! Retained state: each camera's status when it changes, the box's health every minute and when it changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use crate::publish::wire::{
     PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
+use crate::signal::Troubles;
 use crate::source::{SourceState, SourceStatus};
 
 /// Time between two health messages when nothing changes, and by how much it varies, so that a province's boxes do not
@@ -62,7 +64,8 @@ pub async fn forward_camera_status(
     topics: Topics,
     mut status: watch::Receiver<SourceStatus>,
     record: Option<RecordSource>,
-    mut placement: watch::Receiver<Placement>,
+    mut posture: watch::Receiver<Posture>,
+    mut signals: SignalTroubles,
     publish: PublishHandle,
 ) {
     let mut record = record.map(|record| record.status);
@@ -72,7 +75,8 @@ pub async fn forward_camera_status(
         if let Some(record) = &mut record {
             now = with_record(now, &record.borrow_and_update());
         }
-        now = with_placement(now, *placement.borrow_and_update());
+        now = with_posture(now, *posture.borrow_and_update());
+        now.reasons.extend(signals.reasons());
         if told.as_ref() != Some(&now) {
             publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
             tracing::info!(%camera, state = ?now.state, reasons = ?now.reasons, "camera");
@@ -81,29 +85,45 @@ pub async fn forward_camera_status(
         tokio::select! {
             changed = status.changed() => if changed.is_err() { return },
             () = changed(&mut record) => {}
-            () = replaced(&mut placement) => {}
+            () = replaced(&mut posture) => {}
+            () = replaced(&mut signals.troubles) => {}
         }
     }
 }
 
+/// What a camera's frames say of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Posture {
+    /// Where its zones are in the picture.
+    pub placement: Placement,
+    /// Whether it is to be judged by its clock and does not tell it.
+    pub is_clock_unknown: bool,
+}
+
 /// The same, degraded while the camera does not look where it looked.
-fn with_placement(mut camera: CameraStatus, placement: Placement) -> CameraStatus {
+fn with_posture(mut camera: CameraStatus, posture: Posture) -> CameraStatus {
+    if camera.state != CameraState::Online {
+        return camera;
+    }
     let mut reasons: Vec<Word> = Vec::new();
-    match placement {
-        Placement::Home | Placement::Unsure => return camera,
+    match posture.placement {
+        Placement::Home | Placement::Unsure => {}
         Placement::Shifted(_) => reasons.push("camera_shifted".into()),
         Placement::Lost => reasons.push("camera_moved".into()),
     }
-    if camera.state == CameraState::Online {
+    if !reasons.is_empty() {
         camera.state = CameraState::Degraded;
-        camera.reasons.extend(reasons);
     }
+    if posture.is_clock_unknown {
+        reasons.push("clock_unknown".into());
+    }
+    camera.reasons.extend(reasons);
     camera
 }
 
-/// Completes when the camera looks elsewhere, or does so no longer; never, when its task is gone.
-async fn replaced(placement: &mut watch::Receiver<Placement>) {
-    if placement.changed().await.is_err() {
+/// Completes when there is another value; never, when who tells it is gone.
+async fn replaced<T>(value: &mut watch::Receiver<T>) {
+    if value.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
@@ -116,6 +136,25 @@ async fn changed(record: &mut Option<watch::Receiver<SourceStatus>>) {
         return;
     }
     std::future::pending().await
+}
+
+/// What is wrong with the signals of one camera that are told over MQTT. Its state does not follow: its pictures are as
+/// they should be.
+#[derive(Debug, Clone)]
+pub struct SignalTroubles {
+    /// Of all topics.
+    pub troubles: watch::Receiver<Troubles>,
+    /// The camera's.
+    pub topics: Vec<String>,
+}
+
+impl SignalTroubles {
+    /// Each word once.
+    fn reasons(&mut self) -> BTreeSet<Word> {
+        let troubles = self.troubles.borrow_and_update();
+        let of_camera = self.topics.iter().filter_map(|topic| troubles.get(topic));
+        of_camera.map(|trouble| Word::Borrowed(trouble.reason())).collect()
+    }
 }
 
 /// How the box is, at the last look: what the status page shows.
@@ -166,6 +205,8 @@ pub struct HealthTask {
     pub publish: PublishHandle,
     /// The status page.
     pub page: watch::Receiver<PageState>,
+    /// What is wrong with the signals that are told over MQTT.
+    pub signals: watch::Receiver<Troubles>,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -239,6 +280,9 @@ impl HealthTask {
         }
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
+        }
+        if !self.signals.borrow().is_empty() {
+            reasons.push("signal_unknown".into());
         }
         if matches!(*self.page.borrow(), PageState::Unavailable { .. }) {
             reasons.push("status_page_unavailable".into());

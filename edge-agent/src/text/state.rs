@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 33] = [
+const REASONS: [(&str, Text); 40] = [
     (
         "camera_moved",
         text(
@@ -42,6 +42,48 @@ const REASONS: [(&str, Text); 33] = [
         text(
             "luồng ghi hình (record) mất tín hiệu; phân tích vẫn chạy",
             "the record stream is offline; analysis goes on",
+        ),
+    ),
+    (
+        "clock_unknown",
+        text(
+            "camera không cho biết giờ của nó (không có RTCP sender report): không xét lệch giờ",
+            "the camera does not tell its clock (no RTCP sender reports): camera-clock-drift is not judged",
+        ),
+    ),
+    (
+        "signal_silent",
+        text(
+            "không nhận được pha đèn tín hiệu qua MQTT: kiểm tra tủ điều khiển đèn và topic",
+            "the signal's phase is not reported over MQTT: check the signal controller and the topic",
+        ),
+    ),
+    (
+        "signal_stale",
+        text(
+            "pha đèn tín hiệu nhận qua MQTT đã cũ: nguồn gửi phải ghi time và gửi lại đều đặn",
+            "the signal's phase reported over MQTT is old: its sender must write time, and report regularly",
+        ),
+    ),
+    (
+        "signal_clock",
+        text(
+            "pha đèn tín hiệu nhận qua MQTT có giờ ở tương lai: kiểm tra đồng hồ của nguồn gửi và của hộp",
+            "the signal's phase reported over MQTT is of the future: check its sender's clock and the box's",
+        ),
+    ),
+    (
+        "signal_malformed",
+        text(
+            "bản tin pha đèn tín hiệu qua MQTT sai định dạng: xem lược đồ signal_phase",
+            "what is reported of the signal over MQTT is malformed: see the schema signal_phase",
+        ),
+    ),
+    (
+        "signal_refused",
+        text(
+            "máy chủ MQTT không cho hộp đọc topic của đèn tín hiệu: kiểm tra quyền truy cập",
+            "the broker does not let the box read the signal's topic: check its access rules",
         ),
     ),
     ("device_missing", text("không thấy camera cắm vào hộp: hãy cắm lại", "the camera is not plugged into the box")),
@@ -125,6 +167,13 @@ const REASONS: [(&str, Text); 33] = [
     ),
     ("clock_not_synced", text("đồng hồ của hộp chưa được đồng bộ", "the box's clock is not synchronised")),
     (
+        "signal_unknown",
+        text(
+            "không biết pha của một đèn tín hiệu: vượt đèn đỏ tại đó không được xét",
+            "the phase of a traffic signal is unknown: red light is not judged there",
+        ),
+    ),
+    (
         "status_page_unavailable",
         text(
             "không mở được trang trạng thái: cổng đã bị chiếm, xem nhật ký",
@@ -167,10 +216,12 @@ mod tests {
     #[test]
     fn every_reason_that_the_program_gives_has_words() {
         let of_cameras = codes(include_str!("../source/error.rs"), " => \"", "\"");
+        let of_signals = codes(include_str!("../signal/board.rs"), "=> \"", "\"");
         let of_box = codes(include_str!("../status/health.rs"), "reasons.push(\"", "\"");
         let dead = codes(include_str!("../status/live.rs"), "reasons.push(\"", "\"");
         assert!(of_cameras.len() >= 12 && of_box.len() >= 5 && dead.len() >= 3, "{of_cameras:?} {of_box:?} {dead:?}");
-        for code in [of_cameras, of_box, dead, vec!["connecting", "configuration", "starting"]].concat() {
+        assert_eq!(of_signals.len(), 5, "{of_signals:?}");
+        for code in [of_cameras, of_signals, of_box, dead, vec!["connecting", "configuration", "starting"]].concat() {
             assert!(REASONS.iter().any(|(known, _)| *known == code), "{code} has no words");
         }
         assert_eq!(reason("of_a_later_version").vi, "of_a_later_version");

@@ -7,8 +7,10 @@ use analytics::record::{Chunk, Damaged};
 use analytics::{CameraId, WallTime};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-/// Format of the database, in `user_version`.
-const FORMAT: i64 = 1;
+/// Format of the database, in `user_version`: since 2 chunks hold signals and the camera's place too.
+const FORMAT: i64 = 2;
+/// An earlier one whose chunks are still read.
+const OLDEST: i64 = 1;
 
 /// A commit need not reach the disk at once: a power cut may lose the last chunks, a crash of the program loses none.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
@@ -143,8 +145,12 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<(Connection, i64)> {
     let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
         db.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
-    } else if format != FORMAT {
+    } else if !(OLDEST..=FORMAT).contains(&format) {
         return Err(rusqlite::Error::InvalidQuery);
+    } else if format != FORMAT {
+        // What is there stays readable; an earlier program must not take the new chunks for damaged ones.
+        db.pragma_update(None, "user_version", FORMAT)?;
+        tracing::info!(from = format, to = FORMAT, "recorded tracks upgraded: signals are kept from now on");
     }
     let bytes = db.query_row("SELECT COALESCE(SUM(size), 0) FROM chunk", [], |row| row.get(0))?;
     Ok((db, bytes))
@@ -183,7 +189,7 @@ impl TracksReader {
             Ok((db, found))
         };
         let (db, found) = read().map_err(|error| failed(path, &error))?;
-        if found != FORMAT {
+        if !(OLDEST..=FORMAT).contains(&found) {
             return Err(TracksError::OtherFormat { path: path.to_owned(), found });
         }
         Ok(Self { path: path.to_owned(), db })
@@ -283,6 +289,25 @@ mod tests {
         let span = [150, 240].map(|second| WallTime::from_unix_nanos(second * SECOND));
         assert_eq!(minutes(&path, "nam", span), [2, 3, 4]);
         assert_eq!(TracksReader::open(&path).expect("readable").cameras().expect("read"), [camera("nam")]);
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_read_and_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        let limits = TrackLimits { max_bytes: 1 << 20, keep_for: Duration::from_secs(86_400) };
+        TracksStore::open(&path, limits).expect("opens").add(&camera("nam"), 1, &chunk(1, 10)).expect("written");
+        let set = |format: i64| {
+            let db = Connection::open(&path).expect("opens");
+            db.pragma_update(None, "user_version", format).expect("set");
+        };
+        set(1);
+        assert_eq!(minutes(&path, "nam", ALL), [1]);
+        TracksStore::open(&path, limits).expect("opens").add(&camera("nam"), 1, &chunk(2, 10)).expect("written");
+        assert_eq!(minutes(&path, "nam", ALL), [1, 2]);
+        assert!(!path.with_extension("sqlite.damaged").exists());
+        set(FORMAT + 1);
+        assert!(matches!(TracksReader::open(&path), Err(TracksError::OtherFormat { .. })), "of a later version");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use edge_agent::publish::wire::{
 use edge_agent::publish::{
     BrokerParams, MqttPublisher, PublishHandle, PublishParams, PublishStatus, TopicRoot, Topics, publish,
 };
+use edge_agent::signal::SignalBoard;
 use edge_agent::watch::{self, Seen, WatchParams};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -119,19 +120,25 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, look: Look) -> D
         severity: look.severity,
         direction: None,
         tracks: vec![track],
+        region: None,
         measured: vec![("angle_deg", 171.0), ("held_s", 1.600_4)],
         suppressed: 0,
     };
-    let context = EventContext {
+    let context = context();
+    let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(12) } };
+    Draft::new(&topics(), &context, moment, &event)
+}
+
+pub(crate) fn context() -> EventContext {
+    EventContext {
         source: topics().source(),
         camera: CameraLabel::new(&camera("huong-nam"), name()),
         position: Position::new(106.336, 20.446),
         config: digest(),
         hw_profile: "cpu-x86_64".to_owned(),
         model: model(),
-    };
-    let moment = Moment { analysed_fps: 5.0, time_quality: TimeQuality { synced: true, max_error_ms: Some(12) } };
-    Draft::new(&topics(), &context, moment, &event)
+        signals: std::collections::BTreeMap::new(),
+    }
 }
 
 /// The delivery half of an agent.
@@ -160,8 +167,17 @@ impl Agent {
     }
 
     pub(crate) fn start_with(folder: &Path, broker: BrokerParams, params: PublishParams, limits: OutboxLimits) -> Self {
+        Self::publishing(folder, MqttPublisher::new(broker, topics().client_id()), params, limits)
+    }
+
+    /// The same, and it listens to traffic signals.
+    pub(crate) fn start_hearing(folder: &Path, broker: BrokerParams, board: SignalBoard) -> Self {
+        let publisher = MqttPublisher::new(broker, topics().client_id()).hearing(board);
+        Self::publishing(folder, publisher, Self::params(), OutboxLimits::default())
+    }
+
+    fn publishing(folder: &Path, publisher: MqttPublisher, params: PublishParams, limits: OutboxLimits) -> Self {
         let (outbox, thread) = Outbox::open(&folder.join("outbox.db"), limits, &topics()).expect("the outbox opens");
-        let publisher = MqttPublisher::new(broker, topics().client_id());
         let (handle, task) = publish(publisher, params, outbox.clone());
         let stop = CancellationToken::new();
         let task = tokio::spawn(task.run(stop.clone()));

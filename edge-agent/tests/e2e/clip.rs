@@ -43,7 +43,8 @@ pub(crate) fn piece(folder: &Path, frames: u32) -> PathBuf {
     let passed = AtomicU32::new(0);
     entry.add_probe(gst::PadProbeType::BUFFER, move |_pad, _info| match passed.fetch_add(1, Ordering::Relaxed) {
         before if before < frames => gst::PadProbeReturn::Ok,
-        _ => gst::PadProbeReturn::Drop,
+        // Thrown away. Not with Drop: the binding has taken the buffer, and GStreamer would unref what is not there.
+        _ => gst::PadProbeReturn::Handled,
     });
     pipeline.set_state(gst::State::Playing).expect("plays");
     let bus = pipeline.bus().expect("has a bus");

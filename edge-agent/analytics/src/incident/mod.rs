@@ -168,9 +168,13 @@ impl Incidents {
             }
         }
         events.extend(of_rules.into_iter().flatten());
-        let now = scene.stamp.pts;
-        self.withheld.extend(self.rules.iter_mut().filter_map(|of_rule| of_rule.overdue(now, TELL_WITHHELD_AFTER)));
+        self.tell_withheld(&scene.stamp, TELL_WITHHELD_AFTER);
         events
+    }
+
+    fn tell_withheld(&mut self, stamp: &FrameStamp, after: Duration) {
+        let ids = &mut self.ids;
+        self.withheld.extend(self.rules.iter_mut().filter_map(|of_rule| of_rule.overdue(stamp, after, ids)));
     }
 
     /// What storms withheld and no event tells of; each is given once.
@@ -211,8 +215,10 @@ impl Incidents {
 
     /// Ends everything that is open, at the last scene: the clip is over. Without a scene nothing is known to be over.
     pub fn finish(&mut self) -> Vec<Event> {
-        let Some(stamp) = &self.last else { return Vec::new() };
-        self.rules.iter_mut().flat_map(|of_rule| of_rule.finish(stamp, &mut self.ids)).collect()
+        let Some(stamp) = self.last.clone() else { return Vec::new() };
+        let events = self.rules.iter_mut().flat_map(|of_rule| of_rule.finish(&stamp, &mut self.ids)).collect();
+        self.tell_withheld(&stamp, Duration::ZERO);
+        events
     }
 
     /// Hands restored incidents to their rules, and ends those that have none.

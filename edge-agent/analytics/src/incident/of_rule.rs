@@ -46,6 +46,7 @@ struct Incident {
     involved: Vec<TrackId>,
     told_involved: Vec<TrackId>,
     tracks: Vec<Sighting>,
+    region: Option<BBox>,
     measured: Vec<Measure>,
     /// The most it was found to be, and as last told.
     severity: Severity,
@@ -88,6 +89,7 @@ impl Incident {
             involved: Vec::new(),
             told_involved: Vec::new(),
             tracks: Vec::new(),
+            region: None,
             measured: Vec::new(),
             severity,
             told_severity: severity,
@@ -102,6 +104,9 @@ impl Incident {
         (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
         self.involved.clone_from(&finding.tracks);
         self.tracks = sightings(scene, finding);
+        if let Subject::Still(id) = finding.subject {
+            self.region = scene.still(id).map(|still| still.bbox).or(self.region);
+        }
         self.measured.clone_from(&finding.measured);
         self.measured.extend(&self.absorbed);
         self.severity = self.severity.max(finding.severity.unwrap_or(rule.severity));
@@ -151,6 +156,7 @@ impl Incident {
             severity: self.severity,
             direction: self.direction,
             tracks: self.tracks.iter().map(|track| track.view(stamp.pts)).collect(),
+            region: self.region,
             measured: self.measured.clone(),
             suppressed,
         }
@@ -265,9 +271,9 @@ impl OfRule {
     }
 
     /// What a storm withheld and no event has told of for `after`.
-    pub(super) fn overdue(&mut self, now: MediaTime, after: Duration) -> Option<Withheld> {
-        let count = self.cooldown.overdue(now, after)?;
-        Some(Withheld { rule: self.info.clone(), count })
+    pub(super) fn overdue(&mut self, stamp: &FrameStamp, after: Duration, ids: &mut Ids) -> Option<Withheld> {
+        let count = self.cooldown.overdue(stamp.pts, after)?;
+        Some(Withheld { id: ids.next(stamp), stamp: stamp.clone(), rule: self.info.clone(), count })
     }
 
     /// Ends all that is open: the rule is not armed.
@@ -293,7 +299,7 @@ impl OfRule {
         // One that is out of sight waits: its track, or what is known of what stands, says when it is given up.
         let is_lost = |subject: &Subject| match subject {
             Subject::Track(id) => scene.is_out_of_sight(*id),
-            Subject::Zone => false,
+            Subject::Still(_) | Subject::Zone => false,
         };
         let never_found =
             self.unbound.extract_if(.., |unbound| is_over(&unbound.incident) && !unbound.is_out_of_sight(scene));

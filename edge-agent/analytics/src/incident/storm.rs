@@ -8,11 +8,13 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use crate::finding::RuleInfo;
 use crate::id::RuleId;
 use crate::kind::{Kind, Severity};
 use crate::rules::RuleSpec;
-use crate::time::MediaTime;
+use crate::time::{FrameStamp, MediaTime};
 use crate::zone::Zone;
 
 /// How many incidents a camera may open.
@@ -45,6 +47,10 @@ impl Default for StormParams {
 /// Incidents that a storm withheld and that no event of their rule tells of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Withheld {
+    /// UUIDv7, unique, as those of events.
+    pub id: Uuid,
+    /// The frame at which it was told.
+    pub stamp: FrameStamp,
     /// The rule.
     pub rule: RuleInfo,
     /// How many.

@@ -50,8 +50,8 @@ impl Rule for RedLight {
             self.tracks.remove(track);
         }
         let now = scene.stamp.pts;
-        let red =
-            scene.signal(&self.signal).filter(|signal| signal.state == SignalState::Red).map(|signal| signal.since);
+        let signal = scene.signal(&self.signal).filter(|signal| signal.state == SignalState::Red);
+        let (red, confidence) = (signal.map(|signal| signal.since), signal.map_or(0.0, |signal| signal.confidence));
         for track in scene.seen().filter(|track| track.class.is_vehicle() && self.scope.covers(track)) {
             let line = self.crossings.line();
             let offset = line.segment.offset(line.anchor.of(track.bbox), scene.aspect);
@@ -75,6 +75,7 @@ impl Rule for RedLight {
                 severity: None,
                 measured: vec![
                     ("red_s", rounded(red_for.as_secs_f64())),
+                    ("signal_confidence", rounded(confidence.into())),
                     ("hysteresis_heights", rounded(crossing.beyond_heights)),
                 ],
             });

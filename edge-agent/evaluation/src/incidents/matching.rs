@@ -129,7 +129,7 @@ fn pairs(truth: &[TruthIncident], found: &[FoundIncident], verdicts: &[Verdict],
     let longest = found.iter().map(lasts).fold(0.0, f64::max);
     let near = |truth: &TruthIncident| {
         let group = groups.get(&(truth.camera.as_str(), truth.kind.as_str())).map_or(&[][..], Vec::as_slice);
-        let (from, to) = (truth.start_s - tolerance_s, truth.end_s + tolerance_s);
+        let (from, to) = (truth.start_s - truth.early_s - tolerance_s, truth.end_s + tolerance_s);
         let first = group.partition_point(|&i| last_told_s(&found[i]) < from);
         let near = group[first..].iter().copied().take_while(|&i| last_told_s(&found[i]) <= to + longest);
         let is_then = |i: usize| {

@@ -11,6 +11,7 @@ fn truth(camera: &str, kind: &str, (start_s, end_s): (f64, f64)) -> TruthInciden
         detail: Detail::default(),
         start_s,
         end_s,
+        early_s: 0.0,
         actors: Vec::new(),
     }
 }

@@ -16,6 +16,8 @@ impl Traffic {
         match me.order {
             Some(Order::Stop { s, side, .. }) if s - me.s < 35.0 => return side,
             Some(Order::Against { .. }) => return me.side,
+            Some(Order::Brake { side, .. } | Order::Hit { side, .. } | Order::Follow { side }) => return side,
+            Some(Order::Turn { .. }) => return me.side,
             _ => {}
         }
         if !looks {

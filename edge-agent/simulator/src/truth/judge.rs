@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use analytics::Class;
 
+use crate::camera::Solid;
 use crate::ground::{Area, Spot};
 use crate::place::Watch;
 use crate::vehicle::{ActorId, Held};
@@ -32,6 +33,10 @@ pub(super) struct Present {
     pub(super) length_m: f64,
     /// What, in the end, holds it.
     pub(super) cause: Held,
+    /// How surely it is in the picture.
+    pub(super) in_picture: Grade,
+    /// What space it takes up, with who rides it.
+    pub(super) solid: Solid,
 }
 
 impl Present {
@@ -63,6 +68,8 @@ const LONGER_S: f64 = 1.0;
 const AGAINST: (f64, Duration) = (8.0, Duration::from_millis(1500));
 /// A vehicle slower than this stands, m/s: the catalogue's 3 km/h is crawling.
 const STANDS: f64 = 0.3;
+/// Two that met at less were hardly seen to stop sharply, m/s.
+const HARD: f64 = 4.0;
 /// So many vehicles that stand for a lamp or a jam are a queue.
 const QUEUE: usize = 3;
 
@@ -82,7 +89,9 @@ impl Needs {
 
 pub(super) fn needs(watch: &Watch) -> Needs {
     match watch {
-        Watch::LineCrossing { .. } | Watch::RedLight { .. } => Needs::brief(0.0),
+        Watch::LineCrossing { .. } | Watch::RedLight { .. } | Watch::ForbiddenTurn { .. } => Needs::brief(0.0),
+        Watch::Collision { hold, .. } => Needs { over_s: 3.0, ..Needs::held(*hold, 1.0) },
+        Watch::FlowDrop { .. } => Needs { within_s: 10.0, over_s: 60.0, ..Needs::brief(20.0) },
         Watch::Intrusion { hold, .. }
         | Watch::PedestrianOnCarriageway { hold, .. }
         | Watch::ForbiddenClass { hold, .. } => Needs::held(*hold, 0.5),
@@ -114,6 +123,18 @@ fn inside(area: &Area, spot: Spot, margin: f64) -> Grade {
     }
 }
 
+/// How surely someone is not in an area: in doubt within `margin` of its edge.
+fn outside(area: &Area, spot: Spot, margin: f64) -> Grade {
+    let depth = area.depth(spot);
+    if depth >= margin {
+        Grade::No
+    } else if depth >= -margin {
+        Grade::Possible
+    } else {
+        Grade::Sure
+    }
+}
+
 /// Margins in metres: of people, and of vehicles, which are surely in an area only from front to rear (a box stands on the
 /// ground at whichever is nearer to the camera).
 const FOOT: f64 = 0.4;
@@ -124,9 +145,36 @@ const SEEN_COMING: f64 = 8.0;
 fn on_wheels(area: &Area, one: &Present) -> Grade {
     let half = one.length_m / 2.0;
     let end = |along: f64| Spot::new(one.spot.x + along * one.ahead.x, one.spot.y + along * one.ahead.y);
-    let is_wholly = area.depth(end(half)) >= 0.3 && area.depth(end(-half)) >= 0.3;
-    let middle = inside(area, one.spot, WHEELS);
-    if is_wholly { middle } else { middle.min(Grade::Nominal) }
+    let ends = [area.depth(end(half)), area.depth(end(-half))];
+    match inside(area, one.spot, WHEELS) {
+        Grade::Sure | Grade::Nominal if ends.iter().any(|depth| *depth < 0.3) => Grade::Nominal,
+        Grade::No if ends.iter().any(|depth| *depth >= -WHEELS) => Grade::Possible,
+        middle => middle,
+    }
+}
+
+/// How surely these two, who met at `closing_mps`, stand there both.
+pub(super) fn met(two: [&Present; 2], area: &Area, closing_mps: f64) -> Grade {
+    let of = |one: &Present| {
+        let moves = if one.speed() < STANDS { Grade::Sure } else { Grade::Possible };
+        let came = if one.came_m >= SEEN_COMING { Grade::Sure } else { Grade::Nominal };
+        on_wheels(area, one).min(moves).min(came).min(one.in_picture)
+    };
+    let hard = if closing_mps >= HARD { Grade::Sure } else { Grade::Nominal };
+    two.map(of).into_iter().fold(hard, Grade::min)
+}
+
+/// How surely the flow has dropped from `before` to `now` (vehicles a minute), by shares of the limits.
+pub(super) fn dropped(now: f64, before: f64, ratio: f64, least: f64) -> Grade {
+    if before >= 1.2 * least && now < 0.8 * ratio * before {
+        Grade::Sure
+    } else if before >= least && now < ratio * before {
+        Grade::Nominal
+    } else if before >= 0.8 * least && now < 1.3 * ratio * before {
+        Grade::Possible
+    } else {
+        Grade::No
+    }
 }
 
 /// How surely `one` does what is watched for; `queue`: how many stand in the area for a lamp or a jam;
@@ -134,34 +182,30 @@ fn on_wheels(area: &Area, one: &Present) -> Grade {
 pub(super) fn of(one: &Present, watch: &Watch, queue: usize, usual_mps: f64) -> Grade {
     let on_foot = one.class == Class::Person;
     match watch {
-        Watch::LineCrossing { .. } | Watch::Crowding { .. } => Grade::No,
+        Watch::LineCrossing { .. } | Watch::Crowding { .. } | Watch::Collision { .. } => Grade::No,
         Watch::Intrusion { area, .. } | Watch::Loitering { area, .. } if on_foot => inside(area, one.spot, FOOT),
         Watch::PedestrianOnCarriageway { area, crossings, .. } if on_foot => {
             let in_road = inside(area, one.spot, FOOT);
-            let beside = |crossing: &Area| {
-                let depth = crossing.depth(one.spot);
-                if depth >= FOOT {
-                    Grade::No
-                } else if depth >= -FOOT {
-                    Grade::Possible
-                } else {
-                    Grade::Sure
-                }
-            };
-            crossings.iter().map(beside).fold(in_road, Grade::min)
+            crossings.iter().map(|crossing| outside(crossing, one.spot, FOOT)).fold(in_road, Grade::min)
         }
         Watch::WrongWay { area, heading } if !on_foot => inside(area, one.spot, 0.3).min(against(one, *heading)),
-        Watch::StoppedVehicle { area, .. } if !on_foot => on_wheels(area, one).min(stands(one, queue)),
+        Watch::StoppedVehicle { area, bays, .. } if !on_foot => {
+            let at_stop = bays.iter().map(|bay| outside(bay, one.spot, WHEELS));
+            at_stop.fold(on_wheels(area, one).min(stands(one, queue)), Grade::min)
+        }
         Watch::IllegalParking { area, .. } if !on_foot => on_wheels(area, one).min(parks(one)),
         Watch::ForbiddenClass { area, class, .. } if one.class == *class => on_wheels(area, one),
         Watch::OverSpeed { area, limit_mps } if !on_foot => {
             let speed = one.speed() / limit_mps;
-            inside(area, one.spot, WHEELS).min(graded(speed, [1.12, 1.0, 0.88]))
+            on_wheels(area, one).min(graded(speed, [1.12, 1.0, 0.88]))
         }
-        Watch::SlowVehicle { area, share } if !on_foot && one.cause == Held::Free => {
+        Watch::SlowVehicle { area, share } if !on_foot && one.cause != Held::Lamp => {
             // Less is surer.
             let slow = share * usual_mps / one.speed().max(0.05);
-            inside(area, one.spot, WHEELS).min(graded(slow, [1.33, 1.0, 0.75]))
+            // A bicycle is slow by nature; and what others, or itself, hold up is slow, but not of a slow driver.
+            let is_one = one.cause == Held::Free && one.class != Class::Bicycle;
+            let most = if is_one { Grade::Sure } else { Grade::Possible };
+            inside(area, one.spot, WHEELS).min(graded(slow, [1.33, 1.0, 0.75])).min(most)
         }
         _ => Grade::No,
     }

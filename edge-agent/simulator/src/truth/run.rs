@@ -21,8 +21,8 @@ impl Stretch {
 /// From when until when something was possible, and for how much of it more than that.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
-    first: f64,
-    /// Last possible.
+    /// First and last possible.
+    pub(super) first: f64,
     pub(super) last: f64,
     possible: Option<Stretch>,
     nominal: Option<Stretch>,

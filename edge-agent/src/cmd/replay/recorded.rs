@@ -9,7 +9,7 @@ use analytics::{CameraId, WallTime};
 use anyhow::{Context, bail};
 use edge_agent::config::{self, Camera, Home, Site};
 use edge_agent::outbox::Draft;
-use edge_agent::publish::wire::{ModelRef, Moment, Sequence, Stamp, TimeQuality, UtcMillis};
+use edge_agent::publish::wire::{self, ModelRef, Moment, Sequence, Stamp, TimeQuality, UtcMillis};
 use edge_agent::replay::difference::{Change, Spell, Spells, changes};
 use edge_agent::replay::{Judged, Watched, rejudge};
 use edge_agent::setup;
@@ -17,7 +17,7 @@ use edge_agent::tracks::TracksReader;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{parse_time, writer};
+use super::{parse_time, write_line, writer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -68,8 +68,8 @@ pub(super) fn run(
             let mut lines = Lines { out: writer(events)?, sequence: 0 };
             for camera in cameras {
                 let context = context(site, camera, home)?;
-                let mut event = |judged: Judged| lines.write(site, &context, &judged);
-                add(&mut watched, rejudge(site, camera, &tracks, span, &mut event)?);
+                let mut told = |judged: Judged| lines.write(site, &context, &judged);
+                add(&mut watched, rejudge(site, camera, &tracks, span, &mut told)?);
             }
             lines.out.flush().context("cannot write the events")?;
             say(&watched, began);
@@ -113,6 +113,7 @@ fn cameras<'a>(recorded: &[CameraId], site: &'a Site, only: Option<&str>) -> any
 
 fn add(sum: &mut Watched, one: Watched) {
     sum.scenes += one.scenes;
+    sum.without_state += one.without_state;
     sum.media_s += one.media_s;
 }
 
@@ -124,6 +125,12 @@ fn say(watched: &Watched, began: Instant) {
         watched.media_s / 3600.0,
         watched.media_s / passed_s
     );
+    if watched.without_state > 0 {
+        eprintln!(
+            "{} of these scenes are of an earlier version, without signals: rules that go by a signal find nothing there",
+            watched.without_state
+        );
+    }
 }
 
 fn spells(
@@ -134,11 +141,13 @@ fn spells(
     into: &mut Vec<Spell>,
 ) -> anyhow::Result<Watched> {
     let mut spells = Spells::default();
-    let mut event = |judged: Judged| {
-        spells.add(&judged.event);
+    let mut told = |judged: Judged| {
+        if let Judged::Event { event, .. } = judged {
+            spells.add(&event);
+        }
         Ok(())
     };
-    let watched = rejudge(site, camera, tracks, span, &mut event)?;
+    let watched = rejudge(site, camera, tracks, span, &mut told)?;
     into.extend(spells.finish());
     Ok(watched)
 }
@@ -163,14 +172,22 @@ impl Lines {
         judged: &Judged,
     ) -> std::io::Result<()> {
         let topics = setup::topics(site).map_err(std::io::Error::other)?;
-        let time_quality = TimeQuality { synced: false, max_error_ms: None };
-        let moment = Moment { analysed_fps: judged.analysed_fps, time_quality };
-        let mut event = Draft::new(&topics, context, moment, &judged.event).event().clone();
         self.sequence += 1;
-        let sequence = Sequence(self.sequence);
-        event.stamp(Stamp { sequence, recorded_at: event.time, outbox_id: Uuid::nil() });
-        serde_json::to_writer(&mut self.out, &event)?;
-        self.out.write_all(b"\n")
+        let stamp = |time| Stamp { sequence: Sequence(self.sequence), recorded_at: time, outbox_id: Uuid::nil() };
+        match judged {
+            Judged::Event { event, analysed_fps } => {
+                let time_quality = TimeQuality { synced: false, max_error_ms: None };
+                let moment = Moment { analysed_fps: *analysed_fps, time_quality };
+                let mut event = Draft::new(&topics, context, moment, event).event().clone();
+                event.stamp(stamp(event.time));
+                write_line(&mut self.out, &event)
+            }
+            Judged::Withheld(withheld) => {
+                let mut event = wire::withheld(&topics, withheld);
+                event.stamp(stamp(event.time));
+                write_line(&mut self.out, &event)
+            }
+        }
     }
 }
 

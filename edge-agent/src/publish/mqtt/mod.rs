@@ -12,6 +12,7 @@ mod v311;
 mod v5;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rumqttc::tokio_rustls::rustls::{self, ClientConfig};
 use tokio::sync::mpsc;
@@ -19,6 +20,9 @@ use tokio::sync::mpsc;
 use super::broker::{BrokerParams, Identity, Protocol};
 use super::tls::TlsError;
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
+use crate::signal::SignalBoard;
+use crate::source::wall_now;
+use crate::status::time_quality;
 
 /// Requests that the client queues; more than are ever in flight, so that nothing waits for a place.
 const REQUESTS: usize = 64;
@@ -86,6 +90,9 @@ pub(crate) enum Wanted {
     WithRetained,
     /// New ones only; from a 3.1.1 broker the kept ones come all the same, marked so.
     NewOnly,
+    /// Kept messages too, with QoS 0: what cannot be delivered at once is of no use later, and must not wait in the
+    /// session of a box that is away.
+    Latest,
 }
 
 /// Asks a connection; the asking is queued at once.
@@ -105,11 +112,11 @@ impl Client {
         }
     }
 
-    /// Subscribes with QoS 1; the future may be dropped.
+    /// Subscribes; the future may be dropped.
     pub(crate) fn subscribe(&self, filters: Vec<String>, wanted: Wanted) -> BoxFuture<Result<(), PublishError>> {
         match self {
             Self::V5(client) => v5::subscribe(client, filters, wanted),
-            Self::V311(client) => v311::subscribe(client, filters),
+            Self::V311(client) => v311::subscribe(client, filters, wanted),
         }
     }
 
@@ -154,13 +161,20 @@ impl Events {
 pub struct MqttPublisher {
     broker: BrokerParams,
     client_id: String,
+    signals: SignalBoard,
 }
 
 impl MqttPublisher {
     /// Publishes to `broker` as `client_id`.
     #[must_use]
     pub fn new(broker: BrokerParams, client_id: String) -> Self {
-        Self { broker, client_id }
+        Self { broker, client_id, signals: SignalBoard::default() }
+    }
+
+    /// The same, and every connection of it listens to the board's topics.
+    #[must_use]
+    pub fn hearing(self, signals: SignalBoard) -> Self {
+        Self { signals, ..self }
     }
 }
 
@@ -178,24 +192,69 @@ impl Publisher for MqttPublisher {
             }
         };
         let (sender, inbound) = mpsc::channel(INBOUND);
+        let signals = Listening::begin(&client, self.signals.clone());
         Ok(Connection {
             session_present,
             max_packet_bytes,
             link: MqttLink { client },
             inbound,
-            driver: Box::pin(drive(events, sender)),
+            driver: Box::pin(drive(events, sender, signals)),
         })
     }
 }
 
 /// Polls the event loop until the connection is over.
-async fn drive(mut events: Events, inbound: mpsc::Sender<Message>) -> LinkError {
+async fn drive(mut events: Events, inbound: mpsc::Sender<Message>, mut signals: Listening) -> LinkError {
     loop {
-        match events.next(Stage::Connected).await {
+        let heard = tokio::select! {
+            heard = events.next(Stage::Connected) => heard,
+            () = signals.refused() => continue,
+        };
+        match heard {
+            Ok(Heard::Message(message, _)) if signals.hear(&message) => {}
             Ok(Heard::Message(message, _)) => drop(inbound.try_send(message)),
             Ok(Heard::Accepted { .. } | Heard::Subscribed | Heard::Nothing) => {}
             Err(error) => return error,
         }
+    }
+}
+
+/// A connection's ear for traffic signals. What it hears goes straight to the board, where the latest counts: no burst of
+/// it fills a channel, or wakes the drain. The connection's end is the end of what is known.
+struct Listening {
+    board: SignalBoard,
+    subscribed: Option<BoxFuture<Result<(), PublishError>>>,
+}
+
+impl Listening {
+    fn begin(client: &Client, board: SignalBoard) -> Self {
+        let topics: Vec<String> = board.topics().map(str::to_owned).collect();
+        let subscribed = (!topics.is_empty()).then(|| client.subscribe(topics, Wanted::Latest));
+        Self { board, subscribed }
+    }
+
+    fn hear(&self, message: &Message) -> bool {
+        self.board.hear(message, (Instant::now(), wall_now()), time_quality())
+    }
+
+    /// Completes when the broker has refused the subscription; never, while it has not.
+    async fn refused(&mut self) {
+        if let Some(subscribed) = &mut self.subscribed {
+            let result = subscribed.await;
+            self.subscribed = None;
+            if let Err(error @ PublishError::Refused { .. }) = result {
+                tracing::warn!(%error, "the broker refuses the topics of signals; their phases are unknown");
+                self.board.refused();
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.board.link_lost(Instant::now());
     }
 }
 

@@ -14,7 +14,7 @@ use rumqttc_v4::{
     TlsConfiguration, TlsError, Transport,
 };
 
-use super::{Heard, MAX_INCOMING_BYTES, PACKET_IDS, REQUESTS, Receipt, Stage};
+use super::{Heard, MAX_INCOMING_BYTES, PACKET_IDS, REQUESTS, Receipt, Stage, Wanted};
 use crate::publish::broker::{BrokerParams, Identity};
 use crate::publish::{BoxFuture, LinkError, Message, PublishError, RefusalScope};
 
@@ -88,8 +88,13 @@ pub(super) fn publish(client: &AsyncClient, message: Message) -> BoxFuture<Resul
     }
 }
 
-pub(super) fn subscribe(client: &AsyncClient, filters: Vec<String>) -> BoxFuture<Result<(), PublishError>> {
-    let filters = filters.into_iter().map(|filter| SubscribeFilterInput::new(filter, QoS::AtLeastOnce));
+pub(super) fn subscribe(
+    client: &AsyncClient,
+    filters: Vec<String>,
+    wanted: Wanted,
+) -> BoxFuture<Result<(), PublishError>> {
+    let qos = if wanted == Wanted::Latest { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+    let filters = filters.into_iter().map(|filter| SubscribeFilterInput::new(filter, qos));
     let notice = client.try_subscribe_many_tracked(filters);
     Box::pin(async move {
         let notice = notice.map_err(|_| PublishError::Gone)?;

@@ -102,12 +102,12 @@ pub(super) fn subscribe(
     wanted: Wanted,
 ) -> BoxFuture<Result<(), PublishError>> {
     let rule = match wanted {
-        Wanted::WithRetained => RetainForwardRule::OnEverySubscribe,
+        Wanted::WithRetained | Wanted::Latest => RetainForwardRule::OnEverySubscribe,
         Wanted::NewOnly => RetainForwardRule::Never,
     };
-    let filters = filters
-        .into_iter()
-        .map(|filter| SubscribeFilterInput::new(filter, QoS::AtLeastOnce).retain_forward_rule(rule.clone()));
+    let qos = if wanted == Wanted::Latest { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+    let filters =
+        filters.into_iter().map(|filter| SubscribeFilterInput::new(filter, qos).retain_forward_rule(rule.clone()));
     let notice = client.try_subscribe_many_tracked(filters);
     Box::pin(async move {
         let notice = notice.map_err(|_| PublishError::Gone)?;

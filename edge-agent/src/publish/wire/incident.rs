@@ -1,5 +1,7 @@
 //! An incident event: what happened, where, and why it was judged so.
 
+use std::collections::BTreeMap;
+
 use analytics::event::TrackView;
 use analytics::{BBox, CameraId, Direction, Event, Kind, LineId, RuleId, ZoneId};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::number::round;
-use super::{Incident, LocalText, Measures, Sequence, Severity, Stamped, UtcMillis, Word};
+use super::{Incident, LocalText, Measures, Sequence, Severity, SignalData, Stamped, UtcMillis, Word};
 use crate::evidence::EvidenceName;
 
 /// Tracks an event carries at most; the rest are in `why.measured` as a count.
@@ -126,6 +128,9 @@ pub struct Why {
     pub thresholds: Measures,
     /// What it measured.
     pub measured: Measures,
+    /// The traffic signal it went by; absent where it went by none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<SignalData>,
     /// The network.
     pub model: ModelRef,
 }
@@ -236,6 +241,10 @@ pub struct IncidentData {
     pub direction: Option<Word>,
     /// The tracks involved.
     pub tracks: Vec<TrackData>,
+    /// Where it is, when it is about a region of the picture rather than tracks: left, top, right, bottom as fractions of the
+    /// picture, origin top left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<[f64; 4]>,
     /// The rule's reasons.
     pub why: Why,
     /// Pictures and clips.
@@ -284,6 +293,8 @@ pub struct EventContext {
     pub hw_profile: String,
     /// The network.
     pub model: ModelRef,
+    /// The traffic signals that rules go by, by rule.
+    pub signals: BTreeMap<RuleId, SignalData>,
 }
 
 /// What changes from event to event beside the event itself.
@@ -327,6 +338,7 @@ pub fn incident(context: &EventContext, moment: Moment, event: &Event) -> Incide
             line: rule.line.as_ref().map(LineId::to_string),
             direction: event.direction.map(|direction| direction.label().into()),
             tracks: tracks(&event.tracks),
+            region: event.region.map(bbox),
             why: why(context, moment, event),
             evidence: Vec::new(),
             time_quality: moment.time_quality,
@@ -345,6 +357,7 @@ fn why(context: &EventContext, moment: Moment, event: &Event) -> Why {
         analysed_fps: round(moment.analysed_fps, 1),
         thresholds: Measures::new(&event.rule.thresholds),
         measured: Measures::new(&event.measured),
+        signal: context.signals.get(&event.rule.id).cloned(),
         model: context.model.clone(),
     }
 }

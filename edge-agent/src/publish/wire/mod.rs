@@ -7,6 +7,7 @@
 mod incident;
 mod measure;
 mod number;
+mod signal;
 mod state;
 mod system;
 
@@ -25,11 +26,12 @@ pub use measure::{
     SpeedData, measurement,
 };
 pub use number::{Measures, Sequence, UtcMillis};
+pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
     Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
     HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
 };
-pub use system::{Lost, SystemData, SystemKind, WithheldData, system};
+pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;

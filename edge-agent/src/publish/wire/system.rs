@@ -1,10 +1,12 @@
 //! The box's own events.
 
+use analytics::incident::Withheld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{LocalText, Sequence, Severity, Stamped, System, UtcMillis, Word, new_id};
+use crate::publish::Topics;
 
 /// What happened to the box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,4 +128,15 @@ pub fn system(kind: SystemKind, source: &str, subject: &str, time: UtcMillis) ->
             replayed: false,
         },
     }
+}
+
+/// The draft of the announcement of incidents that a storm withheld.
+#[must_use]
+pub fn withheld(topics: &Topics, withheld: &Withheld) -> System {
+    let Withheld { id, stamp, rule, count } = withheld;
+    let (kind, time) = (SystemKind::IncidentsWithheld, UtcMillis::from(stamp.captured_at));
+    let mut event = System { id: *id, ..system(kind, &topics.source(), topics.box_id().as_str(), time) };
+    let (camera, rule) = (stamp.camera.to_string(), rule.id.to_string());
+    event.data.withheld = Some(WithheldData { camera, rule, count: *count });
+    event
 }
