@@ -19,6 +19,7 @@ fn params(place: &Place, index: u64, seconds: f64, fps: u32) -> HourParams {
         condition: Condition::Day,
         is_calibrated: true,
         deed_every_s: 300.0,
+        dropped: 0.0,
     }
 }
 
