@@ -108,6 +108,12 @@ pub enum Kind {
     RedLight,
     /// Collision or accident.
     CollisionSuspected,
+    /// Obstacle on the road.
+    RoadObstacle,
+    /// Abandoned object.
+    AbandonedObject,
+    /// Removed object.
+    RemovedObject,
     /// Congestion.
     Congestion,
     /// Queue spill-back.
@@ -132,11 +138,13 @@ pub enum Kind {
     CameraMoved,
     /// Low frame rate.
     CameraLowRate,
+    /// The camera's clock is wrong.
+    CameraClockDrift,
 }
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -151,6 +159,9 @@ impl Kind {
         Self::ForbiddenTurn,
         Self::RedLight,
         Self::CollisionSuspected,
+        Self::RoadObstacle,
+        Self::AbandonedObject,
+        Self::RemovedObject,
         Self::Congestion,
         Self::QueueSpillback,
         Self::FlowDrop,
@@ -163,6 +174,7 @@ impl Kind {
         Self::CameraBlurred,
         Self::CameraMoved,
         Self::CameraLowRate,
+        Self::CameraClockDrift,
     ];
 
     const fn row(self) -> Row {
@@ -290,6 +302,32 @@ impl Kind {
                 severity: Critical,
                 lasting: Level,
             },
+            Self::RoadObstacle => Row {
+                file: "road-obstacle",
+                wire: "road_obstacle",
+                text: Text { vi: "Vật cản trên mặt đường", en: "Obstacle on the road" },
+                suspected: Text {
+                    vi: "Nghi vấn vật cản trên mặt đường", en: "Suspected obstacle on the road"
+                },
+                severity: High,
+                lasting: Level,
+            },
+            Self::AbandonedObject => Row {
+                file: "abandoned-object",
+                wire: "abandoned_object",
+                text: Text { vi: "Vật thể bỏ quên", en: "Abandoned object" },
+                suspected: Text { vi: "Nghi vấn vật thể bỏ quên", en: "Suspected abandoned object" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::RemovedObject => Row {
+                file: "removed-object",
+                wire: "removed_object",
+                text: Text { vi: "Vật thể bị lấy đi", en: "Removed object" },
+                suspected: Text { vi: "Nghi vấn vật thể bị lấy đi", en: "Suspected removal of an object" },
+                severity: Warning,
+                lasting: Pulse,
+            },
             Self::Congestion => Row {
                 file: "congestion",
                 wire: "congestion",
@@ -385,6 +423,16 @@ impl Kind {
                 wire: "camera_low_rate",
                 text: Text { vi: "Luồng hình không ổn định", en: "Low frame rate" },
                 suspected: Text { vi: "Nghi vấn luồng hình không ổn định", en: "Suspected low frame rate" },
+                severity: Info,
+                lasting: Level,
+            },
+            Self::CameraClockDrift => Row {
+                file: "camera-clock-drift",
+                wire: "camera_clock_drift",
+                text: Text { vi: "Đồng hồ camera lệch giờ", en: "Camera clock wrong" },
+                suspected: Text {
+                    vi: "Nghi vấn đồng hồ camera lệch giờ", en: "Suspected wrong camera clock"
+                },
                 severity: Info,
                 lasting: Level,
             },
