@@ -697,7 +697,18 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
         }
         RuleParams::SlowVehicle { zone, factor, flow, distance, hold } => {
             let (tracks, lost, passed) = (BTreeMap::new(), Vec::new(), VecDeque::new());
-            Box::new(slow_vehicle::SlowVehicle { info, scope, zone, factor, flow, distance, hold, tracks, lost, passed })
+            Box::new(slow_vehicle::SlowVehicle {
+                info,
+                scope,
+                zone,
+                factor,
+                flow,
+                distance,
+                hold,
+                tracks,
+                lost,
+                passed,
+            })
         }
         RuleParams::OverSpeed { zone, limit, tolerance } => {
             Box::new(over_speed::OverSpeed { info, scope, zone, limit, tolerance, tracks: BTreeMap::new() })

@@ -152,7 +152,8 @@ impl StoppedVehicle {
 
     /// The way of one that was lost a moment ago where `track` begins.
     fn lost_near(&self, track: &Track, now: MediaTime, aspect: f32) -> Way {
-        let lost = self.tracks.values().filter(|other| other.seen.0 < track.first_seen && now.since(other.seen.0) <= UNSEEN);
+        let lost =
+            self.tracks.values().filter(|other| other.seen.0 < track.first_seen && now.since(other.seen.0) <= UNSEEN);
         let near = lost.filter_map(|other| {
             let heights = heights_apart((other.seen.1, other.seen.2), (track.class, track.bbox), aspect)?;
             (heights <= LOST_NEAR).then(|| other.vehicle.way())
@@ -179,7 +180,8 @@ impl StoppedVehicle {
 
     /// For each that stands in the zone as one does who waits, how many stand in its row.
     fn rows(&self, scene: &Scene) -> BTreeMap<TrackId, usize> {
-        let in_zone = |(id, _): &(TrackId, Stand)| self.tracks.get(id).is_some_and(|watched| self.stand(watched).is_some());
+        let in_zone =
+            |(id, _): &(TrackId, Stand)| self.tracks.get(id).is_some_and(|watched| self.stand(watched).is_some());
         let mut left: Vec<(TrackId, Stand)> = self.waiting(scene).filter(in_zone).collect();
         let mut rows = BTreeMap::new();
         while let Some(first) = left.pop() {
@@ -198,7 +200,8 @@ impl StoppedVehicle {
     fn held(&mut self, scene: &Scene, rows: &BTreeMap<TrackId, usize>) -> BTreeSet<TrackId> {
         let (now, aspect) = (scene.stamp.pts, scene.aspect);
         let waiting: Vec<(TrackId, Place)> = self.waiting(scene).map(|(id, stand)| (id, stand.place())).collect();
-        let moving: Vec<(TrackId, Place, (f64, f64))> = scene.seen().filter_map(|track| self.moving(track, scene)).collect();
+        let moving: Vec<(TrackId, Place, (f64, f64))> =
+            scene.seen().filter_map(|track| self.moving(track, scene)).collect();
         let mut held = BTreeSet::new();
         for (id, row) in rows {
             let Some(watched) = self.tracks.get_mut(id) else { continue };
