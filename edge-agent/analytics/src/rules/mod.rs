@@ -22,6 +22,7 @@ use crate::kind::{Kind, Severity};
 use crate::measure::MeasureParams;
 use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::Schedule;
+use crate::stitch::compatible;
 use crate::time::MediaTime;
 use crate::traffic::crossing::Crossings;
 use crate::traffic::pace::Paces;
@@ -622,6 +623,11 @@ struct Scope {
 impl Scope {
     fn covers(self, track: &Track) -> bool {
         self.classes.contains(track.class) && (self.include_riders || track.rider_of.is_none())
+    }
+
+    /// Whether the object of this track may be of a class that is looked at, though it is taken for another one now.
+    fn may_cover(self, track: &Track) -> bool {
+        self.classes.iter().any(|class| compatible(class, track.class))
     }
 }
 
