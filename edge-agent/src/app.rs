@@ -24,7 +24,6 @@ mod inference;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::view::Placement;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -47,8 +46,8 @@ use crate::source::{
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, RecentIncidents, RecordSource, ServiceTask,
-    SignalTroubles, Totals,
+    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents, RecordSource,
+    ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -207,14 +206,14 @@ impl App {
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-            let (placed, placement) = watch::channel(Placement::Home);
+            let (placed, posture) = watch::channel(Posture::default());
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
                 params: camera_params(site, camera, network, &signals)?,
                 analysed,
                 status: status.clone(),
-                placement: placed,
+                posture: placed,
                 outbox: outbox.clone(),
                 snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
                 tracks: tracks.clone(),
@@ -238,8 +237,7 @@ impl App {
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
             let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
             let told = status.clone();
-            let forward =
-                status::forward_camera_status(id, topics, told, status_of_record, placement, troubles, publish);
+            let forward = status::forward_camera_status(id, topics, told, status_of_record, posture, troubles, publish);
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),

@@ -18,9 +18,11 @@ use std::time::{Duration, Instant};
 use analytics::core::CoreParams;
 use analytics::measure::{Interval, MeasureParams, Measures};
 use analytics::record::Chunk;
+use analytics::rules::CameraFault;
 use analytics::view::Placement;
 use analytics::{
-    CameraId, Core, Detection, Event, FrameStamp, Idle, Look, MediaTime, Outage, OutageCause, Parked, Scene, WallTime,
+    CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Look, MediaTime, Outage, OutageCause, Parked,
+    Scene, WallTime,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -37,7 +39,7 @@ use crate::publish::wire::{self, EventContext, Measurement, Moment, System, Time
 use crate::signal::HeardSignals;
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
-use crate::status::{self, CameraCounters, LatestScene, RecentIncidents};
+use crate::status::{self, CameraCounters, LatestScene, Posture, RecentIncidents};
 use crate::tracks::{CHUNK, TrackSink};
 use crate::view::{LampReader, Viewer};
 
@@ -46,6 +48,9 @@ const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// What stands is written at most this often: at a signal something parks or leaves all the time.
 const PARK_EVERY: Duration = Duration::from_secs(30);
+/// Cameras report their clock every few seconds: one that has not for so long does not.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often a camera's stream is judged while no frame comes.
 const IDLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,6 +68,8 @@ pub struct Analysed {
     pub stamp: FrameStamp,
     /// When it arrived.
     pub arrived_at: Instant,
+    /// See [`Frame::camera_ahead_s`](crate::frame::Frame::camera_ahead_s).
+    pub camera_ahead_s: Option<f64>,
     /// What was looked at.
     pub picture: Arc<Picture>,
     /// What was seen.
@@ -169,6 +176,7 @@ impl CameraCore {
         let lamps = self.lamps.read(&analysed.picture);
         let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
+        self.core.note_clock(camera_clock(analysed.camera_ahead_s, time_quality));
         self.core.hear(self.params.heard.at(analysed.arrived_at, look.stamp.pts));
         let (scene, events) = self.core.step(look);
         self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
@@ -242,8 +250,8 @@ pub struct CameraTask {
     pub analysed: mpsc::Receiver<Analysed>,
     /// Its supervisor's word.
     pub status: watch::Receiver<SourceStatus>,
-    /// Told where its zones are in the picture.
-    pub placement: watch::Sender<Placement>,
+    /// Told where its zones are in the picture, and whether its clock is known.
+    pub posture: watch::Sender<Posture>,
     /// Where events go.
     pub outbox: Outbox,
     /// How incidents are photographed; `None`: they are not.
@@ -270,6 +278,7 @@ impl CameraTask {
         let (mut core, mut session) = self.fresh_core().await;
         let mut standing = Standing::default();
         let mut keeper = MeasureKeeper::default();
+        let mut clock_unheard = ClockUnheard::default();
         let mut idle = tokio::time::interval(IDLE_EVERY);
         idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -294,6 +303,7 @@ impl CameraTask {
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
+            let is_clock_heard = analysed.camera_ahead_s.is_some() || !self.judges_clock();
             let (seen, picture) = (analysed.detections.len(), Arc::clone(&analysed.picture));
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
@@ -303,7 +313,7 @@ impl CameraTask {
                     let had_events = !drafts.is_empty();
                     let snapshots = self.snapshots.as_ref();
                     let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
-                    self.placed(scene.camera.placement);
+                    self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
                     self.latest.set(picture, scene);
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
@@ -354,11 +364,17 @@ impl CameraTask {
         }
     }
 
-    fn placed(&self, placement: Placement) {
-        self.placement.send_if_modified(|told| {
+    fn judges_clock(&self) -> bool {
+        let mut faults = self.params.core.rules.iter().filter_map(|rule| rule.params.camera_fault());
+        faults.any(|fault| fault == CameraFault::ClockDrift)
+    }
+
+    fn placed(&self, placement: Placement, is_clock_unknown: bool) {
+        self.posture.send_if_modified(|told| {
             // The shift itself wavers with every view; that there is one does not.
-            let is_news = std::mem::discriminant(told) != std::mem::discriminant(&placement);
-            *told = placement;
+            let is_news = std::mem::discriminant(&told.placement) != std::mem::discriminant(&placement)
+                || told.is_clock_unknown != is_clock_unknown;
+            *told = Posture { placement, is_clock_unknown };
             is_news
         });
     }
@@ -444,12 +460,32 @@ impl CameraTask {
     }
 }
 
+/// What the camera's clock is compared with is the box's: nothing is known of it while nobody keeps that right.
+fn camera_clock(ahead_s: Option<f64>, box_clock: TimeQuality) -> Option<CameraClock> {
+    let error_ms = box_clock.max_error_ms.filter(|_| box_clock.synced)?;
+    Some(CameraClock { ahead_s: ahead_s?, error_s: f64::from(error_ms) / 1000.0 })
+}
+
 /// Why no frames come, as far as an operator should hear of it: not of a stall that may pass by itself in a moment.
 fn outage_cause(status: &SourceStatus) -> Option<OutageCause> {
     match (status.state, status.reason) {
         (SourceState::Offline, Some("unauthorised")) => Some(OutageCause::Unauthorised),
         (SourceState::Offline, _) => Some(OutageCause::Lost),
         (SourceState::Connecting | SourceState::Online | SourceState::Degraded, _) => None,
+    }
+}
+
+/// A camera that does not say what its clock shows.
+#[derive(Debug, Default)]
+struct ClockUnheard {
+    since: Option<Instant>,
+}
+
+impl ClockUnheard {
+    /// Whether it is known by now that the camera does not say it.
+    fn note(&mut self, is_heard: bool, now: Instant) -> bool {
+        self.since = if is_heard { None } else { self.since.or(Some(now)) };
+        self.since.is_some_and(|since| now.saturating_duration_since(since) >= CLOCK_PATIENCE)
     }
 }
 

@@ -239,6 +239,8 @@ pub struct Frame {
     pub stamp: FrameStamp,
     /// When it arrived, on this machine's monotonic clock: latency is measured from here.
     pub arrived_at: Instant,
+    /// How far the camera's own calendar clock is ahead of the box's, in seconds; `None`: it does not say.
+    pub camera_ahead_s: Option<f64>,
     /// Its pixels; shared, because evidence of an incident may need them after inference.
     pub picture: Arc<Picture>,
 }

@@ -115,12 +115,12 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             numbered.summary.analysed += 1;
             numbered.summary.detections += detections.len() as u64;
             let stage = &mut stages[index];
-            let Frame { stamp, arrived_at, picture } = frame;
+            let Frame { stamp, arrived_at, picture, .. } = frame;
             let (seq, size, pts) = (stamp.seq, (picture.width(), picture.height()), stamp.pts);
             if let Some(written) = numbered.output.detections.as_deref_mut() {
                 written.detections(seq, size, &detections);
             }
-            let analysed = Analysed { stamp, arrived_at, picture, detections };
+            let analysed = Analysed { stamp, arrived_at, camera_ahead_s: None, picture, detections };
             let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);

@@ -13,7 +13,7 @@ use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
 use crate::scene::{Scene, Signal, SignalState};
 use crate::schedule::{LocalTime, Schedule};
 use crate::stitch::Stitcher;
-use crate::stream::{Outage, RateMeter};
+use crate::stream::{CameraClock, Outage, RateMeter};
 use crate::time::FrameStamp;
 use crate::track::{Tracker, TrackerParams};
 use crate::view::{Eye, GrayView, Lamps, Placement, Posture, Shift, Signals, Stillness};
@@ -70,6 +70,7 @@ pub struct Core {
     rate: RateMeter,
     signals: Signals,
     heard: Vec<Signal>,
+    clock: Option<CameraClock>,
     judge: Judge,
     recorder: Option<Recorder>,
     full_chunk: Option<Chunk>,
@@ -85,6 +86,7 @@ impl Core {
             rate: RateMeter::default(),
             signals: Signals::new(params.signals),
             heard: Vec::new(),
+            clock: None,
             judge: Judge::new(params.rules, params.incidents, params.id_seed).on_ground(params.ground),
             recorder: None,
             full_chunk: None,
@@ -111,6 +113,7 @@ impl Core {
     pub fn step(&mut self, look: Look<'_>) -> (Scene, Vec<Event>) {
         let mut scene = self.tracker.update(look.stamp, look.aspect, look.detections);
         scene.camera.stream.rate = self.rate.tick(&scene.stamp);
+        scene.camera.stream.clock = self.clock;
         scene.signals = self.signals.read(look.lamps, scene.stamp.pts);
         scene.camera.sight = look.view.as_ref().map(|view| self.eye.look(view, scene.stamp.pts));
         self.judge.place(&mut scene);
@@ -120,6 +123,11 @@ impl Core {
         self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
         let events = self.judge.judge(&mut scene, look.local, look.view.as_ref());
         (scene, events)
+    }
+
+    /// From the next step on, the camera's clock is as told here.
+    pub fn note_clock(&mut self, clock: Option<CameraClock>) {
+        self.clock = clock;
     }
 
     /// From the next step on, these signals are as told here: those that are heard of, not read from the picture.

@@ -138,11 +138,13 @@ pub enum Kind {
     CameraMoved,
     /// Low frame rate.
     CameraLowRate,
+    /// The camera's clock is wrong.
+    CameraClockDrift,
 }
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -172,6 +174,7 @@ impl Kind {
         Self::CameraBlurred,
         Self::CameraMoved,
         Self::CameraLowRate,
+        Self::CameraClockDrift,
     ];
 
     const fn row(self) -> Row {
@@ -420,6 +423,16 @@ impl Kind {
                 wire: "camera_low_rate",
                 text: Text { vi: "Luồng hình không ổn định", en: "Low frame rate" },
                 suspected: Text { vi: "Nghi vấn luồng hình không ổn định", en: "Suspected low frame rate" },
+                severity: Info,
+                lasting: Level,
+            },
+            Self::CameraClockDrift => Row {
+                file: "camera-clock-drift",
+                wire: "camera_clock_drift",
+                text: Text { vi: "Đồng hồ camera lệch giờ", en: "Camera clock wrong" },
+                suspected: Text {
+                    vi: "Nghi vấn đồng hồ camera lệch giờ", en: "Suspected wrong camera clock"
+                },
                 severity: Info,
                 lasting: Level,
             },

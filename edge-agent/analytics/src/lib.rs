@@ -48,7 +48,7 @@ pub use crate::kind::{Kind, Severity, Text};
 pub use crate::parked::{Parked, Way};
 pub use crate::scene::{CameraState, Scene, Signal, SignalState, Track, TrackId, TrackState};
 pub use crate::schedule::{LocalTime, Schedule};
-pub use crate::stream::{Outage, OutageCause};
+pub use crate::stream::{CameraClock, Outage, OutageCause};
 pub use crate::time::{FrameStamp, MediaTime, WallTime};
 pub use crate::view::{GrayView, Nature, Still, StillId};
 pub use crate::zone::{Anchor, Line, Zone, ZoneKind};

@@ -133,7 +133,7 @@ impl CameraState {
         sight: None,
         placement: Placement::Home,
         moved_since: None,
-        stream: Stream { outage: None, rate: None },
+        stream: Stream { outage: None, rate: None, clock: None },
     };
 }
 

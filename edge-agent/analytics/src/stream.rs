@@ -47,6 +47,27 @@ pub struct Rate {
     pub usual_fps: Option<f64>,
 }
 
+/// A camera's calendar clock beside the box's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CameraClock {
+    /// Seconds by which it is ahead; behind is negative.
+    pub ahead_s: f64,
+    /// By how much the box's own clock may be wrong, in seconds.
+    pub error_s: f64,
+}
+
+impl CameraClock {
+    /// Further off than this is wrong. Raising it spares cameras behind slow links, whose reports arrive late; it costs
+    /// footage that is stamped that much off.
+    pub const LIMIT_S: f64 = 2.0;
+
+    /// By how much it is certainly wrong, in seconds.
+    #[must_use]
+    pub fn wrong_by_s(self) -> f64 {
+        (self.ahead_s.abs() - self.error_s).max(0.0)
+    }
+}
+
 /// A camera's stream as of one scene.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Stream {
@@ -54,6 +75,8 @@ pub struct Stream {
     pub outage: Option<Outage>,
     /// Once it is known.
     pub rate: Option<Rate>,
+    /// Where both clocks are known.
+    pub clock: Option<CameraClock>,
 }
 
 /// Measures the rate by the numbers and times of the frames that are analysed.

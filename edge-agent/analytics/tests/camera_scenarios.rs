@@ -7,9 +7,9 @@ use std::time::Duration;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::view::{Lamp, Lamps};
 use analytics::{
-    Anchor, BBox, CameraId, Class, Confidence, Core, Detection, Event, FrameStamp, Idle, Kind, LocalTime, Look,
-    MediaTime, Outage, OutageCause, Phase, Point, Polygon, RuleId, Severity, SignalId, SignalState, WallTime, Zone,
-    ZoneId, ZoneKind,
+    Anchor, BBox, CameraClock, CameraId, Class, Confidence, Core, Detection, Event, FrameStamp, Idle, Kind, LocalTime,
+    Look, MediaTime, Outage, OutageCause, Phase, Point, Polygon, RuleId, Severity, SignalId, SignalState, WallTime,
+    Zone, ZoneId, ZoneKind,
 };
 use painted::{Film, RATES, core_with};
 
@@ -154,6 +154,29 @@ fn far_fewer_frames_than_usual_are_a_low_rate_and_half_as_many_are_not() {
         };
         let events: Vec<Event> = (0..60 * fps).flat_map(step).collect();
         assert_eq!(told(&events), expected, "{fps} fps");
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_found_after_its_hold_and_ends_below_its_hysteresis() {
+    // Seconds ahead, from when on; the box's own clock is right within a tenth.
+    let course = [(1.9, 0.0), (-2.05, 100.0), (-2.2, 200.0), (-1.7, 400.0), (-1.4, 500.0), (3600.0, 600.0)];
+    let ahead = |t: f64| course.iter().rfind(|(_, from)| *from <= t).map_or(0.0, |(ahead_s, _)| *ahead_s);
+    for fps in RATES {
+        let mut core = core_with(vec![]);
+        let step = |frame: u64| {
+            let t = frame as f64 / fps as f64;
+            // Nobody keeps the box's own clock right at the end.
+            core.note_clock((t < 640.0).then(|| CameraClock { ahead_s: ahead(t), error_s: 0.1 }));
+            let stamp = stamp(frame + 1, t, t);
+            core.step(Look { stamp, local: LocalTime::MONDAY, aspect: 1.8, detections: &[], view: None, lamps: &[] }).1
+        };
+        let events: Vec<Event> = (0..900 * fps).flat_map(step).collect();
+        assert_eq!(told(&events), [(Kind::CameraClockDrift, Phase::New), (Kind::CameraClockDrift, Phase::End)]);
+        let (first, last) = (&events[0], events.last().expect("events"));
+        assert_eq!(first.measured.first(), Some(&("offset_s", -2.2)));
+        assert!((first.stamp.pts.as_secs_f64() - 260.0).abs() <= 2.0 / fps as f64, "at {fps} fps");
+        assert!((500.0..520.0).contains(&last.stamp.pts.as_secs_f64()), "at {fps} fps");
     }
 }
 

@@ -4,12 +4,16 @@ mod scenario;
 
 use std::time::Duration;
 
-use analytics::core::Judge;
+use analytics::core::{CoreParams, Judge};
 use analytics::incident::IncidentParams;
 use analytics::record::{Chunk, Playback, Recorder};
 use analytics::rules::{RuleParams, RuleSpec};
+use analytics::track::TrackerParams;
 use analytics::view::Placement;
-use analytics::{CameraId, Class, Direction, Event, RuleId, Scene, SignalId, SignalState, ZoneKind};
+use analytics::{
+    BBox, CameraId, Class, Confidence, Core, Detection, Direction, Event, FrameStamp, LocalTime, Look, MediaTime,
+    RuleId, Scene, Signal, SignalId, SignalState, WallTime, ZoneKind,
+};
 use scenario::{Actor, Rate, line, rule, run, scenes, signalled, zone};
 
 const FPS: u64 = 5;
@@ -106,4 +110,52 @@ fn a_red_light_is_judged_again_and_a_suspended_camera_is_not_judged() {
     let (again, seen) = (judged(read.collect()), judged(clip));
     assert_eq!(seen.len(), 1);
     assert_eq!(seen, again);
+}
+
+#[test]
+fn what_a_core_records_is_judged_again_by_the_signal_that_it_heard() {
+    let id = SignalId::new("north").expect("an id");
+    let spec = rule(RuleParams::RedLight {
+        line: line(0.2, 0.5, 0.8, 0.5),
+        direction: Direction::RightToLeft,
+        signal: id.clone(),
+        grace: RuleParams::RED_GRACE,
+        hysteresis: RuleParams::RED_HYSTERESIS,
+    });
+    let mut core = Core::new(CoreParams {
+        tracker: TrackerParams::default(),
+        rules: vec![spec.clone()],
+        incidents: IncidentParams::default(),
+        ground: None,
+        signals: vec![],
+        id_seed: 7,
+    });
+    core.record(Duration::from_secs(3));
+    let (mut seen, mut chunks) = (Vec::new(), Vec::new());
+    for frame in 0..50_u64 {
+        let pts = MediaTime::from_nanos(frame * 200_000_000);
+        let red = Signal { id: id.clone(), state: SignalState::Red, since: MediaTime::ZERO, confidence: 1.0 };
+        core.hear(vec![red]);
+        let bottom = 0.95 - 0.016 * frame as f32;
+        let bbox = BBox::new(0.45, bottom - 0.1, 0.55, bottom).expect("a box");
+        let confidence = Confidence::new(0.9).expect("a confidence");
+        let detections = [Detection { bbox, class: Class::Car, confidence }];
+        let captured_at = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + Duration::from_nanos(pts.as_nanos());
+        let stamp = FrameStamp { camera: CameraId::new("cam").expect("an id"), seq: frame + 1, pts, captured_at };
+        let look =
+            Look { stamp, local: LocalTime::MONDAY, aspect: 1.8, detections: &detections, view: None, lamps: &[] };
+        seen.extend(core.step(look).1);
+        chunks.extend(core.full_chunk());
+    }
+    chunks.extend(core.last_chunk());
+    let read = chunks.iter().flat_map(|chunk| {
+        Playback::new(CameraId::new("cam").expect("an id"), &chunk.bytes)
+            .expect("a beginning")
+            .map(|s| s.expect("whole"))
+    });
+    let mut judge = Judge::new(vec![spec], IncidentParams::default(), 9);
+    let again = run(&mut judge, read.collect());
+    assert_eq!(seen.len(), 1);
+    let what = |events: &[Event]| events.iter().map(|event| event.stamp.clone()).collect::<Vec<_>>();
+    assert_eq!(what(&again), what(&seen));
 }

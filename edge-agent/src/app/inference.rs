@@ -131,8 +131,8 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             pulse.waits();
             continue;
         }
-        let Frame { stamp, arrived_at, picture } = frame;
-        let analysed = Analysed { stamp, arrived_at, picture, detections };
+        let Frame { stamp, arrived_at, camera_ahead_s, picture } = frame;
+        let analysed = Analysed { stamp, arrived_at, camera_ahead_s, picture, detections };
         if lane.found.try_send(analysed).is_err() {
             // The camera's task is gone: the program ends.
             scheduler.done(index);
@@ -179,6 +179,7 @@ mod tests {
         Frame {
             stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
+            camera_ahead_s: None,
             picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
         }
     }

@@ -24,9 +24,15 @@ impl Resolver<'_> {
     ) {
         let off = self.health_off(camera, raw, rules);
         let is_device = raw.detect.as_ref().is_some_and(|stream| stream.device.is_some());
+        let url = raw.detect.as_ref().and_then(|stream| stream.url.as_deref());
+        let is_rtsp = url.is_some_and(|url| url.starts_with("rtsp"));
         for fault in CameraFault::ALL {
-            // A camera on the box asks for no log-in.
-            let is_offered = !(is_device && fault == CameraFault::Unauthorised);
+            // A camera on the box asks for no log-in, and the clock of one is told over RTSP alone.
+            let is_offered = match fault {
+                CameraFault::Unauthorised => !is_device,
+                CameraFault::ClockDrift => is_rtsp,
+                _ => true,
+            };
             let is_watched = rules.iter().any(|rule| rule.params.kind() == fault.kind());
             if !is_offered || is_watched || off.contains(&fault.kind()) {
                 continue;

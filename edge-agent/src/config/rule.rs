@@ -222,7 +222,8 @@ impl Resolver<'_> {
             | Kind::CameraGlare
             | Kind::CameraBlurred
             | Kind::CameraMoved
-            | Kind::CameraLowRate => {
+            | Kind::CameraLowRate
+            | Kind::CameraClockDrift => {
                 CameraFault::of(kind).map(|fault| RuleParams::Camera { fault, hold: hold(fault.hold()) })
             }
         }
@@ -590,6 +591,7 @@ fn default_classes(kind: Kind) -> ClassSet {
         | Kind::CameraGlare
         | Kind::CameraBlurred
         | Kind::CameraMoved
-        | Kind::CameraLowRate => ClassSet::default(),
+        | Kind::CameraLowRate
+        | Kind::CameraClockDrift => ClassSet::default(),
     }
 }

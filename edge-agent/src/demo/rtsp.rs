@@ -60,11 +60,21 @@ pub struct MountOptions {
     pub ten_bits: bool,
     /// Offers a sound track beside the picture.
     pub sound: bool,
+    /// What its sender reports say of its calendar clock: this much ahead of the machine's.
+    pub clock_ahead: Duration,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
-        Self { codec: Codec::H264, size: None, fps: None, length: None, ten_bits: false, sound: false }
+        Self {
+            codec: Codec::H264,
+            size: None,
+            fps: None,
+            length: None,
+            ten_bits: false,
+            sound: false,
+            clock_ahead: Duration::ZERO,
+        }
     }
 }
 
@@ -207,13 +217,36 @@ fn factory(options: &MountOptions, units: Arc<AccessUnits>) -> gst_rtsp_server::
         .field("media.factory.construct", true)
         .build();
     factory.add_role_from_structure(&role);
+    let ahead_s = u32::try_from(options.clock_ahead.as_secs()).unwrap_or(u32::MAX);
     factory.connect_media_configure(move |_factory, media| {
+        if ahead_s > 0 {
+            media.connect_prepared(move |media| set_clock_ahead(media, ahead_s));
+        }
         let source = media.element().downcast::<gst::Bin>().ok().and_then(|bin| bin.by_name("units"));
         if let Some(source) = source.and_then(|source| source.downcast::<gstreamer_app::AppSrc>().ok()) {
             feed::spawn(&source, Arc::clone(&units));
         }
     });
     factory
+}
+
+/// Sets the calendar clock in the sender reports (RFC 3550, 6.4.1) ahead.
+fn set_clock_ahead(media: &gst_rtsp_server::RTSPMedia, ahead_s: u32) {
+    let pipeline = media.element().parent().and_then(|parent| parent.downcast::<gst::Bin>().ok());
+    let elements = pipeline.map(|pipeline| pipeline.children()).unwrap_or_default();
+    let pads = elements.iter().flat_map(|element| element.src_pads());
+    for pad in pads.filter(|pad| pad.name().starts_with("send_rtcp_src")) {
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_pad, info| {
+            if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
+                && let Ok(mut packet) = buffer.make_mut().map_writable()
+                && let [_, 200, _, _, _, _, _, _, seconds @ ..] = packet.as_mut_slice()
+                && let Some(seconds) = seconds.first_chunk_mut::<4>()
+            {
+                *seconds = u32::from_be_bytes(*seconds).wrapping_add(ahead_s).to_be_bytes();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
 }
 
 fn authority(method: LogIn, credentials: &Credentials) -> gst_rtsp_server::RTSPAuth {

@@ -130,6 +130,7 @@ mod tests {
         Frame {
             stamp: FrameStamp { camera, seq, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
+            camera_ahead_s: None,
             picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
         }
     }

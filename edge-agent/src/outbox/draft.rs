@@ -89,7 +89,8 @@ const fn is_about_zone(kind: Kind) -> bool {
         | Kind::CameraGlare
         | Kind::CameraBlurred
         | Kind::CameraMoved
-        | Kind::CameraLowRate => true,
+        | Kind::CameraLowRate
+        | Kind::CameraClockDrift => true,
         Kind::LineCrossing
         | Kind::Intrusion
         | Kind::Loitering

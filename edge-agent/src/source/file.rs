@@ -119,7 +119,7 @@ impl FileSource {
         self.last = self.clock.tick(pts, nominal(sample));
         let captured_at = self.start + self.last.since(MediaTime::ZERO);
         let stamp = FrameStamp { camera: self.camera.clone(), seq: self.seq, pts: self.last, captured_at };
-        Ok(Frame { stamp, arrived_at, picture: Arc::new(picture) })
+        Ok(Frame { stamp, arrived_at, camera_ahead_s: None, picture: Arc::new(picture) })
     }
 
     fn error(&self) -> Option<SourceError> {

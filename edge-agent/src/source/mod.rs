@@ -20,6 +20,7 @@ mod offer;
 mod pipeline;
 pub mod probe;
 mod rtsp;
+mod sender_clock;
 mod session;
 mod status;
 mod supervisor;

@@ -132,6 +132,7 @@ impl FrameSource for RtspSource {
                 let offer = Arc::new(Mutex::new(Offer::default()));
                 classify_errors(&pipeline, &params, &offer, failure);
                 choose_stream(&source, &offer);
+                listen_to_reports(&source, &attempt);
                 let failure = Arc::clone(failure);
                 receive(&source, &pipeline, offer, Receiver { attempt, failure, purpose, has_timestamps: true });
                 Ok(pipeline)
@@ -176,6 +177,28 @@ fn choose_stream(source: &gst::Element, offer: &Arc<Mutex<Offer>>) {
         let caps = arguments.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
         let chosen = caps.is_some_and(|caps| offer.lock().unwrap_or_else(PoisonError::into_inner).choose(&caps));
         Some(chosen.to_value())
+    });
+}
+
+/// Hands on the RTCP packets of the camera: what enters the receiving half of rtspsrc's rtpbin.
+fn listen_to_reports(source: &gst::Element, attempt: &Attempt) {
+    let attempt = attempt.clone();
+    source.connect("new-manager", false, move |arguments| {
+        let manager: gst::Element = arguments.get(1)?.get().ok()?;
+        let attempt = attempt.clone();
+        manager.connect_pad_added(move |_manager, pad| {
+            if !pad.name().starts_with("recv_rtcp_sink") {
+                return;
+            }
+            let attempt = attempt.clone();
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_pad, info| {
+                if let Some(packet) = info.buffer().and_then(|buffer| buffer.map_readable().ok()) {
+                    attempt.note_report(&packet);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        });
+        None
     });
 }
 

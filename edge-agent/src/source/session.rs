@@ -12,6 +12,7 @@ use analytics::{CameraId, FrameStamp, WallTime};
 
 use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
+use crate::source::sender_clock::SenderClock;
 
 /// What is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,7 @@ struct State {
     seq: u64,
     attempt_frames: u64,
     clock: LiveClock,
+    sender: SenderClock,
     stream: Option<StreamInfo>,
 }
 
@@ -104,6 +106,7 @@ impl Session {
         state.open = true;
         state.attempt_frames = 0;
         state.clock.reconnect();
+        state.sender = SenderClock::default();
         Attempt { session: Arc::clone(self), number: state.attempt }
     }
 
@@ -169,9 +172,19 @@ impl Attempt {
         let stamp = FrameStamp { camera: self.session.camera.clone(), seq: state.seq, pts, captured_at };
         // Within the lock: frames reach the slot in the order of their stamps.
         if let Target::Frames(slot) = &self.session.target {
-            slot.put(Frame { stamp, arrived_at, picture: Arc::new(picture) });
+            let camera_ahead_s = state.sender.offset_s(arrived_at);
+            slot.put(Frame { stamp, arrived_at, camera_ahead_s, picture: Arc::new(picture) });
         }
         Ok(())
+    }
+
+    /// Takes what the camera says of its clock: an RTCP packet, as it arrives.
+    pub(super) fn note_report(&self, packet: &[u8]) {
+        let (wall, now) = (wall_now(), Instant::now());
+        let mut state = self.session.state();
+        if self.is_open(&state) {
+            state.sender.note(packet, wall, now);
+        }
     }
 
     /// Counts a coded picture that is not decoded.

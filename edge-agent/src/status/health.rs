@@ -64,7 +64,7 @@ pub async fn forward_camera_status(
     topics: Topics,
     mut status: watch::Receiver<SourceStatus>,
     record: Option<RecordSource>,
-    mut placement: watch::Receiver<Placement>,
+    mut posture: watch::Receiver<Posture>,
     mut signals: SignalTroubles,
     publish: PublishHandle,
 ) {
@@ -75,7 +75,7 @@ pub async fn forward_camera_status(
         if let Some(record) = &mut record {
             now = with_record(now, &record.borrow_and_update());
         }
-        now = with_placement(now, *placement.borrow_and_update());
+        now = with_posture(now, *posture.borrow_and_update());
         now.reasons.extend(signals.reasons());
         if told.as_ref() != Some(&now) {
             publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
@@ -85,24 +85,39 @@ pub async fn forward_camera_status(
         tokio::select! {
             changed = status.changed() => if changed.is_err() { return },
             () = changed(&mut record) => {}
-            () = replaced(&mut placement) => {}
+            () = replaced(&mut posture) => {}
             () = replaced(&mut signals.troubles) => {}
         }
     }
 }
 
+/// What a camera's frames say of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Posture {
+    /// Where its zones are in the picture.
+    pub placement: Placement,
+    /// Whether it is to be judged by its clock and does not tell it.
+    pub is_clock_unknown: bool,
+}
+
 /// The same, degraded while the camera does not look where it looked.
-fn with_placement(mut camera: CameraStatus, placement: Placement) -> CameraStatus {
+fn with_posture(mut camera: CameraStatus, posture: Posture) -> CameraStatus {
+    if camera.state != CameraState::Online {
+        return camera;
+    }
     let mut reasons: Vec<Word> = Vec::new();
-    match placement {
-        Placement::Home | Placement::Unsure => return camera,
+    match posture.placement {
+        Placement::Home | Placement::Unsure => {}
         Placement::Shifted(_) => reasons.push("camera_shifted".into()),
         Placement::Lost => reasons.push("camera_moved".into()),
     }
-    if camera.state == CameraState::Online {
+    if !reasons.is_empty() {
         camera.state = CameraState::Degraded;
-        camera.reasons.extend(reasons);
     }
+    if posture.is_clock_unknown {
+        reasons.push("clock_unknown".into());
+    }
+    camera.reasons.extend(reasons);
     camera
 }
 

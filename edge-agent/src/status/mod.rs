@@ -23,7 +23,7 @@ use std::time::Duration;
 use analytics::Scene;
 
 pub use clock::time_quality;
-pub use health::{CameraSource, HealthTask, SignalTroubles, Snapshot, camera_status, forward_camera_status};
+pub use health::{CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status};
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
 pub use live::dead_reasons;

@@ -334,7 +334,8 @@ fn before_duration(kind: &str) -> Option<Text> {
         | Kind::CameraGlare
         | Kind::CameraBlurred
         | Kind::CameraMoved
-        | Kind::CameraLowRate => None,
+        | Kind::CameraLowRate
+        | Kind::CameraClockDrift => None,
     }
 }
 

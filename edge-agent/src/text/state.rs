@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 39] = [
+const REASONS: [(&str, Text); 40] = [
     (
         "camera_moved",
         text(
@@ -42,6 +42,13 @@ const REASONS: [(&str, Text); 39] = [
         text(
             "luồng ghi hình (record) mất tín hiệu; phân tích vẫn chạy",
             "the record stream is offline; analysis goes on",
+        ),
+    ),
+    (
+        "clock_unknown",
+        text(
+            "camera không cho biết giờ của nó (không có RTCP sender report): không xét lệch giờ",
+            "the camera does not tell its clock (no RTCP sender reports): camera-clock-drift is not judged",
         ),
     ),
     (

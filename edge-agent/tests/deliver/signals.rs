@@ -138,7 +138,13 @@ fn pass(core: &mut CameraCore, from: Instant) -> Vec<Draft> {
             pts: MediaTime::ZERO + Duration::from_secs(500) + after,
             captured_at: WallTime::from_unix_nanos(UtcMillis::now().as_unix_millis() * 1_000_000),
         };
-        let analysed = Analysed { stamp, arrived_at: from + after, picture: Arc::clone(&picture), detections };
+        let analysed = Analysed {
+            stamp,
+            arrived_at: from + after,
+            camera_ahead_s: None,
+            picture: Arc::clone(&picture),
+            detections,
+        };
         drafts.extend(core.step(analysed, quality).1);
     }
     drafts

@@ -5,7 +5,8 @@ use edge_agent::frame::{Colorimetry, Matrix, Range};
 use edge_agent::source::{FileSource, RtspParams, SourceState, Transport};
 
 use crate::stage::{
-    CANARY, Camera, JPEG_SIZE, SIZE, ServerProcess, bars_of, brightness, camera_id, color_bars, credentials, vtest,
+    AHEAD, CANARY, Camera, JPEG_SIZE, SIZE, ServerProcess, bars_of, brightness, camera_id, color_bars, credentials,
+    vtest,
 };
 
 /// Receives two seconds of `path` and checks what any camera's frames must be.
@@ -156,5 +157,28 @@ async fn a_closed_port_or_an_unknown_host_is_unreachable() {
         let failed = camera.until(|status| status.reason.is_some()).await;
         assert_eq!(failed.reason, Some("unreachable"), "{failed:?}");
         camera.stop().await;
+    }
+}
+
+/// How far a camera's clock is ahead of this machine's, in seconds, once it says it.
+async fn clock_of(path: &str, transport: Transport) -> f64 {
+    let server = ServerProcess::start(0, "none");
+    let camera = Camera::start(RtspParams { transport, ..RtspParams::new(server.url(path)) });
+    let ahead_s = loop {
+        if let Some(ahead_s) = camera.frame().await.camera_ahead_s {
+            break ahead_s;
+        }
+    };
+    camera.stop().await;
+    ahead_s
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_s_clock_is_known_from_its_sender_reports() {
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let right = clock_of("h264", transport).await;
+        assert!(right.abs() < 1.5, "{transport:?}: {right} s");
+        let wrong = clock_of("ahead", transport).await;
+        assert!((wrong - AHEAD.as_secs_f64()).abs() < 1.5, "{transport:?}: {wrong} s");
     }
 }

@@ -38,6 +38,9 @@ pub(crate) const SIZE: (u32, u32) = (322, 242);
 /// The same where they are JPEG over RTP.
 pub(crate) const JPEG_SIZE: (u32, u32) = (320, 240);
 
+/// How far the clock of the camera `/ahead` is ahead.
+pub(crate) const AHEAD: Duration = Duration::from_secs(90);
+
 /// The vtest clip.
 pub(crate) fn vtest() -> PathBuf {
     let found = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -143,6 +146,11 @@ fn server_process() {
         still("/bars-h264-10", Codec::H264, true),
         still("/bars-h265-10", Codec::H265, true),
         jpeg("/bars-mjpeg", bars.clone()),
+        Mount {
+            path: "/ahead".to_owned(),
+            clip: bars.clone(),
+            options: MountOptions { clock_ahead: AHEAD, length: Some(Duration::from_secs(1)), ..options },
+        },
     ];
     let viewer = credentials(CANARY);
     let log_in = match log_in {

@@ -236,10 +236,11 @@ impl OfRule {
         self.open.keys().chain(self.joined.keys()).copied()
     }
 
-    /// Counts what another rule found with the incident about the zone; whether there is one.
-    pub(super) fn absorb(&mut self, name: &'static str, subject: Subject) -> bool {
-        let jam = self.open.get_mut(&Subject::Zone);
-        jam.map(|jam| jam.absorb(name, subject)).is_some()
+    /// Counts what another rule found with the incident about the zone, if there is one and someone of it is in that.
+    pub(super) fn absorb(&mut self, name: &'static str, finding: &Finding) -> bool {
+        let is_in = |jam: &&mut Incident| finding.tracks.iter().any(|track| jam.involved.binary_search(track).is_ok());
+        let jam = self.open.get_mut(&Subject::Zone).filter(is_in);
+        jam.map(|jam| jam.absorb(name, finding.subject)).is_some()
     }
 
     /// Folds what the rule found in one scene; events by subject.

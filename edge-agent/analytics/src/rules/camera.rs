@@ -8,7 +8,7 @@ use crate::rules::hold::{Run, observe};
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, level};
 use crate::scene::Scene;
-use crate::stream::{OutageCause, Rate};
+use crate::stream::{CameraClock, OutageCause, Rate};
 use crate::time::MediaTime;
 use crate::view::{Blemish, Placement, Sight};
 
@@ -17,6 +17,9 @@ const BRIDGE: Duration = Duration::from_secs(1);
 
 /// Fewer frames than this share of the usual rate are too few. Cameras that halve their rate at night stay above it.
 const LEAST_OF_USUAL: f64 = 0.4;
+
+/// A clock that was wrong is right again below this share of the limit.
+const RETURNS: f64 = 0.75;
 
 /// What can be wrong with a camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,11 +46,13 @@ pub enum CameraFault {
         /// What analysis needs.
         least_fps: f64,
     },
+    /// Its clock is not the box's.
+    ClockDrift,
 }
 
 impl CameraFault {
     /// Each once.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Lost,
         Self::Unauthorised,
         Self::Frozen,
@@ -57,6 +62,7 @@ impl CameraFault {
         Self::Blurred,
         Self::Moved,
         Self::LowRate { least_fps: 0.0 },
+        Self::ClockDrift,
     ];
 
     /// The kind of incident.
@@ -72,6 +78,7 @@ impl CameraFault {
             Self::Blurred => Kind::CameraBlurred,
             Self::Moved => Kind::CameraMoved,
             Self::LowRate { .. } => Kind::CameraLowRate,
+            Self::ClockDrift => Kind::CameraClockDrift,
         }
     }
 
@@ -88,12 +95,14 @@ impl CameraFault {
     }
 
     /// How long it must last unless the site says otherwise: 10 s; frozen and out of focus 30 s, because cameras that save
-    /// bandwidth repeat pictures of an empty road for seconds, and drops run down a glass. Raising it spares what passes;
+    /// bandwidth repeat pictures of an empty road for seconds, and drops run down a glass; a wrong clock a minute, in which
+    /// the reports tell the network's delay from the clock. Raising it spares what passes;
     /// it costs that much time to the alert.
     #[must_use]
     pub const fn hold(self) -> Duration {
         match self {
             Self::Frozen | Self::Blurred => Duration::from_secs(30),
+            Self::ClockDrift => Duration::from_secs(60),
             _ => Duration::from_secs(10),
         }
     }
@@ -109,6 +118,7 @@ impl CameraFault {
             Self::Blurred => vec![("blurred_percent", percent(Sight::BLURRED))],
             Self::Moved => vec![("shift_percent", percent(Sight::SHIFT)), ("lost_percent", percent(Sight::LOST))],
             Self::LowRate { least_fps } => vec![("received_fps", rounded(least_fps))],
+            Self::ClockDrift => vec![("offset_s", CameraClock::LIMIT_S)],
         };
         thresholds.push(("hold_s", hold.as_secs_f64()));
         thresholds
@@ -129,7 +139,7 @@ pub(super) struct Camera {
 
 impl Camera {
     /// Whether it is there in this scene, and what of it is measured; `None`: this scene does not say.
-    fn look(&self, scene: &Scene) -> Option<(bool, Vec<Measure>)> {
+    fn look(&self, scene: &Scene, is_open: bool) -> Option<(bool, Vec<Measure>)> {
         let state = &scene.camera;
         let outage = |cause| Some((state.stream.outage.is_some_and(|outage| outage.cause == cause), Vec::new()));
         match self.fault {
@@ -138,6 +148,11 @@ impl Camera {
             CameraFault::LowRate { least_fps } => {
                 let rate = state.stream.rate?;
                 Some((is_low(rate, least_fps), vec![("received_fps", rounded(rate.fps))]))
+            }
+            CameraFault::ClockDrift => {
+                let clock = state.stream.clock?;
+                let limit_s = CameraClock::LIMIT_S * if is_open { RETURNS } else { 1.0 };
+                Some((clock.wrong_by_s() > limit_s, vec![("offset_s", rounded(clock.ahead_s))]))
             }
             // Black on black repeats itself: that is a dark picture.
             CameraFault::Frozen => {
@@ -222,9 +237,9 @@ impl Rule for Camera {
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         let now = scene.stamp.pts;
-        let Some((is_there, mut measured)) = self.look(scene) else { return };
-        // While its incident lasts, what lasts is the incident: a waver does not begin it anew.
         let is_open = open.contains(&Subject::Zone);
+        let Some((is_there, mut measured)) = self.look(scene, is_open) else { return };
+        // While its incident lasts, what lasts is the incident: a waver does not begin it anew.
         let bridge = match self.fault {
             fault if fault.is_outage() => Duration::ZERO,
             _ if is_open => Duration::MAX,
