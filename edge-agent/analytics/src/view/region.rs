@@ -83,9 +83,10 @@ pub(super) fn collect(
         let (x, y) = (index as usize % width, index as usize / width);
         let (left, right) = (x.saturating_sub(REACH as usize), (x + REACH as usize).min(width - 1));
         for row in y.saturating_sub(REACH as usize)..=(y + REACH as usize).min(height - 1) {
-            for near in row * width + left..=row * width + right {
-                if background.is_still(near) && !taken[near] {
-                    taken[near] = true;
+            let first = row * width + left;
+            for (near, is_taken) in (first..).zip(&mut taken[first..=row * width + right]) {
+                if background.is_still(near) && !*is_taken {
+                    *is_taken = true;
                     stack.push(near as u32);
                 }
             }
