@@ -460,6 +460,22 @@ mod pedestrian_on_carriageway {
     }
 
     #[test]
+    fn among_vehicles_that_wait_one_who_stands_is_a_rider_and_one_who_walks_is_told_of() {
+        let waiting = |k: u8| {
+            let x = 0.25 + 0.1 * f32::from(k);
+            Actor::new(10 + u64::from(k), Class::Motorcycle).at(0.0, x, 0.52).at(18.0, x, 0.52)
+        };
+        let queue = || (0..7).map(waiting).collect::<Vec<_>>();
+        let rider = Actor::new(1, Class::Person).at(0.0, 0.5, 0.5).at(18.0, 0.5, 0.5);
+        for fps in RATES {
+            let with = |one: Actor| play(&spec(), &[queue(), vec![one]].concat(), fps);
+            assert!(with(rider.clone()).is_empty(), "{fps} fps");
+            assert_eq!(with(walker(1, 0.5)).iter().filter(|event| event.phase == Phase::New).count(), 1, "{fps} fps");
+            assert!(!play(&spec(), std::slice::from_ref(&rider), fps).is_empty(), "{fps} fps: a free lane");
+        }
+    }
+
+    #[test]
     fn a_walker_among_the_cars_is_found() {
         at_every_rate(&spec(), &[walker(1, 0.5)], |events, fps| {
             one_incident(events, 2.0, 4.0, 16.0, fps);

@@ -441,6 +441,28 @@ fn into_the_tunnel(at: f32, confidence: f32) -> Vec<Detection> {
 }
 
 #[test]
+fn what_stands_and_is_lost_does_not_take_the_box_of_the_next_in_the_queue() {
+    for fps in [5.0, 10.0, 30.0] {
+        let scenes = run(&mut tracker(), fps, 8.0, |at| {
+            let first = sure(Class::Motorcycle, bbox(0.5, 0.60, 0.1));
+            let next = sure(Class::Motorcycle, bbox(0.5, 0.645, 0.1));
+            match at {
+                ..3.0 => vec![first],
+                3.0..4.5 => vec![next],
+                _ => vec![first, next],
+            }
+        });
+        assert_eq!(ids(&scenes), [1, 2], "{fps} fps");
+        let of_first = scenes.iter().filter_map(|scene| scene.track(TrackId(1)));
+        let place = bbox(0.5, 0.60, 0.1).bottom();
+        assert!(
+            of_first.into_iter().all(|track| (track.bbox.bottom() - place).abs() < 0.02),
+            "{fps} fps: it never moved"
+        );
+    }
+}
+
+#[test]
 fn what_is_lost_at_a_learned_exit_ends_sooner() {
     for fps in [5.0, 10.0, 30.0] {
         let scenes = run(&mut tracker(), fps, 60.0, |at| into_the_tunnel(at, 0.9));

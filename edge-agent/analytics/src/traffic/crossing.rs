@@ -170,3 +170,80 @@ impl Crossings {
         self.tracks.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::class::Class;
+    use crate::detection::Confidence;
+    use crate::geometry::{BBox, Segment};
+    use crate::id::LineId;
+    use crate::scene::TrackState;
+    use crate::zone::Anchor;
+
+    /// A level line across the picture, passed downwards at 0.5.
+    fn crossings() -> Crossings {
+        let segment = Segment::new(Point::new(0.0, 0.5), Point::new(1.0, 0.5)).expect("a segment");
+        Crossings::new(Line { id: LineId::new("line").expect("an id"), segment, anchor: Anchor::BottomCenter }, 0.1)
+    }
+
+    /// A vehicle, a tenth of the picture high, that stands at `y` and goes down at `rate` a second.
+    fn seen(id: u64, at: f64, y: f32, rate: f32) -> Track {
+        let at = MediaTime::from_nanos((at * 1e9) as u64);
+        Track {
+            id: TrackId(id),
+            class: Class::Motorcycle,
+            confidence: Confidence::new(0.9).expect("in range"),
+            bbox: BBox::new(0.45, y - 0.1, 0.55, y).expect("a box"),
+            velocity: Point::new(0.0, rate),
+            state: TrackState::Seen,
+            first_seen: at,
+            last_seen: at,
+            rider_of: None,
+            ground: None,
+            path: Vec::new(),
+        }
+    }
+
+    /// How often the vehicle of `sights` (when, where, how fast) crosses, while another one stands in every frame of five a
+    /// second until `until`.
+    fn crossed(sights: &[(f64, f32, f32)], until: f64) -> usize {
+        let mut crossings = crossings();
+        let frames = (0..).map(|k| f64::from(k) * 0.2).take_while(|at| *at <= until);
+        let mut count = 0;
+        for at in frames {
+            crossings.observe(&seen(9, at, 0.2, 0.0), 1.0);
+            let sight = sights.iter().find(|sight| (sight.0 - at).abs() < 1e-6);
+            let crossing = sight.and_then(|&(at, y, rate)| crossings.observe(&seen(1, at, y, rate), 1.0));
+            count += usize::from(crossing.is_some());
+        }
+        count
+    }
+
+    #[test]
+    fn one_that_is_seen_all_the_way_crosses() {
+        assert_eq!(crossed(&[(0.0, 0.40, 0.4), (0.2, 0.48, 0.4), (0.4, 0.56, 0.4)], 1.0), 1);
+    }
+
+    #[test]
+    fn one_that_stood_and_is_found_standing_beyond_the_line_does_not() {
+        let stood = [(0.0, 0.45, 0.0), (0.2, 0.45, 0.0), (1.0, 0.55, 0.0), (1.2, 0.55, 0.0), (6.0, 0.55, 0.0)];
+        assert_eq!(crossed(&stood, 8.0), 0);
+    }
+
+    #[test]
+    fn one_that_was_lost_on_its_way_crosses_where_it_is_expected_or_goes_on() {
+        let as_before = [(0.0, 0.40, 0.1), (0.2, 0.42, 0.1), (1.2, 0.52, 0.1)];
+        assert_eq!(crossed(&as_before, 2.0), 1, "as fast as before");
+        let goes_on = [(0.0, 0.45, 0.0), (0.2, 0.45, 0.0), (1.0, 0.55, 0.0), (1.4, 0.60, 0.1)];
+        assert_eq!(crossed(&goes_on, 2.0), 1, "it set off unseen");
+    }
+
+    #[test]
+    fn a_picture_in_which_nothing_is_seen_hides_no_one() {
+        let mut crossings = crossings();
+        let sights = [(0.0, 0.45), (3.0, 0.55)];
+        let crossed = sights.map(|(at, y)| crossings.observe(&seen(1, at, y, 0.0), 1.0).is_some());
+        assert_eq!(crossed, [false, true], "there was no frame in between");
+    }
+}
