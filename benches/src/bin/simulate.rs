@@ -73,7 +73,7 @@ struct Hours {
     #[arg(long, default_value_t = 5)]
     fps: u32,
     /// Mean seconds between two things out of the ordinary; 0 for none.
-    #[arg(long, default_value_t = 600.0)]
+    #[arg(long, default_value_t = 400.0)]
     deed_every: f64,
     /// Without a calibration: rules measure in box heights.
     #[arg(long)]

@@ -18,9 +18,6 @@ use crate::zone::Zone;
 /// Flowing for no longer than this does not restart the hold: stop-and-go waves.
 const BRIDGE: Duration = Duration::from_secs(10);
 
-/// Fewer vehicles are no jam: a bus that broke down covers the lane as well and stands, and the others drive around it.
-const LEAST: usize = 3;
-
 /// What has stood longer than this without having been seen to come is parked, or nothing, and no part of the traffic: longer
 /// than any signal's red.
 const PARKED_AFTER: Duration = Duration::from_secs(300);
@@ -36,7 +33,7 @@ pub(super) const RISES_AFTER: Duration = Duration::from_secs(600);
 pub(super) const STANDS_FOR: Duration = Duration::from_secs(180);
 const STANDING: f64 = 0.25;
 
-/// Finds the zone while it has been congested for `hold`: occupied by `occupancy` or more, by [`LEAST`] vehicles at least, and
+/// Finds the zone while it has been congested for `hold`: occupied by `occupancy` or more and
 /// slower than `speed` in the mean of its vehicles. What is parked there does not count.
 ///
 /// Its tracks are those who are in the jam: nobody while it flows and the jam only waits to be over. What stands then is not
@@ -111,8 +108,7 @@ impl Rule for Congestion {
         let speed = lane::mean_speed(&vehicles);
         let ease = if is_open { EASES_BELOW } else { 1.0 };
         let is_slower = |than: f64| speed.is_some_and(|speed| speed < than);
-        let is_full = vehicles.len() >= LEAST && lane::occupancy(&vehicles) >= self.occupancy * ease;
-        let jams = is_full && is_slower(self.speed.value / ease);
+        let jams = lane::occupancy(&vehicles) >= self.occupancy * ease && is_slower(self.speed.value / ease);
         if is_open && !self.was_open && self.jam.is_none() {
             // Open from before a restart: it has `clear` to be seen again.
             self.jam = Some(Run { since: now, last: now });

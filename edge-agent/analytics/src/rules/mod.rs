@@ -22,6 +22,7 @@ use crate::kind::{Kind, Severity};
 use crate::measure::MeasureParams;
 use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::Schedule;
+use crate::stitch::compatible;
 use crate::time::MediaTime;
 use crate::traffic::crossing::Crossings;
 use crate::traffic::pace::Paces;
@@ -623,6 +624,11 @@ impl Scope {
     fn covers(self, track: &Track) -> bool {
         self.classes.contains(track.class) && (self.include_riders || track.rider_of.is_none())
     }
+
+    /// Whether the object of this track may be of a class that is looked at, though it is taken for another one now.
+    fn may_cover(self, track: &Track) -> bool {
+        self.classes.iter().any(|class| compatible(class, track.class))
+    }
 }
 
 fn level(subject: Subject, since: MediaTime, tracks: Vec<TrackId>, measured: Vec<Measure>) -> Finding {
@@ -697,7 +703,18 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
         }
         RuleParams::SlowVehicle { zone, factor, flow, distance, hold } => {
             let (tracks, lost, passed) = (BTreeMap::new(), Vec::new(), VecDeque::new());
-            Box::new(slow_vehicle::SlowVehicle { info, scope, zone, factor, flow, distance, hold, tracks, lost, passed })
+            Box::new(slow_vehicle::SlowVehicle {
+                info,
+                scope,
+                zone,
+                factor,
+                flow,
+                distance,
+                hold,
+                tracks,
+                lost,
+                passed,
+            })
         }
         RuleParams::OverSpeed { zone, limit, tolerance } => {
             Box::new(over_speed::OverSpeed { info, scope, zone, limit, tolerance, tracks: BTreeMap::new() })

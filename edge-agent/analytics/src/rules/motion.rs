@@ -112,6 +112,11 @@ impl Trail {
         self.places.front().copied().filter(|first| now.since(first.at) >= least)
     }
 
+    /// Where the track was when it was last noted at least `age` ago.
+    pub(crate) fn before(&self, now: MediaTime, age: Duration) -> Option<Place> {
+        self.places.iter().rev().find(|place| now.since(place.at) >= age).copied()
+    }
+
     /// Where the track was when it was last noted.
     pub(crate) fn last(&self) -> Option<Place> {
         self.places.back().copied()

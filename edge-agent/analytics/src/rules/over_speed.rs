@@ -110,8 +110,7 @@ impl Rule for OverSpeed {
             driver.last = Some(place);
             let measured = driver.trail.ago(now, LEAST).and_then(|before| measure(before, place, scene.aspect));
             driver.trail.push(place);
-            let is_over =
-                self.zone.contains(track.bbox) && measured.is_some_and(|measured| self.is_over(measured));
+            let is_over = self.zone.contains(track.bbox) && measured.is_some_and(|measured| self.is_over(measured));
             driver.over = observe(driver.over, now, is_over, BRIDGE);
             let held = driver.over.is_some_and(|run| run.last == now && run.held() >= HOLD);
             if let Some(Measured { mps, error }) = measured.filter(|_| held && !driver.told) {

@@ -186,7 +186,9 @@ impl Rule for SlowVehicle {
         for track in scene.seen() {
             let is_in = |drive: &&Drive| drive.inside.is_some_and(|(_, last)| last.at == now);
             let Some(drive) = self.tracks.get(&track.id).filter(is_in) else { continue };
-            let Some((speed, before)) = drive.now.filter(|(_, before)| drive.has_been_inside(*before)) else { continue };
+            let Some((speed, before)) = drive.now.filter(|(_, before)| drive.has_been_inside(*before)) else {
+                continue;
+            };
             let slow = self.factor * typical;
             let crawls = speed < slow && speed > STANDING * typical;
             let held_up = self.is_held_up(track.id, before, slow, now, aspect);

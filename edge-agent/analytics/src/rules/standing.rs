@@ -23,6 +23,12 @@ const LEAVE: f64 = 0.75;
 /// Seen elsewhere for no longer than this, it still stands (a box that jumped).
 const BRIDGE: Duration = Duration::from_secs(1);
 
+/// A box that does not move for this long is still.
+const SETTLES: Duration = Duration::from_secs(1);
+
+/// How it moves is told by its displacement over this long at least.
+const MOVES: Duration = Duration::from_millis(500);
+
 /// Where it goes is told by where it was this far back at least, in box heights: less is jitter.
 const BACK: f64 = 1.0;
 
@@ -131,6 +137,16 @@ impl Vehicle {
         Some(Speed { value: before.speed_in(place, aspect, like.unit)?, unit: like.unit })
     }
 
+    /// Whether it stands still now, and does not creep near the place where it stopped. A box that jumped, since what hid a
+    /// part of it has passed, is still again after [`SETTLES`].
+    pub(crate) fn is_still(&self, aspect: f32, slow: Speed) -> bool {
+        let Some(last) = self.trail.last() else { return true };
+        let is_slow = |before: Place| before.speed_in(last, aspect, slow.unit).is_some_and(|speed| speed < slow.value);
+        // Seen for less than that, it stands as far as is known.
+        let Some(before) = self.trail.before(last.at, SETTLES) else { return true };
+        is_slow(before) || self.trail.window_ago(last.at).is_some_and(is_slow)
+    }
+
     /// Which way it goes or went before it stopped, as a vector of length one in the shape of the picture; `None` before it
     /// was seen to go [`BACK`].
     pub(crate) fn heading(&self, aspect: f32) -> Option<(f64, f64)> {
@@ -140,10 +156,11 @@ impl Vehicle {
         (length > 0.0 && self.back.0.at < self.back.1.at).then(|| (x / length, y / length))
     }
 
-    /// How it moved over the window before it was last seen: a vector in picture heights a second.
+    /// How it moved before it was last seen, over the window or for as long as it was seen: a vector in picture heights a
+    /// second.
     pub(crate) fn velocity(&self, aspect: f32) -> Option<(f64, f64)> {
         let last = self.trail.last()?;
-        let before = self.trail.window_ago(last.at)?;
+        let before = self.trail.ago(last.at, MOVES)?;
         let seconds = last.at.since(before.at).as_secs_f64();
         let (x, y) = (f64::from((last.point.x - before.point.x) * aspect), f64::from(last.point.y - before.point.y));
         Some((x / seconds, y / seconds))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::class::Class;
 use crate::finding::{Finding, RuleInfo, Subject};
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Point};
 use crate::ground::{Length, Speed, Unit};
 use crate::id::SignalId;
 use crate::kind::Severity;
@@ -37,12 +37,19 @@ const ASIDE: f64 = 4.0;
 /// Raising it spares who is slow to go on at green; it costs time where few pass.
 const PASSERS: usize = 2;
 
-/// What was out of sight for longer than this is seen anew: in a queue another may by now stand in its place.
+/// Before a signal, the time for which one was out of sight for longer than this does not count: with every red another may
+/// stand in its place.
 const UNSEEN: Duration = Duration::from_secs(3);
 
 /// A track that begins where one was lost a moment ago, no further than this in box heights, has come as far as that one:
 /// who brakes is lost, since it is expected further on.
-const LOST_NEAR: f64 = 1.0;
+const LOST_NEAR: f64 = 1.5;
+
+/// Where so many drove closer than this to the place where one stands that was never seen to move, in its box heights, and it
+/// is seen there still, nothing stands: a sign, a stain, a shadow. Raising the distance notices more of them; it costs
+/// vehicles that others pass closely.
+const DRIVEN_OVER: usize = 2;
+const OVER: f64 = 0.2;
 
 /// A vehicle never seen moving that stands longer than this is parked and no part of a queue: longer than any
 /// signal's red.
@@ -60,7 +67,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// the time in which the signal is not green, and [`GRACE`] of each green, do not count. It is in the zone when the place
 /// where it stopped is: a box that flickers over the zone's edge is one stop. One that was not seen stopping,
 /// because it stood when the box started or came into sight late, is a lesser case: it is found after `at_start`, as
-/// information. An open incident asks for nothing but standing: neither travel nor the absence of a queue
+/// information, unless others drive over it. An open incident asks for nothing but standing: neither travel nor the absence of a queue
 /// (which the stopped vehicle may have caused).
 pub(super) struct StoppedVehicle {
     pub(super) info: RuleInfo,
@@ -90,6 +97,8 @@ pub(super) struct Watched {
     seen: (MediaTime, Class, BBox),
     /// Who went on ahead of it since it stands with nobody standing ahead; [`PASSERS`] at most.
     passers: BTreeSet<TrackId>,
+    /// Who drove over the place where it stands; [`DRIVEN_OVER`] at most.
+    over: BTreeSet<TrackId>,
 }
 
 impl Watched {
@@ -100,12 +109,34 @@ impl Watched {
             waited: Duration::ZERO,
             seen: (now, track.class, track.bbox),
             passers: BTreeSet::new(),
+            over: BTreeSet::new(),
         }
     }
 
     /// It must stand for the whole hold from now on.
     fn restart(&mut self, now: MediaTime) {
         (self.queued, self.waited) = (now, Duration::ZERO);
+    }
+}
+
+/// One vehicle that does not stand.
+struct Moving {
+    id: TrackId,
+    place: Place,
+    /// In picture heights a second.
+    velocity: (f64, f64),
+    /// It was seen to travel.
+    came: bool,
+}
+
+impl Moving {
+    /// How close to `point` it came in the last `step`, in picture heights.
+    fn nearest(&self, point: Point, step: Duration, aspect: f32) -> f64 {
+        let (x, y) = (f64::from((point.x - self.place.point.x) * aspect), f64::from(point.y - self.place.point.y));
+        let (dx, dy) = (-self.velocity.0 * step.as_secs_f64(), -self.velocity.1 * step.as_secs_f64());
+        let length = dx * dx + dy * dy;
+        let share = if length > 0.0 { ((x * dx + y * dy) / length).clamp(0.0, 1.0) } else { 0.0 };
+        (x - share * dx).hypot(y - share * dy)
     }
 }
 
@@ -120,7 +151,8 @@ impl StoppedVehicle {
         })
     }
 
-    fn advance(&mut self, scene: &Scene, open: &Open) {
+    /// Takes note of every vehicle; how long ago the scene before was.
+    fn advance(&mut self, scene: &Scene, open: &Open) -> Duration {
         let now = scene.stamp.pts;
         let (scope, anchor, must_wait) = (self.scope, self.zone.anchor, self.must_wait(scene));
         let step = self.last.replace(now).map_or(Duration::ZERO, |last| now.since(last));
@@ -139,20 +171,35 @@ impl StoppedVehicle {
             let stood = watched.vehicle.stand();
             let presumed = open.contains(&Subject::Track(track.id)) || scene.parked(track.id).is_some();
             watched.vehicle.see(track, anchor, (now, scene.aspect), self.speed, presumed);
-            if now.since(watched.seen.0) > UNSEEN {
-                watched.restart(now);
+            let unseen = now.since(watched.seen.0);
+            if unseen > UNSEEN && self.signal.is_some() {
+                watched.waited += unseen;
             }
             watched.seen = (now, track.class, track.bbox);
             if let (None, Some(stand)) = (stood, watched.vehicle.stand()) {
                 watched.waited = if must_wait { now.since(stand.since) } else { Duration::ZERO };
                 watched.passers.clear();
+                watched.over.clear();
             }
+        }
+        step
+    }
+
+    /// Notes who drove over the place of another in the last `step`.
+    fn drive_over(&mut self, moving: &[Moving], step: Duration, aspect: f32) {
+        for (id, watched) in &mut self.tracks {
+            let Some(stand) = watched.vehicle.stand().filter(|_| watched.over.len() < DRIVEN_OVER) else { continue };
+            let place = stand.place();
+            let off = |other: &Moving| other.nearest(place.point, step, aspect) / f64::from(place.height);
+            let over = moving.iter().filter(|other| other.id != *id && other.came && off(other) <= OVER);
+            watched.over.extend(over.map(|other| other.id));
         }
     }
 
     /// The way of one that was lost a moment ago where `track` begins.
     fn lost_near(&self, track: &Track, now: MediaTime, aspect: f32) -> Way {
-        let lost = self.tracks.values().filter(|other| other.seen.0 < track.first_seen && now.since(other.seen.0) <= UNSEEN);
+        let lost =
+            self.tracks.values().filter(|other| other.seen.0 < track.first_seen && now.since(other.seen.0) <= UNSEEN);
         let near = lost.filter_map(|other| {
             let heights = heights_apart((other.seen.1, other.seen.2), (track.class, track.bbox), aspect)?;
             (heights <= LOST_NEAR).then(|| other.vehicle.way())
@@ -179,7 +226,8 @@ impl StoppedVehicle {
 
     /// For each that stands in the zone as one does who waits, how many stand in its row.
     fn rows(&self, scene: &Scene) -> BTreeMap<TrackId, usize> {
-        let in_zone = |(id, _): &(TrackId, Stand)| self.tracks.get(id).is_some_and(|watched| self.stand(watched).is_some());
+        let in_zone =
+            |(id, _): &(TrackId, Stand)| self.tracks.get(id).is_some_and(|watched| self.stand(watched).is_some());
         let mut left: Vec<(TrackId, Stand)> = self.waiting(scene).filter(in_zone).collect();
         let mut rows = BTreeMap::new();
         while let Some(first) = left.pop() {
@@ -195,10 +243,9 @@ impl StoppedVehicle {
     }
 
     /// Those in the zone that must wait for others, in the order of their numbers.
-    fn held(&mut self, scene: &Scene, rows: &BTreeMap<TrackId, usize>) -> BTreeSet<TrackId> {
+    fn held(&mut self, scene: &Scene, rows: &BTreeMap<TrackId, usize>, moving: &[Moving]) -> BTreeSet<TrackId> {
         let (now, aspect) = (scene.stamp.pts, scene.aspect);
         let waiting: Vec<(TrackId, Place)> = self.waiting(scene).map(|(id, stand)| (id, stand.place())).collect();
-        let moving: Vec<(TrackId, Place, (f64, f64))> = scene.seen().filter_map(|track| self.moving(track, scene)).collect();
         let mut held = BTreeSet::new();
         for (id, row) in rows {
             let Some(watched) = self.tracks.get_mut(id) else { continue };
@@ -217,13 +264,14 @@ impl StoppedVehicle {
                 continue;
             }
             if watched.passers.len() < PASSERS {
-                let goes_on = |(_, place, (vx, vy)): &&(TrackId, Place, (f64, f64))| {
-                    let (ahead, aside) = stand.towards(*place, heading, aspect);
+                let goes_on = |other: &&Moving| {
+                    let (ahead, aside) = stand.towards(other.place, heading, aspect);
                     // Within 45 degrees of its own way.
+                    let (vx, vy) = other.velocity;
                     let (along, across) = (vx * heading.0 + vy * heading.1, vx * heading.1 - vy * heading.0);
                     (0.0..=AHEAD).contains(&ahead) && aside <= ASIDE && along > across.abs()
                 };
-                watched.passers.extend(moving.iter().filter(goes_on).map(|(other, ..)| *other));
+                watched.passers.extend(moving.iter().filter(goes_on).map(|other| other.id));
                 if *row >= QUEUE {
                     held.insert(*id);
                 }
@@ -238,13 +286,14 @@ impl StoppedVehicle {
     }
 
     /// Where and how a vehicle goes, if it does not stand.
-    fn moving(&self, track: &Track, scene: &Scene) -> Option<(TrackId, Place, (f64, f64))> {
+    fn moving(&self, track: &Track, scene: &Scene) -> Option<Moving> {
         let vehicle = &self.tracks.get(&track.id)?.vehicle;
         if vehicle.stand().is_some() {
             return None;
         }
         let place = Place::of(track, self.zone.anchor, scene.stamp.pts);
-        Some((track.id, place, vehicle.velocity(scene.aspect)?))
+        let came = vehicle.way().reaches(self.travel);
+        Some(Moving { id: track.id, place, velocity: vehicle.velocity(scene.aspect)?, came })
     }
 
     /// How far a vehicle was seen to come, in the unit of `travel`; also before a restart.
@@ -271,10 +320,10 @@ impl StoppedVehicle {
         let alone = now.since(since.max(watched.queued)).saturating_sub(watched.waited);
         let came = self.came(scene, track.id);
         let seen_stopping = came >= self.travel.value;
-        let hold = if seen_stopping { Some(self.hold) } else { self.at_start };
+        let is_nothing = !seen_stopping && watched.over.len() >= DRIVEN_OVER;
+        let hold = if seen_stopping { Some(self.hold) } else { self.at_start.filter(|_| !is_nothing) };
         let speed = watched.vehicle.speed(track, self.zone.anchor, (now, scene.aspect), self.speed);
-        // One that creeps is still near the place where it stopped.
-        let is_still = speed.is_none_or(|speed| speed.value < self.speed.value);
+        let is_still = watched.vehicle.is_still(scene.aspect, self.speed);
         let found = !held && is_still && hold.is_some_and(|hold| alone >= hold);
         let subject = Subject::Track(track.id);
         if !found && !open.contains(&subject) {
@@ -311,10 +360,12 @@ impl Rule for StoppedVehicle {
         for track in &scene.ended {
             self.tracks.remove(track);
         }
-        self.advance(scene, open);
+        let step = self.advance(scene, open);
+        let moving: Vec<Moving> = scene.seen().filter_map(|track| self.moving(track, scene)).collect();
+        self.drive_over(&moving, step, scene.aspect);
         let now = scene.stamp.pts;
         let rows = self.rows(scene);
-        let held = self.held(scene, &rows);
+        let held = self.held(scene, &rows, &moving);
         for track in scene.seen() {
             let stand = self.tracks.get(&track.id).and_then(|watched| self.stand(watched));
             let Some(stand) = stand.filter(|stand| stand.last == now) else { continue };
