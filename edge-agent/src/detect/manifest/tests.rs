@@ -62,8 +62,7 @@ fn the_models_of_the_project_are_valid() {
         let manifest = manifest.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(manifest.name, name);
         let classes = manifest.classes().expect("its labels");
-        let known = classes.iter().flatten().count();
-        assert_eq!(known, Class::ALL.len(), "{name} names every class once");
+        assert!(Class::ALL.iter().all(|class| classes.contains(&Some(*class))), "{name} names every class");
     }
 }
 
