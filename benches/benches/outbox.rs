@@ -56,6 +56,7 @@ fn draft(number: u64) -> Draft {
         severity: Severity::High,
         direction: None,
         tracks: vec![track(1), track(2)],
+        region: None,
         measured: vec![("angle_deg", 171.0), ("held_s", 1.6)],
         suppressed: 0,
     };

@@ -4,17 +4,20 @@
 //! - `hours` runs seeds of one set (`tuning`, or `held-out`, which no rule was tuned on) at every place, in as many threads
 //!   as there are cores. What is in doubt (see `docs/simulator.md`) counts neither way and is counted apart.
 //! - `sweep` runs the same hours under ever worse assumed night and rain, to where rules fail.
+//! - `rates` runs them at 5, 10, 15, 25 and 30 frames a second, and with half the frames lost by chance.
 //! - `mot` writes one hour's true boxes and detections as MOTChallenge files, for the tracker.
 //!
 //! The same command gives the same table, whatever the number of threads.
 
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use evaluation::incidents::Row;
 use simulator::detector::Condition;
 use simulator::mot;
 use simulator::place::Place;
@@ -34,6 +37,8 @@ enum Command {
     Hours(Hours),
     /// The same under assumed night and rain, ever worse.
     Sweep(Hours),
+    /// The same at several frame rates, and with half the frames lost.
+    Rates(Hours),
     /// One hour as MOTChallenge files: gt.txt and det.txt.
     Mot(Mot),
 }
@@ -68,11 +73,14 @@ struct Hours {
     #[arg(long, default_value_t = 5)]
     fps: u32,
     /// Mean seconds between two things out of the ordinary; 0 for none.
-    #[arg(long, default_value_t = 600.0)]
+    #[arg(long, default_value_t = 400.0)]
     deed_every: f64,
     /// Without a calibration: rules measure in box heights.
     #[arg(long)]
     uncalibrated: bool,
+    /// This share of the frames is lost by chance, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    drop: f64,
     /// List what was missed and what was a false alarm.
     #[arg(long)]
     list: bool,
@@ -101,6 +109,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Hours(params) => hours(&params),
         Command::Sweep(params) => sweep(&params),
+        Command::Rates(params) => rates(&params),
         Command::Mot(params) => write_mot(&params)?,
     }
     Ok(())
@@ -115,6 +124,7 @@ fn jobs(params: &Hours, condition: Condition) -> Vec<HourParams> {
         condition,
         is_calibrated: !params.uncalibrated,
         deed_every_s: if params.deed_every > 0.0 { params.deed_every } else { f64::INFINITY },
+        dropped: params.drop,
     };
     places::all().iter().flat_map(|place| (0..params.hours).map(move |index| of(place, index))).collect()
 }
@@ -151,9 +161,10 @@ fn hours(params: &Hours) {
     let scored = scored(&jobs);
     let took = began.elapsed().as_secs_f64();
     println!(
-        "{} camera-hours at {} frames/s, seeds {:#x} and on; {:.0} s, {:.0} times real time; {} found were in doubt",
+        "{} camera-hours at {} frames/s ({:.0} % dropped), seeds {:#x} and on; {:.0} s, {:.0} times real time; {} found were in doubt",
         scored.hours,
         params.fps,
+        100.0 * params.drop,
         params.seeds.seed(0),
         took,
         scored.hours * 3600.0 / took,
@@ -209,17 +220,42 @@ fn list(scored: &Scored) {
 
 fn sweep(params: &Hours) {
     let levels = [0.5, 1.0, 1.5, 2.0];
-    let night = levels.map(|assumed| ("night", assumed, Condition::Night { assumed }));
-    let rain = levels.map(|assumed| ("rain", assumed, Condition::Rain { assumed }));
+    let night = levels.map(|assumed| (format!("night {assumed}"), Condition::Night { assumed }));
+    let rain = levels.map(|assumed| (format!("rain {assumed}"), Condition::Rain { assumed }));
     println!("Assumed, not measured: {} camera-hours each", params.hours * places::all().len());
-    println!("| condition | kind | detected | false alarms a camera-day |");
-    println!("|---|---|---|---|");
-    for (name, assumed, condition) in [("day", 0.0, Condition::Day)].into_iter().chain(night).chain(rain) {
-        for row in scored(&jobs(params, condition)).by_kind() {
-            let rate = row.detection_rate.map_or(f64::NAN, |rate| 100.0 * rate.value);
+    let all = [("day".to_owned(), Condition::Day)].into_iter().chain(night).chain(rain);
+    side_by_side(all.map(|(name, condition)| (name, scored(&jobs(params, condition)).by_kind())).collect());
+}
+
+fn rates(params: &Hours) {
+    println!("{} camera-hours each", params.hours * places::all().len());
+    let at = |fps, drop| {
+        let name = if drop > 0.0 { format!("{fps}, {:.0} % lost", 100.0 * drop) } else { format!("{fps} a second") };
+        (name, scored(&jobs(&Hours { fps, drop, ..params.clone() }, Condition::Day)).by_rule())
+    };
+    let whole = [5, 10, 15, 25, 30].map(|fps| at(fps, 0.0));
+    side_by_side(whole.into_iter().chain([5, 10].map(|fps| at(fps, 0.5))).collect());
+}
+
+/// A row a kind or rule, a column a run: detected, and false alarms a camera-day.
+fn side_by_side(runs: Vec<(String, Vec<Row>)>) {
+    let mut names: BTreeSet<(String, String)> = BTreeSet::new();
+    let key = |row: &Row| (row.kind.clone().unwrap_or_default(), row.rule.clone().unwrap_or_default());
+    names.extend(runs.iter().flat_map(|(_, rows)| rows.iter().map(key)));
+    println!("| | truly | {} |", runs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" | "));
+    println!("|---|---|{}", "---|".repeat(runs.len()));
+    for name in names {
+        let of = |rows: &[Row]| rows.iter().find(|row| key(row) == name).cloned();
+        let cell = |(_, rows): &(String, Vec<Row>)| {
+            let Some(row) = of(rows) else { return "–".to_owned() };
+            let rate = row.detection_rate.map_or_else(|| "–".to_owned(), |rate| format!("{:.0} %", 100.0 * rate.value));
             let alarms = row.false_alarms_per_camera_day.map_or(f64::NAN, |rate| rate.value);
-            println!("| {name} {assumed} | {} | {rate:.1} % | {alarms:.2} |", row.kind.unwrap_or_default());
-        }
+            format!("{rate}; {alarms:.0}")
+        };
+        let truths = runs.iter().filter_map(|(_, rows)| of(rows)).map(|row| row.truths).max().unwrap_or(0);
+        let cells: Vec<String> = runs.iter().map(cell).collect();
+        let label = if name.1.is_empty() { name.0 } else { format!("{} {}", name.0, name.1) };
+        println!("| {label} | {truths} | {} |", cells.join(" | "));
     }
 }
 
@@ -234,6 +270,7 @@ fn write_mot(params: &Mot) -> anyhow::Result<()> {
         condition: Condition::Day,
         is_calibrated: true,
         deed_every_s: f64::INFINITY,
+        dropped: 0.0,
     });
     let mot = mot::written(&mut feed, |_| true);
     std::fs::write(params.to.join("gt.txt"), mot.truth).context("gt.txt")?;

@@ -52,6 +52,8 @@ fn mechanisms(without: &str) -> Result<Mechanisms, Box<dyn Error>> {
             "haunts" => at_work.haunts = false,
             "entries" => at_work.entries = false,
             "ridden" => at_work.ridden = false,
+            "accrued" => at_work.accrued = false,
+            "rest" => at_work.rest = false,
             "exits" => at_work.exits = false,
             _ => return Err(format!("no mechanism is called {name}").into()),
         }

@@ -16,7 +16,7 @@ use crate::stitch::Stitcher;
 use crate::stream::{CameraClock, Outage, RateMeter};
 use crate::time::FrameStamp;
 use crate::track::{Tracker, TrackerParams};
-use crate::view::{Eye, GrayView, Lamps, Placement, Posture, Shift, Signals};
+use crate::view::{Eye, GrayView, Lamps, Placement, Posture, Shift, Signals, Stillness};
 
 /// Everything a camera's core is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,13 +115,13 @@ impl Core {
         scene.camera.stream.rate = self.rate.tick(&scene.stamp);
         scene.camera.stream.clock = self.clock;
         scene.signals = self.signals.read(look.lamps, scene.stamp.pts);
-        scene.camera.sight = look.view.map(|view| self.eye.look(&view, scene.stamp.pts));
+        scene.camera.sight = look.view.as_ref().map(|view| self.eye.look(view, scene.stamp.pts));
         self.judge.place(&mut scene);
         // After the lamps' signals were found out of place: these are not in the picture.
         scene.signals.extend_from_slice(&self.heard);
         scene.signals.sort_by(|a, b| a.id.cmp(&b.id));
         self.full_chunk = self.recorder.as_mut().and_then(|recorder| recorder.push(&scene));
-        let events = self.judge.judge(&mut scene, look.local);
+        let events = self.judge.judge(&mut scene, look.local, look.view.as_ref());
         (scene, events)
     }
 
@@ -172,6 +172,8 @@ pub struct Judge {
     posture: Option<Posture>,
     stitcher: Stitcher,
     registry: Registry,
+    /// Only where a rule asks for it.
+    stillness: Option<Stillness>,
     watches: Vec<Watch>,
     incidents: Incidents,
 }
@@ -234,6 +236,7 @@ impl Judge {
             // Longer, and an object could come back as itself after its incident ended: one stop, two incidents.
             stitcher: Stitcher::new(incidents.end_after),
             registry: Registry::default(),
+            stillness: rules.iter().any(|rule| rule.params.is_of_stills()).then(Stillness::default),
             incidents: Incidents::new(incidents, id_seed).bundling(Bundles::of(&rules)),
             watches: rules.into_iter().map(Watch::new).collect(),
         }
@@ -265,11 +268,11 @@ impl Judge {
     /// what the site's clock showed.
     pub fn step(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
         self.place(scene);
-        self.judge(scene, local)
+        self.judge(scene, local, None)
     }
 
-    /// The same for a scene that was placed.
-    fn judge(&mut self, scene: &mut Scene, local: LocalTime) -> Vec<Event> {
+    /// The same for a scene that was placed, and its picture: what holds still in that is found.
+    fn judge(&mut self, scene: &mut Scene, local: LocalTime, view: Option<&GrayView<'_>>) -> Vec<Event> {
         self.stitcher.stitch(scene);
         let shift = scene.camera.placement.shift();
         if let Some(ground) = &self.ground {
@@ -278,6 +281,7 @@ impl Judge {
             }
         }
         self.registry.observe(scene);
+        self.find_stills(scene, view);
         // Rules see the objects where they were drawn; the events show them where they are.
         let moved_back = (shift != Shift::default()).then(|| moved_back(scene, shift));
         let drawn = moved_back.as_ref().unwrap_or(scene);
@@ -285,6 +289,14 @@ impl Judge {
         let look = |watch| Watch::look(watch, drawn, local, incidents);
         let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();
         self.incidents.update(scene, &found)
+    }
+
+    /// Says what holds still, and where that is on the ground.
+    fn find_stills(&mut self, scene: &mut Scene, view: Option<&GrayView<'_>>) {
+        let Some(stillness) = &mut self.stillness else { return };
+        scene.stills = stillness.observe(scene, view).to_vec();
+        let (Some(ground), shift) = (&self.ground, scene.camera.placement.shift()) else { return };
+        scene.stills.iter_mut().for_each(|still| still.stand_on(ground, shift));
     }
 
     /// Finds out where zones and lines are in this picture.
@@ -328,6 +340,9 @@ fn moved_back(scene: &Scene, shift: Shift) -> Scene {
     for track in &mut home.tracks {
         track.bbox = shift.back_box(track.bbox);
         track.path.iter_mut().for_each(|step| step.point = shift.back(step.point));
+    }
+    for still in &mut home.stills {
+        still.bbox = shift.back_box(still.bbox);
     }
     for thing in &mut home.parked {
         thing.bbox = shift.back_box(thing.bbox);

@@ -73,6 +73,8 @@ pub struct Event {
     pub direction: Option<Direction>,
     /// The tracks involved.
     pub tracks: Vec<TrackView>,
+    /// Where it is, when it is about no track but a region of the picture.
+    pub region: Option<BBox>,
     /// What the rule measured, beside `rule.thresholds`.
     pub measured: Vec<Measure>,
     /// Incidents of this rule withheld, by its cooldown or in a storm, since the last event of the rule.

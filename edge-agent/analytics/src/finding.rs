@@ -4,6 +4,7 @@ use crate::id::{LineId, RuleId, ZoneId};
 use crate::kind::{Kind, Severity};
 use crate::scene::TrackId;
 use crate::time::MediaTime;
+use crate::view::StillId;
 
 /// A number with its name on the wire; the name carries the unit (`hold_s`, `angle_deg`, `distance_heights`).
 pub type Measure = (&'static str, f64);
@@ -33,6 +34,8 @@ impl Direction {
 pub enum Subject {
     /// One object.
     Track(TrackId),
+    /// One still region of the picture.
+    Still(StillId),
     /// The rule's zone as a whole.
     Zone,
 }

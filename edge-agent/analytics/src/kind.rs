@@ -108,6 +108,12 @@ pub enum Kind {
     RedLight,
     /// Collision or accident.
     CollisionSuspected,
+    /// Obstacle on the road.
+    RoadObstacle,
+    /// Abandoned object.
+    AbandonedObject,
+    /// Removed object.
+    RemovedObject,
     /// Congestion.
     Congestion,
     /// Queue spill-back.
@@ -138,7 +144,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind this version can judge.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::LineCrossing,
         Self::Intrusion,
         Self::Loitering,
@@ -153,6 +159,9 @@ impl Kind {
         Self::ForbiddenTurn,
         Self::RedLight,
         Self::CollisionSuspected,
+        Self::RoadObstacle,
+        Self::AbandonedObject,
+        Self::RemovedObject,
         Self::Congestion,
         Self::QueueSpillback,
         Self::FlowDrop,
@@ -292,6 +301,32 @@ impl Kind {
                 suspected: Text { vi: "Nghi vấn va chạm, tai nạn", en: "Suspected collision" },
                 severity: Critical,
                 lasting: Level,
+            },
+            Self::RoadObstacle => Row {
+                file: "road-obstacle",
+                wire: "road_obstacle",
+                text: Text { vi: "Vật cản trên mặt đường", en: "Obstacle on the road" },
+                suspected: Text {
+                    vi: "Nghi vấn vật cản trên mặt đường", en: "Suspected obstacle on the road"
+                },
+                severity: High,
+                lasting: Level,
+            },
+            Self::AbandonedObject => Row {
+                file: "abandoned-object",
+                wire: "abandoned_object",
+                text: Text { vi: "Vật thể bỏ quên", en: "Abandoned object" },
+                suspected: Text { vi: "Nghi vấn vật thể bỏ quên", en: "Suspected abandoned object" },
+                severity: Warning,
+                lasting: Level,
+            },
+            Self::RemovedObject => Row {
+                file: "removed-object",
+                wire: "removed_object",
+                text: Text { vi: "Vật thể bị lấy đi", en: "Removed object" },
+                suspected: Text { vi: "Nghi vấn vật thể bị lấy đi", en: "Suspected removal of an object" },
+                severity: Warning,
+                lasting: Pulse,
             },
             Self::Congestion => Row {
                 file: "congestion",

@@ -50,5 +50,5 @@ pub use crate::scene::{CameraState, Scene, Signal, SignalState, Track, TrackId, 
 pub use crate::schedule::{LocalTime, Schedule};
 pub use crate::stream::{CameraClock, Outage, OutageCause};
 pub use crate::time::{FrameStamp, MediaTime, WallTime};
-pub use crate::view::GrayView;
+pub use crate::view::{GrayView, Nature, Still, StillId};
 pub use crate::zone::{Anchor, Line, Zone, ZoneKind};

@@ -10,7 +10,7 @@ use crate::id::SignalId;
 use crate::parked::Parked;
 use crate::stream::Stream;
 use crate::time::{FrameStamp, MediaTime};
-use crate::view::{Placement, Sight};
+use crate::view::{Placement, Sight, Still, StillId};
 
 /// Number of a track, from a counter per camera that starts at 1 and never repeats within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +108,8 @@ pub struct Scene {
     pub signals: Vec<Signal>,
     /// The vehicles that stand, seen or not.
     pub parked: Vec<Parked>,
+    /// What stands out from the place and holds still, by id; only where a rule asks for it.
+    pub stills: Vec<Still>,
     /// How the camera itself is.
     pub camera: CameraState,
 }
@@ -139,7 +141,16 @@ impl Scene {
     /// The tracks of one frame, by ascending id, and nothing else.
     #[must_use]
     pub const fn new(stamp: FrameStamp, aspect: f32, tracks: Vec<Track>, ended: Vec<TrackId>) -> Self {
-        Self { stamp, aspect, tracks, ended, signals: Vec::new(), parked: Vec::new(), camera: CameraState::UNKNOWN }
+        Self {
+            stamp,
+            aspect,
+            tracks,
+            ended,
+            signals: Vec::new(),
+            parked: Vec::new(),
+            stills: Vec::new(),
+            camera: CameraState::UNKNOWN,
+        }
     }
 
     /// What the signal with this id shows.
@@ -167,6 +178,12 @@ impl Scene {
     #[must_use]
     pub fn track(&self, id: TrackId) -> Option<&Track> {
         self.tracks.binary_search_by_key(&id, |track| track.id).ok().map(|i| &self.tracks[i])
+    }
+
+    /// The still region with this id.
+    #[must_use]
+    pub fn still(&self, id: StillId) -> Option<&Still> {
+        self.stills.iter().find(|still| still.id == id)
     }
 
     /// Tracks matched with a detection of this frame.

@@ -31,7 +31,7 @@ const EDGE_IOU: f32 = 0.6;
 const EDGE: f32 = 0.01;
 
 /// Whether a model may call the same object both.
-fn compatible(a: Class, b: Class) -> bool {
+pub(crate) fn compatible(a: Class, b: Class) -> bool {
     let four_wheels = |class| matches!(class, Class::Car | Class::Bus | Class::Truck);
     a == b || (four_wheels(a) && four_wheels(b)) || (a.is_two_wheeler() && b.is_two_wheeler())
 }

@@ -76,6 +76,38 @@ mod slow_vehicle {
     }
 
     #[test]
+    fn who_is_held_up_by_one_beyond_the_zone_or_hidden_by_itself_is_not_found() {
+        let short = |mut spec: RuleSpec| {
+            if let RuleParams::SlowVehicle { zone: area, .. } = &mut spec.params {
+                *area = zone(ZoneKind::Lane, 0.05, 0.2, 0.6, 0.9);
+            }
+            spec
+        };
+        let mut actors = traffic(14);
+        // The first has left the zone when the second is seen over the distance; then the second hides it.
+        actors.push(driver(50, Class::Bicycle, 80.0, 30.0).hidden(94.0, 120.0));
+        actors.push(driver(51, Class::Truck, 87.0, 30.0));
+        let cars = [Class::Car, Class::Truck, Class::Motorcycle].into_iter().collect();
+        nothing(&RuleSpec { classes: cars, ..short(spec()) }, &actors);
+    }
+
+    #[test]
+    fn one_who_crawls_beside_a_jam_of_the_other_direction_is_found() {
+        let mut actors = traffic(14);
+        actors.push(driver(50, Class::Car, 80.0, 30.0));
+        for i in 0..3u8 {
+            let x = 0.9 - 0.2 * f32::from(i);
+            let jam = Actor::new(u64::from(i) + 60, Class::Car).at(70.0, x, 0.85).at(120.0, x - 0.2, 0.85);
+            actors.push(jam);
+        }
+        for rate in RATES {
+            let events = play(&spec(), &actors, rate);
+            let slow = |event: &&Event| event.revision == 1 && event.tracks[0].track_id.0 == 50;
+            assert_eq!(events.iter().filter(slow).count(), 1, "at {rate} fps");
+        }
+    }
+
+    #[test]
     fn who_stands_or_brakes_is_not_slow() {
         let mut actors = traffic(14);
         actors.push(Actor::new(50, Class::Car).jitter(0.02).at(80.0, 0.0, 0.5).at(82.0, 0.5, 0.5).at(120.0, 0.5, 0.5));
@@ -119,6 +151,20 @@ mod over_speed {
             assert_eq!(events.len(), 1, "at {rate} fps: {events:#?}");
             let (speed, error) = (measured(&events[0], "speed_kmh"), measured(&events[0], "speed_error_kmh"));
             assert!((speed - 80.0).abs() < error && (4.0..10.0).contains(&error), "at {rate} fps {speed} ± {error}");
+        }
+    }
+
+    #[test]
+    fn who_is_through_the_zone_in_a_second_is_told_too() {
+        let spec = rule(RuleParams::OverSpeed {
+            zone: zone(ZoneKind::Lane, 0.55, 0.2, 0.8, 0.9),
+            limit: Speed::km_per_h(50.0),
+            tolerance: RuleParams::SPEED_TOLERANCE,
+        });
+        for rate in RATES {
+            let mut judge = Judge::new(vec![spec.clone()], IncidentParams::default(), 7).on_ground(Some(ground(0.05)));
+            let events = run(&mut judge, scenes(&[driver(90.0)], rate));
+            assert_eq!(events.len(), 1, "at {rate} fps: 25 m at 25 m/s: {events:#?}");
         }
     }
 

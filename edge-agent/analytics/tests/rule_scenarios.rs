@@ -288,6 +288,23 @@ mod crowding {
     }
 
     #[test]
+    fn one_of_many_who_is_hidden_for_long_does_not_part_a_crowd_into_two() {
+        let spec = {
+            let zone = zone(ZoneKind::Area, 0.1, 0.2, 0.95, 0.9);
+            rule(RuleParams::Crowding { zone, count: 5, hold: Duration::from_secs(3) })
+        };
+        let person = |i: u8| {
+            let x = 0.2 + 0.1 * f32::from(i);
+            Actor::new(u64::from(i) + 1, Class::Person).at(2.0, x, 0.5).at(40.0, x, 0.5)
+        };
+        let mut crowd: Vec<Actor> = (0..5).map(person).collect();
+        crowd[2] = crowd[2].clone().hidden(12.0, 30.0);
+        at_every_rate(&spec, &crowd, |events, fps| {
+            one_incident(events, 2.2, 5.2, 41.0, fps);
+        });
+    }
+
+    #[test]
     fn while_the_incident_lasts_its_hold_goes_on_over_a_flicker_of_the_count() {
         let mut crowd = crowd();
         crowd[0] = Actor::new(1, Class::Person)

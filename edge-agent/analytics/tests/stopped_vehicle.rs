@@ -176,6 +176,89 @@ fn a_queue_behind_a_stopped_vehicle_does_not_end_its_incident() {
     });
 }
 
+/// One that breaks down, two that stop behind it a moment later, and others that go past beside them.
+fn queue_behind(first: Actor) -> Vec<Actor> {
+    let mut actors = vec![first];
+    for i in 1..3u8 {
+        let x = 0.8 - 0.12 * f32::from(i);
+        let comes =
+            Actor::new(u64::from(i) + 1, Class::Car).at(1.0, x - 0.25, 0.5).at(5.0 + 0.5 * f64::from(i), x, 0.5);
+        actors.push(comes.at(60.0 + f64::from(i), x, 0.5).at(63.0, x + 0.2, 0.5));
+    }
+    actors
+}
+
+#[test]
+fn the_first_of_a_queue_is_found_once_others_go_on_ahead_of_it_and_those_behind_are_not() {
+    let mut actors = queue_behind(stopper(1, 0.8, 60.0));
+    nothing(&spec(), &actors);
+    for i in 0..4u8 {
+        let from = 20.0 + 5.0 * f64::from(i);
+        actors.push(Actor::new(u64::from(i) + 10, Class::Motorcycle).at(from, 0.3, 0.6).at(from + 3.0, 1.1, 0.6));
+    }
+    at_every_rate(&spec(), &actors, |events, fps| {
+        // The second passes it at 27 s.
+        let new = one_incident(events, 4.0, 37.0, 60.3, fps);
+        assert_eq!(new.tracks[0].track_id.0, 1, "the first of them, at {fps} fps");
+    });
+}
+
+#[test]
+fn who_stands_behind_another_is_held_by_it_however_few_they_are() {
+    let mut actors = queue_behind(stopper(1, 0.8, 60.0));
+    actors.pop();
+    at_every_rate(&spec(), &actors, |events, fps| {
+        let new = one_incident(events, 4.0, 14.0, 60.3, fps);
+        assert_eq!(new.tracks[0].track_id.0, 1, "at {fps} fps");
+        assert!(events.iter().all(|event| event.tracks.len() == 1), "at {fps} fps");
+    });
+}
+
+#[test]
+fn traffic_across_or_in_the_other_direction_does_not_excuse_a_queue() {
+    let mut actors = queue_behind(stopper(1, 0.8, 60.0));
+    for i in 0..4u8 {
+        let from = 20.0 + 5.0 * f64::from(i);
+        let oncoming = Actor::new(u64::from(i) + 10, Class::Car).at(from, 1.1, 0.3).at(from + 3.0, 0.2, 0.3);
+        actors.extend([
+            oncoming,
+            Actor::new(u64::from(i) + 20, Class::Car).at(from, 0.93, 1.0).at(from + 2.0, 0.93, 0.1),
+        ]);
+    }
+    nothing(&spec(), &actors);
+}
+
+#[test]
+fn who_braked_out_of_its_track_was_seen_stopping() {
+    // Lost while it brakes; expected further on, so that what is found is a track of its own.
+    let brakes = Actor::new(1, Class::Car).at(0.0, 0.2, 0.5).at(2.5, 0.45, 0.5).at(4.0, 0.5, 0.5).at(40.0, 0.5, 0.5);
+    let lost = brakes.at(42.0, 0.8, 0.5).hidden(3.0, 4.6).renamed(4.6, 2);
+    at_every_rate(&spec(), &[lost], |events, fps| {
+        let seen = |event: &Event| measured(event, "seen_stopping") == 1.0 && event.severity == Severity::High;
+        assert!(phases(events) == [Phase::New, Phase::End] && events.iter().all(seen), "at {fps} fps: {events:#?}");
+        assert!(events[0].stamp.pts.as_secs_f64() < 15.5 + fps.gap(), "at {fps} fps");
+    });
+}
+
+#[test]
+fn what_others_drive_over_is_no_vehicle() {
+    let sign = Actor::new(1, Class::Truck).jitter(0.03).at(0.0, 0.5, 0.5).at(200.0, 0.5, 0.5);
+    let over = |id: u64, from: f64| Actor::new(id, Class::Car).at(from, 0.1, 0.5).at(from + 4.0, 1.0, 0.5);
+    nothing(&spec(), &[sign.clone(), over(2, 10.0), over(3, 20.0)]);
+    // Past it, a car's width away, it stands.
+    let beside = |id: u64, from: f64| Actor::new(id, Class::Car).at(from, 0.1, 0.6).at(from + 4.0, 1.0, 0.6);
+    at_start(&spec(), &[sign, beside(2, 10.0), beside(3, 20.0)], |events, fps| {
+        assert_eq!(phases(events), [Phase::New, Phase::End], "at {fps} fps");
+    });
+}
+
+#[test]
+fn who_creeps_on_is_not_found_though_still_near_where_it_stopped() {
+    // Seven seconds still, then a fifth of a box height a second.
+    let creeps = Actor::new(1, Class::Car).sized(0.4, 0.4).at(0.0, 0.0, 0.6).at(4.0, 0.5, 0.6).at(11.0, 0.5, 0.6);
+    nothing(&spec(), &[creeps.at(20.0, 0.9, 0.6)]);
+}
+
 #[test]
 fn parked_cars_are_no_queue() {
     let mut actors: Vec<Actor> = (0..3u8)

@@ -153,19 +153,28 @@ fn stopped(zone: Zone) -> RuleSpec {
 
 /// A car that drives up from the left and stands at `x` until `until`.
 fn stops(id: u64, from: f64, x: f32, until: f64) -> Actor {
-    Actor::new(id, Class::Car).at(from, 0.05, 0.5).at(from + 3.0, x, 0.5).at(until, x, 0.5)
+    stops_at(id, from, (x, 0.5), until)
+}
+
+/// The same in a lane of its own, held by nobody in the other.
+fn stops_beside(id: u64, from: f64, x: f32, until: f64) -> Actor {
+    stops_at(id, from, (x, 0.64), until)
+}
+
+fn stops_at(id: u64, from: f64, (x, y): (f32, f32), until: f64) -> Actor {
+    Actor::new(id, Class::Car).at(from, 0.05, y).at(from + 3.0, x, y).at(until, x, y)
 }
 
 #[test]
 fn two_that_stop_together_are_one_incident_and_a_third_later_is_its_own() {
-    let actors = [stops(1, 0.0, 0.8, 40.0), stops(2, 2.0, 0.6, 50.0)];
+    let actors = [stops(1, 0.0, 0.8, 40.0), stops_beside(2, 2.0, 0.6, 50.0)];
     for fps in RATES {
         let events = scenario::play(&stopped(lane()), &actors, fps);
         assert_eq!(phases(&events), [Phase::New, Phase::End], "at {fps} fps");
         assert!(events.iter().any(|event| event.tracks.len() == 2), "with both");
         let ended = scenario::seconds(events[events.len() - 1].ended_at.expect("ended"));
         assert!((ended - 50.0).abs() < 0.5, "with the last of them: {ended}");
-        let later = [stops(1, 0.0, 0.8, 60.0), stops(2, 20.0, 0.6, 60.0)];
+        let later = [stops(1, 0.0, 0.8, 60.0), stops_beside(2, 20.0, 0.6, 60.0)];
         let events = scenario::play(&stopped(lane()), &later, fps);
         assert_eq!(opened(&events), 2, "at {fps} fps");
     }
@@ -184,7 +193,7 @@ fn a_jam_absorbs_the_vehicles_that_stand_in_it_and_says_how_many() {
     // The part of the lane where few stand: they would be stopped vehicles there.
     let part = Zone { id: analytics::ZoneId::new("part").expect("id"), ..zone(ZoneKind::Lane, 0.1, 0.3, 0.45, 0.7) };
     let mut actors: Vec<Actor> = (0..5).map(|i| stops(i + 1, i as f64 * 2.0, 0.85 - 0.1 * i as f32, 200.0)).collect();
-    actors.push(stops(9, 40.0, 0.3, 200.0));
+    actors.push(stops_beside(9, 40.0, 0.3, 200.0));
     for fps in RATES {
         let alone = scenario::play(&stopped(part.clone()), &actors, fps);
         assert_eq!(opened(&alone), 1, "at {fps} fps without a jam");
@@ -197,6 +206,33 @@ fn a_jam_absorbs_the_vehicles_that_stand_in_it_and_says_how_many() {
         assert_eq!(opened(&stops), 0, "at {fps} fps: it stands in the jam");
         let last = jams.last().expect("ended");
         assert_eq!(measured(last, "absorbed_stopped_vehicle"), 1.0, "at {fps} fps");
+    }
+}
+
+#[test]
+fn a_jam_that_flows_and_only_waits_to_be_over_absorbs_nobody() {
+    let jam = RuleParams::Congestion {
+        zone: lane(),
+        occupancy: 0.25,
+        speed: RuleParams::CONGESTION_SPEED,
+        hold: Duration::from_secs(10),
+        clear: Duration::from_secs(60),
+    };
+    let jam = RuleSpec { id: RuleId::new("jam").expect("id"), ..rule(jam) };
+    let leaves = |actor: Actor, from: f64| actor.at(from, 0.95, 0.5);
+    let mut actors: Vec<Actor> =
+        (0..5).map(|i| leaves(stops(i + 1, i as f64 * 2.0, 0.85 - 0.1 * i as f32, 60.0), 63.0)).collect();
+    actors.push(leaves(stops(9, 85.0, 0.5, 110.0), 112.0));
+    for fps in RATES {
+        let mut judge = Judge::new(vec![stopped(lane()), jam.clone()], IncidentParams::default(), 7);
+        let mut events = run(&mut judge, scenes(&actors, fps));
+        events.extend(judge.finish());
+        let jam_ends = events.iter().find(|event| event.rule.kind == Kind::Congestion && event.phase == Phase::End);
+        let late = |event: &&Event| event.rule.kind == Kind::StoppedVehicle && event.tracks[0].track_id.0 == 9;
+        let stop = events.iter().find(late).expect("found");
+        let jam_ends = jam_ends.expect("over").stamp.pts;
+        assert!(stop.stamp.pts < jam_ends, "at {fps} fps: while the jam waits to be over");
+        assert!((97.5..99.5).contains(&stop.stamp.pts.as_secs_f64()), "at {fps} fps: {:?}", stop.stamp.pts);
     }
 }
 

@@ -104,6 +104,17 @@ mod congestion {
     }
 
     #[test]
+    fn what_is_parked_since_the_start_is_no_traffic() {
+        // Half of the lane; traffic drives around it from 250 s on.
+        let parked = Actor::new(1, Class::Bus).sized(0.8, 0.2).at(0.0, 0.5, 0.6).at(900.0, 0.5, 0.6);
+        let actors = [vec![parked], flow(250.0, 100), flow(500.0, 200)].concat();
+        for (how, events) in every_way(&spec(), &actors) {
+            let end = events.last().filter(|event| event.phase == Phase::End).expect("over");
+            assert!(at(end) < 300.0 + 120.0 + 10.0, "{how}: as soon as it is known to be parked: {}", at(end));
+        }
+    }
+
+    #[test]
     fn a_jam_that_stands_rises_in_severity_at_once_and_never_falls() {
         for (how, events) in every_way(&spec(), &jam(7, 300.0)) {
             let severities: Vec<Severity> = events.iter().map(|event| event.severity).collect();

@@ -19,6 +19,8 @@ use crate::world::Body;
 
 /// Bodies smaller than this in the network's input are not looked at, in pixels.
 const SMALLEST_PX: f64 = 5.0;
+/// Of a body that others cover by more than this share no detector is asked for a box.
+pub(crate) const MOST_COVERED: f64 = 0.8;
 /// Less of a box in the picture than this is not looked at.
 pub(crate) const LEAST_VISIBLE: f32 = 0.25;
 

@@ -102,13 +102,10 @@ impl Feed {
     /// The next frame; `None` when the time is over.
     pub fn step(&mut self) -> Option<Frame<'_>> {
         let seconds = self.frames as f64 / f64::from(self.fps);
+        // The truth goes on to the end, whenever the last frame was.
+        self.tick_until(seconds.min(self.seconds));
         if seconds >= self.seconds {
             return None;
-        }
-        // A step is a little more than its double's rounding.
-        while self.world.seconds() + 1e-6 < seconds {
-            self.world.tick();
-            self.truth.observe(&self.world);
         }
         let ago_s = (self.world.seconds() - seconds).clamp(0.0, TICK_S);
         self.world.bodies(ago_s, &mut self.bodies);
@@ -127,6 +124,14 @@ impl Feed {
             sights: &self.sights,
             signals,
         })
+    }
+
+    fn tick_until(&mut self, seconds: f64) {
+        // A step is a little more than its double's rounding.
+        while self.world.seconds() + 1e-6 < seconds {
+            self.world.tick();
+            self.truth.observe(&self.world);
+        }
     }
 
     fn signals(&self, seconds: f64) -> Vec<Signal> {

@@ -5,15 +5,14 @@ use std::fmt::Write as _;
 
 use analytics::{BBox, Class};
 
+use crate::detector::MOST_COVERED;
 use crate::feed::Feed;
 
 /// Size of the picture in which boxes are written.
 const WIDTH: f32 = 1920.0;
 const HEIGHT: f32 = 1080.0;
-/// True boxes lower than this, in pixels, or covered by more than this share, are no part of the truth: no detector is
-/// asked for them.
+/// True boxes lower than this, in pixels, or covered almost wholly, are no part of the truth: no detector is asked for them.
 const LEAST_HEIGHT: f32 = 40.0;
-const MOST_COVERED: f64 = 0.8;
 
 /// A feed in two files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

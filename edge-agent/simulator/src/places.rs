@@ -189,7 +189,7 @@ pub fn square() -> Place {
             (Class::Motorcycle, at(-6.9, 24.3)),
         ],
         stages: vec![
-            Stage::Intrude { from: area(6.0, 30.0, 7.0, 34.0), area: area(9.0, 21.0, 11.5, 26.0) },
+            Stage::Intrude { from: area(6.0, 30.0, 7.0, 34.0), area: area(8.8, 21.5, 10.4, 26.0) },
             Stage::Loiter { area: about.clone(), seconds: (66.0, 240.0) },
             Stage::Gather { area: about, count: (13, 19), seconds: (16.0, 150.0) },
         ],

@@ -87,6 +87,8 @@ pub struct HourParams {
     pub is_calibrated: bool,
     /// Mean seconds between two things out of the ordinary; infinite for none.
     pub deed_every_s: f64,
+    /// This share of the frames is lost by chance before it is looked at, `0..1`.
+    pub dropped: f64,
 }
 
 /// What came of a camera-hour.
@@ -137,7 +139,11 @@ pub fn hour(params: &HourParams) -> Hour {
     let (mut events, mut shows, mut frames, mut boxes) = (Vec::new(), Vec::new(), 0, 0);
     let began_at = feed.begins_at();
     let mut past = Past::default();
+    let mut drops = Chance::new(params.seed).part("drops");
     while let Some(frame) = feed.step() {
+        if drops.happens(params.dropped) {
+            continue;
+        }
         frames += 1;
         boxes += frame.detections.len() as u64;
         let mut scene = tracker.update(frame.stamp, frame.aspect, frame.detections);

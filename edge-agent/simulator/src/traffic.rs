@@ -342,17 +342,6 @@ impl Traffic {
         (hold, held)
     }
 
-    /// What is driven here: slower already where one is about to turn back.
-    fn pace(&self, me: &Vehicle) -> f64 {
-        let link = &self.links[me.link];
-        match me.order {
-            Some(Order::Turn { via }) if me.link != via && link.way.length() - me.s < ordered::SLOWS_FOR => {
-                link.pace.min(self.links[via].pace)
-            }
-            _ => link.pace,
-        }
-    }
-
     /// Vehicles at a link's end go to the next one, or out of the world.
     fn hand_over(&mut self) {
         let (links, chance) = (&self.links, &mut self.chance);

@@ -11,14 +11,15 @@ mod lane;
 mod passing;
 mod run;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use analytics::{Class, Direction};
 
 use self::judge::{Grade, Present, needs};
 use self::run::Run;
-use crate::camera::{Camera, Solid};
-use crate::detector::LEAST_VISIBLE;
+use crate::camera::{Camera, Solid, View};
+use crate::detector::{LEAST_VISIBLE, MOST_COVERED};
 use crate::ground::Spot;
 use crate::place::{Watch, Watched};
 use crate::traffic::TICK_S;
@@ -71,6 +72,8 @@ pub struct Truth {
     /// By watched thing, when vehicles crossed the line of a flow.
     crossed: Vec<VecDeque<f64>>,
     present: Vec<Present>,
+    /// How the camera sees those present, once that is asked for.
+    views: OnceCell<Vec<Option<View>>>,
     incidents: Vec<Incident>,
 }
 
@@ -94,6 +97,7 @@ impl Truth {
             met: BTreeMap::new(),
             crossed,
             present: Vec::new(),
+            views: OnceCell::new(),
             incidents: Vec::new(),
         }
     }
@@ -134,11 +138,14 @@ impl Truth {
     /// Who is in the picture.
     fn look(&mut self, world: &World) {
         self.present.clear();
+        self.views.take();
         let camera = &self.camera;
         for vehicle in world.traffic().vehicles() {
             let (before, pose) = vehicle.poses;
-            let (length_m, width_m, top_m) = (vehicle.length_m, vehicle.width_m, vehicle.height_m);
-            if let Some(in_picture) = in_picture(camera, &Solid { pose, length_m, width_m, bottom_m: 0.0, top_m }) {
+            let (length_m, width_m) = (vehicle.length_m, vehicle.width_m);
+            let top_m = if vehicle.riders > 0 { vehicle.rider_m } else { vehicle.height_m };
+            let solid = Solid { pose, length_m, width_m, bottom_m: 0.0, top_m };
+            if let Some(in_picture) = in_picture(camera, &solid) {
                 let cause = cause(world, vehicle.held);
                 let velocity =
                     Spot::new((pose.spot.x - before.spot.x) / TICK_S, (pose.spot.y - before.spot.y) / TICK_S);
@@ -152,6 +159,7 @@ impl Truth {
                     length_m: vehicle.length_m,
                     cause,
                     in_picture,
+                    solid,
                 });
             }
         }
@@ -170,6 +178,7 @@ impl Truth {
                     length_m: 0.5,
                     cause: Held::Free,
                     in_picture,
+                    solid,
                 });
             }
         }
@@ -179,7 +188,7 @@ impl Truth {
         let watch = &self.watched[index].watch;
         let runs = &mut self.runs[index];
         let needs = needs(watch);
-        let present = &self.present;
+        let (present, camera, views) = (&self.present, &self.camera, &self.views);
         let of_all = match watch {
             Watch::Crowding { area, count, .. } => Some(judge::crowd(present, area, *count)),
             Watch::Congestion { area, heading, occupancy, speed_mps, .. } => {
@@ -196,8 +205,11 @@ impl Truth {
             None => {
                 let queue = judge::queue(present, watch);
                 let usual = usual(&mut self.usual_mps[index], present, watch);
-                for one in present {
-                    let grade = judge::of(one, watch, queue, usual).min(one.in_picture);
+                for (i, one) in present.iter().enumerate() {
+                    let mut grade = judge::of(one, watch, queue, usual).min(one.in_picture);
+                    if grade > Grade::Possible && is_hidden(views.get_or_init(|| seen(camera, present)), i) {
+                        grade = Grade::Possible;
+                    }
                     if grade > Grade::No {
                         runs.entry(one.actor).or_insert_with(|| Run::new(now)).note(now, grade, one.spot, needs);
                     }
@@ -253,6 +265,20 @@ fn in_picture(camera: &Camera, solid: &Solid) -> Option<Grade> {
         _ if share >= LEAST_VISIBLE => Some(Grade::Possible),
         _ => None,
     }
+}
+
+/// How the camera sees them.
+fn seen(camera: &Camera, present: &[Present]) -> Vec<Option<View>> {
+    present.iter().map(|one| camera.view(&one.solid)).collect()
+}
+
+/// Whether what is nearer to the camera covers almost all of this one.
+fn is_hidden(views: &[Option<View>], i: usize) -> bool {
+    let Some(own) = views[i] else { return true };
+    let nearer = views.iter().flatten().filter(|other| other.distance_m < own.distance_m);
+    let shares = nearer.map(|other| f64::from(own.bbox.intersection(other.bbox) / own.bbox.area()).min(1.0));
+    let free = shares.fold(1.0, |free, share| free * (1.0 - share));
+    1.0 - free > MOST_COVERED
 }
 
 /// How fast vehicles usually are where slow ones are watched for: a mean over the last minutes in which there were any.

@@ -24,7 +24,7 @@ Examples:
 
 Wall time is --start plus media time, and every id is derived from it: the same clips give the same bytes. With --tracks-db
 the recorded tracks of the last days take the place of clips: rules judge them again, tracking and detection stay as they
-were. Camera kinds and signals from the picture are not judged again: there is no picture.")]
+were. Camera kinds, things without a class and signals from the picture are not judged again: there is no picture.")]
 pub(crate) struct Args {
     /// Clips, each with its camera unless the site has one only. Clips of one camera follow one another.
     #[arg(required_unless_present = "tracks_db", conflicts_with = "tracks_db", value_name = "[CAM=]CLIP")]

@@ -27,6 +27,7 @@ mod signal;
 mod site;
 #[cfg(test)]
 mod tests;
+mod thing;
 mod value;
 
 pub use calendar::{Calendar, Holiday};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use analytics::rules::{CameraFault, Gate, RuleParams, RuleSpec};
+use analytics::rules::{CameraFault, Gate, RuleParams, RuleSpec, Size};
 use analytics::{Class, ClassSet, Direction, Kind, Line, RuleId, Severity, SignalId, Speed, Unit, Zone, ZoneKind};
 
 use super::place::Places;
 use super::raw::{AT_START, DIRECTIONS, RawCamera, RawPipeline, RawRule, RawRuleNumbers};
 use super::resolve::Resolver;
 use super::schedule::schedule;
-use super::value::DurationText;
+use super::value::{DurationText, ExtentText};
 
 impl Resolver<'_> {
     pub(super) fn rules(
@@ -192,6 +192,10 @@ impl Resolver<'_> {
                 score: numbers.score.unwrap_or(RuleParams::COLLISION_SCORE),
                 hold: hold(RuleParams::COLLISION_HOLD),
             }),
+            Kind::RoadObstacle | Kind::AbandonedObject | Kind::RemovedObject => {
+                let zone = self.rule_zone(key, camera, raw, places);
+                self.thing((key, kind), camera, numbers, zone?)
+            }
             Kind::Congestion => Some(RuleParams::Congestion {
                 zone: self.rule_zone(key, camera, raw, places)?,
                 occupancy: numbers.occupancy.unwrap_or(RuleParams::CONGESTION_OCCUPANCY),
@@ -345,6 +349,10 @@ impl Resolver<'_> {
             ("travel", numbers.travel.map(|text| text.0.unit), "box heights, such as \"2 h\""),
             ("speed", numbers.speed.map(|text| text.0.unit), "box heights a second, such as \"0.1 h/s\""),
         ];
+        if matches!(numbers.size, Some(ExtentText(Size::Metres(_)))) {
+            let cure = "calibrate the camera, or write it as a share of the picture's width, such as \"2 %\"";
+            self.error(&format!("{key}.size"), "is metric, and this camera is not calibrated", cure);
+        }
         for (name, _, example) in units.into_iter().filter(|(_, unit, _)| *unit == Some(Unit::Metres)) {
             let cure = format!("calibrate the camera, or write it in {example}");
             self.error(&format!("{key}.{name}"), "is metric, and this camera is not calibrated", cure);
@@ -353,9 +361,9 @@ impl Resolver<'_> {
 
     fn check_applicable(&mut self, key: &str, kind: Kind, name: &str) {
         use Kind::{
-            CollisionSuspected, Congestion, Crowding, FlowDrop, ForbiddenClass, ForbiddenTurn, IllegalParking,
-            Intrusion, LineCrossing, Loitering, OverSpeed, PedestrianOnCarriageway, QueueSpillback, RedLight,
-            SlowVehicle, StoppedVehicle, WrongWay,
+            AbandonedObject, CollisionSuspected, Congestion, Crowding, FlowDrop, ForbiddenClass, ForbiddenTurn,
+            IllegalParking, Intrusion, LineCrossing, Loitering, OverSpeed, PedestrianOnCarriageway, QueueSpillback,
+            RedLight, RemovedObject, RoadObstacle, SlowVehicle, StoppedVehicle, WrongWay,
         };
         let kinds: &[Kind] = match name {
             "zone" => &[
@@ -370,6 +378,9 @@ impl Resolver<'_> {
                 SlowVehicle,
                 OverSpeed,
                 CollisionSuspected,
+                RoadObstacle,
+                AbandonedObject,
+                RemovedObject,
                 Congestion,
                 QueueSpillback,
             ],
@@ -383,6 +394,9 @@ impl Resolver<'_> {
                 ForbiddenClass,
                 SlowVehicle,
                 CollisionSuspected,
+                RoadObstacle,
+                AbandonedObject,
+                RemovedObject,
                 Congestion,
                 QueueSpillback,
             ],
@@ -394,7 +408,8 @@ impl Resolver<'_> {
             "dwell" => &[Loitering],
             "count" => &[Crowding],
             "angle_deg" => &[WrongWay],
-            "distance" => &[WrongWay, SlowVehicle],
+            "distance" => &[WrongWay, SlowVehicle, AbandonedObject],
+            "size" => &[RoadObstacle, AbandonedObject, RemovedObject],
             "speed" => &[StoppedVehicle, IllegalParking, Congestion, QueueSpillback],
             "travel" | "at_start" => &[StoppedVehicle],
             "signal" => &[StoppedVehicle, RedLight],
@@ -542,7 +557,7 @@ fn is_bay(zone: &Zone) -> bool {
     matches!(zone.kind, ZoneKind::Stop | ZoneKind::Parking)
 }
 
-fn duration(text: Option<DurationText>, default: Duration) -> Duration {
+pub(super) fn duration(text: Option<DurationText>, default: Duration) -> Duration {
     text.map_or(default, |text| text.0)
 }
 
@@ -550,7 +565,9 @@ fn duration(text: Option<DurationText>, default: Duration) -> Duration {
 fn default_classes(kind: Kind) -> ClassSet {
     match kind {
         Kind::LineCrossing | Kind::Intrusion => Class::ALL.into_iter().collect(),
-        Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway => [Class::Person].into_iter().collect(),
+        Kind::Loitering | Kind::Crowding | Kind::PedestrianOnCarriageway | Kind::AbandonedObject => {
+            [Class::Person].into_iter().collect()
+        }
         Kind::WrongWay
         | Kind::StoppedVehicle
         | Kind::IllegalParking
@@ -564,7 +581,9 @@ fn default_classes(kind: Kind) -> ClassSet {
         | Kind::FlowDrop => ClassSet::vehicles(),
         // A bicycle is slow by nature.
         Kind::SlowVehicle => ClassSet::vehicles().iter().filter(|class| *class != Class::Bicycle).collect(),
-        Kind::CameraLost
+        Kind::RoadObstacle
+        | Kind::RemovedObject
+        | Kind::CameraLost
         | Kind::CameraUnauthorised
         | Kind::CameraFrozen
         | Kind::CameraCovered

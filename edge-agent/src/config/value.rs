@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use analytics::rules::Size;
 use analytics::{Length, Speed, Unit};
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -73,6 +74,12 @@ text_value! {
     /// `"3 km/h"`.
     SpeedText(Speed), parse_speed, r"^[0-9]+(\.[0-9]+)? ?(h/s|km/h|m/s)$",
     "is not a speed → write it in quotes, in box heights a second or km/h, such as \"0.1 h/s\" or \"3 km/h\""
+}
+
+text_value! {
+    /// How large a thing is: as a share of the picture's width, `"2 %"`, or on the ground of a calibrated camera, `"0.3 m"`.
+    ExtentText(Size), parse_extent, r"^[0-9]+(\.[0-9]+)? ?(%|m)$",
+    "is no size of a thing → write it in quotes, as a share of the picture's width or in metres, such as \"2 %\" or \"0.3 m\""
 }
 
 /// Exactly `N` numbers: a point, a region. (A list deserialized as an array would forgive what is beyond its end.)
@@ -196,6 +203,16 @@ fn parse_length(text: &str) -> Result<Length, String> {
     }
 }
 
+fn parse_extent(text: &str) -> Result<Size, String> {
+    match split_number(text) {
+        Some((number, "%")) => Ok(Size::Share(number / 100.0)),
+        Some((number, "m")) => Ok(Size::Metres(number)),
+        _ => Err(format!(
+            "\"{text}\" is no size of a thing → write a share of the picture's width or metres, such as \"2 %\" or \"0.3 m\""
+        )),
+    }
+}
+
 fn parse_speed(text: &str) -> Result<Speed, String> {
     match split_number(text) {
         Some((number, "h/s")) => Ok(Speed::heights_per_s(number)),
@@ -237,6 +254,9 @@ mod tests {
         for bad in ["3", "8 km", "h", "-1 m"] {
             assert!(parse_length(bad).is_err(), "{bad:?}");
         }
+        assert_eq!(parse_extent("2 %"), Ok(Size::Share(0.02)));
+        assert_eq!(parse_extent("0.3 m"), Ok(Size::Metres(0.3)));
+        assert!(parse_extent("3 h").is_err());
         for bad in ["3", "3 h", "3 mph"] {
             assert!(parse_speed(bad).is_err(), "{bad:?}");
         }

@@ -72,6 +72,9 @@ fn draw(canvas: &mut Canvas, event: &Incident, places: &Places, zone: &TimeZone)
         let label = format!("{} {:.0}%", track.class, track.confidence * 100.0);
         canvas.bbox(bbox, if is_legible { &label } else { "" }, Ink::Subject);
     }
+    if let Some(region) = data.region.and_then(corners) {
+        canvas.bbox(region, "", Ink::Subject);
+    }
     canvas.label(Point::new(0.0, 1.0), &caption(data, event, zone), Ink::Note);
 }
 
@@ -101,6 +104,10 @@ fn path(track: &TrackData) -> Vec<Point> {
 }
 
 fn bbox(track: &TrackData) -> Option<BBox> {
-    let [left, top, right, bottom] = track.bbox.map(|edge| edge as f32);
+    corners(track.bbox)
+}
+
+fn corners(edges: [f64; 4]) -> Option<BBox> {
+    let [left, top, right, bottom] = edges.map(|edge| edge as f32);
     BBox::new(left, top, right, bottom)
 }

@@ -71,12 +71,15 @@ fn open_incident(event: &Event) -> OpenIncident {
     }
 }
 
-/// Whether incidents of this kind are about the zone, or the camera, as a whole.
+/// Whether incidents of this kind are about the zone, the camera or a region of the picture, rather than tracks.
 const fn is_about_zone(kind: Kind) -> bool {
     match kind {
         Kind::Crowding
         | Kind::Congestion
         | Kind::QueueSpillback
+        | Kind::RoadObstacle
+        | Kind::AbandonedObject
+        | Kind::RemovedObject
         | Kind::FlowDrop
         | Kind::CameraLost
         | Kind::CameraUnauthorised

@@ -81,6 +81,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, severity: Severi
             bbox: BBox::new(0.1, 0.2, 0.3, 0.4 + revision as f32).expect("valid"),
             path: Vec::new(),
         }],
+        region: None,
         measured: Vec::new(),
         suppressed: 0,
     };

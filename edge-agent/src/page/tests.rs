@@ -177,6 +177,7 @@ fn draft(incident: u64, revision: u32, phase: Phase) -> Draft {
             bbox: BBox::new(0.1, 0.2, 0.3, 0.4).expect("valid"),
             path: Vec::new(),
         }],
+        region: None,
         measured: vec![("held_s", 1.25)],
         suppressed: 0,
     };

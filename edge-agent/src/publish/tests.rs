@@ -66,6 +66,7 @@ fn draft(incident: u64, revision: u32) -> Draft {
         severity: Severity::High,
         direction: None,
         tracks: Vec::new(),
+        region: None,
         measured: Vec::new(),
         suppressed: 0,
     };

@@ -6,6 +6,7 @@
 use analytics::core::Judge;
 use analytics::incident::{IncidentParams, Withheld};
 use analytics::record::Playback;
+use analytics::rules::RuleSpec;
 use analytics::{Event, MediaTime, WallTime};
 
 use super::ReplayError;
@@ -83,8 +84,9 @@ impl<'a> Session<'a> {
     fn new(site: &'a Site, camera: &'a Camera, number: i64) -> Self {
         // The session's number as seed: ids repeat with the tracks.
         let seed = number.cast_unsigned();
-        // There is no picture to judge the camera itself by; where it looked was recorded.
-        let of_places = camera.rules.iter().filter(|rule| rule.params.camera_fault().is_none()).cloned();
+        // There is no picture to judge the camera itself by, or to find things in; where it looked was recorded.
+        let is_of_tracks = |rule: &&RuleSpec| rule.params.camera_fault().is_none() && !rule.params.is_of_stills();
+        let of_places = camera.rules.iter().filter(is_of_tracks).cloned();
         let judge = Judge::new(of_places.collect(), IncidentParams::default(), seed);
         let judge = judge.on_ground(camera.places.ground.clone());
         Self { number, site, camera, judge, rate: RateMeter::default(), scenes: 0, without_state: 0, seen: None }

@@ -140,7 +140,7 @@ struct Phrase {
     limit_is_upper: bool,
 }
 
-const PHRASES: [Phrase; 20] = [
+const PHRASES: [Phrase; 23] = [
     Phrase {
         measured: "occupancy_percent",
         threshold: "occupancy_percent",
@@ -181,6 +181,27 @@ const PHRASES: [Phrase; 20] = [
         threshold: "hold_s",
         before: text("kéo dài", "for"),
         unit: text(" giây", " s"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "alone_s",
+        threshold: "alone_s",
+        before: text("không có ai bên cạnh", "nobody near for"),
+        unit: text(" giây", " s"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "size_percent",
+        threshold: "size_percent",
+        before: text("kích thước so với chiều rộng ảnh", "size, of the picture's width"),
+        unit: text(" %", " %"),
+        limit_is_upper: false,
+    },
+    Phrase {
+        measured: "size_m",
+        threshold: "size_m",
+        before: text("rộng", "width"),
+        unit: text(" m", " m"),
         limit_is_upper: false,
     },
     Phrase {
@@ -295,6 +316,8 @@ fn before_duration(kind: &str) -> Option<Text> {
         Kind::ForbiddenClass => Some(text("ở trong làn", "in the lane for")),
         Kind::SlowVehicle => Some(text("đi chậm", "slow for")),
         Kind::CollisionSuspected => Some(text("cùng đứng", "stood together")),
+        Kind::RoadObstacle | Kind::AbandonedObject => Some(text("nằm yên", "lying for")),
+        Kind::RemovedObject => Some(text("không còn ở chỗ cũ", "gone for")),
         Kind::QueueSpillback => Some(text("tràn quá vạch", "over the mark for")),
         Kind::LineCrossing
         | Kind::Crowding
@@ -318,8 +341,11 @@ fn before_duration(kind: &str) -> Option<Text> {
 
 /// What a rule says yes or no to, when the answer is worth a word.
 fn remark(measured: &Measures) -> Option<Text> {
-    let unseen = measured.find("seen_stopping") == Some(0.0);
-    unseen.then_some(text("không thấy lúc dừng", "not seen stopping"))
+    if measured.find("seen_stopping") == Some(0.0) {
+        return Some(text("không thấy lúc dừng", "not seen stopping"));
+    }
+    let owner_unseen = measured.find("owner_seen") == Some(0.0);
+    owner_unseen.then_some(text("không thấy ai để lại", "nobody was seen leaving it"))
 }
 
 /// Why, in words: what was measured and the limit it passed. Measures without words here are left out.

@@ -120,6 +120,7 @@ pub(crate) fn draft(incident: u64, revision: u32, phase: Phase, look: Look) -> D
         severity: look.severity,
         direction: None,
         tracks: vec![track],
+        region: None,
         measured: vec![("angle_deg", 171.0), ("held_s", 1.600_4)],
         suppressed: 0,
     };

@@ -205,7 +205,7 @@ impl Incidents {
         for finding in findings {
             let jam = |of_rule: &&mut OfRule| jams.contains(&of_rule.info.id);
             let is_absorbed = !open.contains(&finding.subject)
-                && self.rules.iter_mut().filter(jam).any(|of_rule| of_rule.absorb(name, finding.subject));
+                && self.rules.iter_mut().filter(jam).any(|of_rule| of_rule.absorb(name, finding));
             if !is_absorbed {
                 rest.push(finding.clone());
             }

@@ -46,6 +46,7 @@ struct Incident {
     involved: Vec<TrackId>,
     told_involved: Vec<TrackId>,
     tracks: Vec<Sighting>,
+    region: Option<BBox>,
     measured: Vec<Measure>,
     /// The most it was found to be, and as last told.
     severity: Severity,
@@ -88,6 +89,7 @@ impl Incident {
             involved: Vec::new(),
             told_involved: Vec::new(),
             tracks: Vec::new(),
+            region: None,
             measured: Vec::new(),
             severity,
             told_severity: severity,
@@ -102,6 +104,9 @@ impl Incident {
         (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
         self.involved.clone_from(&finding.tracks);
         self.tracks = sightings(scene, finding);
+        if let Subject::Still(id) = finding.subject {
+            self.region = scene.still(id).map(|still| still.bbox).or(self.region);
+        }
         self.measured.clone_from(&finding.measured);
         self.measured.extend(&self.absorbed);
         self.severity = self.severity.max(finding.severity.unwrap_or(rule.severity));
@@ -151,6 +156,7 @@ impl Incident {
             severity: self.severity,
             direction: self.direction,
             tracks: self.tracks.iter().map(|track| track.view(stamp.pts)).collect(),
+            region: self.region,
             measured: self.measured.clone(),
             suppressed,
         }
@@ -230,10 +236,11 @@ impl OfRule {
         self.open.keys().chain(self.joined.keys()).copied()
     }
 
-    /// Counts what another rule found with the incident about the zone; whether there is one.
-    pub(super) fn absorb(&mut self, name: &'static str, subject: Subject) -> bool {
-        let jam = self.open.get_mut(&Subject::Zone);
-        jam.map(|jam| jam.absorb(name, subject)).is_some()
+    /// Counts what another rule found with the incident about the zone, if there is one and someone of it is in that.
+    pub(super) fn absorb(&mut self, name: &'static str, finding: &Finding) -> bool {
+        let is_in = |jam: &&mut Incident| finding.tracks.iter().any(|track| jam.involved.binary_search(track).is_ok());
+        let jam = self.open.get_mut(&Subject::Zone).filter(is_in);
+        jam.map(|jam| jam.absorb(name, finding.subject)).is_some()
     }
 
     /// Folds what the rule found in one scene; events by subject.
@@ -292,7 +299,7 @@ impl OfRule {
         // One that is out of sight waits: its track, or what is known of what stands, says when it is given up.
         let is_lost = |subject: &Subject| match subject {
             Subject::Track(id) => scene.is_out_of_sight(*id),
-            Subject::Zone => false,
+            Subject::Still(_) | Subject::Zone => false,
         };
         let never_found =
             self.unbound.extract_if(.., |unbound| is_over(&unbound.incident) && !unbound.is_out_of_sight(scene));

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::ground::Speed;
 use crate::kind::Severity;
+use crate::parked::Parked;
 use crate::rules::hold::{Run, observe};
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
-use crate::scene::{Scene, TrackId};
+use crate::scene::{Scene, Track, TrackId};
 use crate::time::MediaTime;
 use crate::traffic::lane::{self, Axis, OnLane};
 use crate::traffic::pace::Paces;
@@ -16,6 +17,12 @@ use crate::zone::Zone;
 
 /// Flowing for no longer than this does not restart the hold: stop-and-go waves.
 const BRIDGE: Duration = Duration::from_secs(10);
+
+/// What has stood longer than this without having been seen to come is parked, or nothing, and no part of the traffic: longer
+/// than any signal's red.
+const PARKED_AFTER: Duration = Duration::from_secs(300);
+/// It was seen to come when it came this far, in box heights.
+const COME: f64 = 2.0;
 
 /// To be a jam still asks for this share of the occupancy, and allows the speed over it.
 const EASES_BELOW: f64 = 0.8;
@@ -26,9 +33,11 @@ pub(super) const RISES_AFTER: Duration = Duration::from_secs(600);
 pub(super) const STANDS_FOR: Duration = Duration::from_secs(180);
 const STANDING: f64 = 0.25;
 
-/// Finds the zone while it has been congested for `hold`: occupied by `occupancy` or more and slower than `speed` in the mean of
-/// its vehicles.
+/// Finds the zone while it has been congested for `hold`: occupied by `occupancy` or more and
+/// slower than `speed` in the mean of its vehicles. What is parked there does not count.
 ///
+/// Its tracks are those who are in the jam: nobody while it flows and the jam only waits to be over. What stands then is not
+/// part of it.
 /// One jam is one finding, until the zone has flowed for `clear`. Its severity rises by one step, to high at most, once
 /// it has lasted [`RISES_AFTER`] or stood for [`STANDS_FOR`]; it never falls. A queue at a red signal looks the same:
 /// before a signal `hold` must be longer than its red.
@@ -47,6 +56,11 @@ pub(super) struct Congestion {
     pub(super) was_open: bool,
 }
 
+fn is_parked(track: &Track, scene: &Scene) -> bool {
+    let stood = |thing: &Parked| scene.stamp.pts.since(thing.since);
+    scene.parked(track.id).is_some_and(|thing| thing.came.heights < COME && stood(thing) >= PARKED_AFTER)
+}
+
 impl Congestion {
     fn severity(&self, jam: Run) -> Option<Severity> {
         let stood = self.stand.is_some_and(|stand| stand.held() >= STANDS_FOR);
@@ -59,8 +73,9 @@ impl Congestion {
         rises.then_some(graver)
     }
 
-    fn found(&self, jam: Run, vehicles: &[OnLane], speed: Option<f64>) -> Finding {
-        let mut tracks: Vec<TrackId> = vehicles.iter().map(|vehicle| vehicle.id).collect();
+    fn found(&self, jam: Run, now: MediaTime, vehicles: &[OnLane], speed: Option<f64>) -> Finding {
+        let jams = now.since(jam.last) <= BRIDGE;
+        let mut tracks: Vec<TrackId> = vehicles.iter().filter(|_| jams).map(|vehicle| vehicle.id).collect();
         tracks.sort_unstable();
         let unit = self.speed.unit;
         let shown = speed.map(|value| {
@@ -88,7 +103,8 @@ impl Rule for Congestion {
         let is_open = open.contains(&Subject::Zone);
         self.paces.observe(scene);
         let axis = Axis::of(&self.zone, scene.aspect);
-        let vehicles = lane::vehicles(&self.zone, &axis, scene, &self.paces, |track| self.scope.covers(track));
+        let counts = |track: &Track| self.scope.covers(track) && !is_parked(track, scene);
+        let vehicles = lane::vehicles(&self.zone, &axis, scene, &self.paces, counts);
         let speed = lane::mean_speed(&vehicles);
         let ease = if is_open { EASES_BELOW } else { 1.0 };
         let is_slower = |than: f64| speed.is_some_and(|speed| speed < than);
@@ -102,7 +118,7 @@ impl Rule for Congestion {
         self.stand = observe(self.stand, now, jams && is_slower(self.speed.value * STANDING), BRIDGE);
         let Some(jam) = self.jam else { return };
         if is_open || (jams && jam.held() >= self.hold) {
-            findings.push(self.found(jam, &vehicles, speed));
+            findings.push(self.found(jam, now, &vehicles, speed));
         }
     }
 

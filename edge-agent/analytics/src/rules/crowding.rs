@@ -16,6 +16,10 @@ const BRIDGE: Duration = Duration::from_secs(1);
 /// An object lost for no longer than this still counts where it is expected: in a crowd some are always hidden.
 const LOST_COUNTS: Duration = Duration::from_secs(1);
 
+/// To be a crowd still asks for this share of the count. Raising it ends crowds sooner; it parts one whose members hide
+/// each other into two.
+const EASES_BELOW: f64 = 0.8;
+
 /// Finds the zone while at least `count` objects have been in it for `hold`.
 pub(super) struct Crowding {
     pub(super) info: RuleInfo,
@@ -45,12 +49,14 @@ impl Rule for Crowding {
         let now = scene.stamp.pts;
         let inside: Vec<TrackId> =
             scene.tracks.iter().filter(|track| self.counts(track, now)).map(|track| track.id).collect();
-        let crowded = inside.len() >= self.count as usize;
+        let is_open = open.contains(&Subject::Zone);
+        let least = f64::from(self.count) * if is_open { EASES_BELOW } else { 1.0 };
+        let crowded = inside.len() as f64 >= least;
         // While its incident lasts, what lasts is the incident: a flicker of the count does not begin it anew.
-        let bridge = if open.contains(&Subject::Zone) { Duration::MAX } else { BRIDGE };
+        let bridge = if is_open { Duration::MAX } else { BRIDGE };
         self.crowded = observe(self.crowded, now, crowded, bridge);
         let Some(run) = self.crowded.filter(|_| crowded) else { return };
-        if run.held() >= self.hold || open.contains(&Subject::Zone) {
+        if run.held() >= self.hold || is_open {
             let measured = vec![("count", inside.len() as f64), ("held_s", rounded(run.held().as_secs_f64()))];
             findings.push(level(Subject::Zone, run.since, inside, measured));
         }

@@ -36,8 +36,10 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    fn concerns(&self, track: &Track) -> bool {
-        self.scope.covers(track)
+    /// Whether the object of this track is where it should not be; one that is told of (`open`) remains what it was told
+    /// to be while it may be: a class that is voted over a track's life turns for a moment.
+    fn concerns(&self, track: &Track, open: bool) -> bool {
+        (self.scope.covers(track) || open && self.scope.may_cover(track))
             && self.zone.contains(track.bbox)
             && !self.except.iter().any(|zone| zone.contains(track.bbox))
     }
@@ -55,19 +57,19 @@ impl Rule for Inside {
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         self.inside.forget(&scene.ended);
         if let Some(on_foot) = &mut self.on_foot {
-            on_foot.forget(&scene.ended);
+            on_foot.watch(scene, self.zone.anchor);
         }
         for track in scene.seen() {
-            let anchor = self.zone.anchor;
+            let subject = Subject::Track(track.id);
+            let is_open = open.contains(&subject);
             let walks = match &mut self.on_foot {
-                Some(on_foot) if self.scope.covers(track) => on_foot.observe(track, anchor, scene),
+                Some(on_foot) if self.scope.covers(track) => on_foot.is_walking(track, is_open, scene),
                 _ => true,
             };
-            let concerns = walks && self.concerns(track);
+            let concerns = walks && self.concerns(track, is_open);
             let run = self.inside.observe(track.id, scene.stamp.pts, concerns);
             let Some(run) = run.filter(|_| concerns || self.through_absence) else { continue };
-            let subject = Subject::Track(track.id);
-            if run.held() >= self.hold || open.contains(&subject) {
+            if run.held() >= self.hold || is_open {
                 let measured = vec![(self.measure, rounded(run.held().as_secs_f64()))];
                 findings.push(level(subject, run.since, vec![track.id], measured));
             }

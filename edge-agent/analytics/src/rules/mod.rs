@@ -22,12 +22,14 @@ use crate::kind::{Kind, Severity};
 use crate::measure::MeasureParams;
 use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::Schedule;
+use crate::stitch::compatible;
 use crate::time::MediaTime;
 use crate::traffic::crossing::Crossings;
 use crate::traffic::pace::Paces;
 use crate::traffic::queue::QueueParams;
 use crate::zone::{Line, Zone, ZoneKind};
 
+mod abandoned_object;
 mod camera;
 mod collision;
 mod congestion;
@@ -43,9 +45,12 @@ mod on_foot;
 mod over_speed;
 mod queue_spillback;
 mod red_light;
+mod removed_object;
+mod road_obstacle;
 mod slow_vehicle;
 pub(crate) mod standing;
 mod stopped_vehicle;
+mod thing;
 mod wrong_way;
 
 pub use self::camera::CameraFault;
@@ -54,6 +59,7 @@ use self::hold::Runs;
 use self::inside::Inside;
 use self::motion::rounded;
 use self::on_foot::OnFoot;
+pub use self::thing::Size;
 
 /// The subjects about which a rule's incident is open, as of the scene before.
 pub type Open = BTreeSet<Subject>;
@@ -240,6 +246,35 @@ pub enum RuleParams {
         /// For how long both must have stood.
         hold: Duration,
     },
+    /// Something lies on the road and is no vehicle.
+    RoadObstacle {
+        /// The carriageway.
+        zone: Zone,
+        /// It is at least this large.
+        size: Size,
+        /// For how long it must lie there.
+        hold: Duration,
+    },
+    /// Something was left, and who was with it went.
+    AbandonedObject {
+        /// Where.
+        zone: Zone,
+        /// It is at least this large.
+        size: Size,
+        /// Nobody is within this distance; box heights are those of the persons.
+        distance: Length,
+        /// For how long it must lie there, and alone.
+        hold: Duration,
+    },
+    /// What belongs in the zone is not there any more.
+    RemovedObject {
+        /// The zone, drawn around it.
+        zone: Zone,
+        /// It is at least this large.
+        size: Size,
+        /// For how long it must be away.
+        hold: Duration,
+    },
     /// A lane that is full and hardly moves.
     Congestion {
         /// The lane.
@@ -307,6 +342,9 @@ impl RuleParams {
             Self::ForbiddenTurn { .. } => Kind::ForbiddenTurn,
             Self::RedLight { .. } => Kind::RedLight,
             Self::CollisionSuspected { .. } => Kind::CollisionSuspected,
+            Self::RoadObstacle { .. } => Kind::RoadObstacle,
+            Self::AbandonedObject { .. } => Kind::AbandonedObject,
+            Self::RemovedObject { .. } => Kind::RemovedObject,
             Self::Congestion { .. } => Kind::Congestion,
             Self::QueueSpillback { .. } => Kind::QueueSpillback,
             Self::FlowDrop { .. } => Kind::FlowDrop,
@@ -335,7 +373,10 @@ impl RuleParams {
             | Self::ForbiddenClass { zone, .. }
             | Self::SlowVehicle { zone, .. }
             | Self::OverSpeed { zone, .. }
-            | Self::CollisionSuspected { zone, .. } => Some(zone),
+            | Self::CollisionSuspected { zone, .. }
+            | Self::RoadObstacle { zone, .. }
+            | Self::AbandonedObject { zone, .. }
+            | Self::RemovedObject { zone, .. } => Some(zone),
         }
     }
 
@@ -350,6 +391,12 @@ impl RuleParams {
             Self::ForbiddenTurn { from: Gate::Line(line, _), .. } => Some(line),
             _ => None,
         }
+    }
+
+    /// Whether it judges what holds still in the picture ([`Scene::stills`]).
+    #[must_use]
+    pub const fn is_of_stills(&self) -> bool {
+        matches!(self, Self::RoadObstacle { .. } | Self::AbandonedObject { .. } | Self::RemovedObject { .. })
     }
 
     /// The traffic signal it goes by, if any.
@@ -393,6 +440,15 @@ impl RuleParams {
                 vec![("red_s", grace.as_secs_f64()), ("hysteresis_heights", *hysteresis)]
             }
             Self::CollisionSuspected { score, hold, .. } => vec![("score", *score), ("hold_s", hold.as_secs_f64())],
+            Self::RoadObstacle { size, hold, .. } | Self::RemovedObject { size, hold, .. } => {
+                vec![size.measure(), ("hold_s", hold.as_secs_f64())]
+            }
+            Self::AbandonedObject { size, distance, hold, .. } => vec![
+                size.measure(),
+                ("hold_s", hold.as_secs_f64()),
+                ("alone_s", hold.as_secs_f64()),
+                (distance.unit.name("distance_heights", "distance_m"), distance.value),
+            ],
             Self::Camera { fault, hold } => fault.thresholds(*hold),
             Self::Loitering { dwell, .. } => vec![("dwell_s", dwell.as_secs_f64())],
             Self::Crowding { count, hold, .. } => {
@@ -533,6 +589,24 @@ impl RuleParams {
     /// Red light: `hysteresis`. Raising it spares those who stop beyond the line; it costs vehicles that are hidden soon
     /// after it.
     pub const RED_HYSTERESIS: f64 = 0.5;
+    /// Road obstacle, abandoned and removed object: `size`. Raising it spares leaves, puddles and noise; it costs small
+    /// things. Less than three of the view's 160 pixels a row cannot be told from noise.
+    pub const THING_SIZE: Size = Size::Share(0.02);
+    /// The same on the ground.
+    pub const THING_SIZE_ON_GROUND: Size = Size::Metres(0.3);
+    /// Road obstacle: `hold`. Raising it spares what is picked up again and vehicles that nobody recognises; it costs that
+    /// much time to the alert.
+    pub const OBSTACLE_HOLD: Duration = Duration::from_secs(20);
+    /// Abandoned object: `hold`. Raising it spares those who put something down for a moment; it costs that much time.
+    pub const ABANDONED_HOLD: Duration = Duration::from_secs(60);
+    /// Abandoned object: `distance`. Raising it spares those who stand aside; it costs things left where people pass.
+    pub const ABANDONED_DISTANCE: Length = Length::heights(1.5);
+    /// The same on the ground.
+    pub const ABANDONED_DISTANCE_ON_GROUND: Length = Length::metres(3.0);
+    /// Removed object: `hold`. Raising it spares what is moved and put back; it costs that much time to the alert.
+    pub const REMOVED_HOLD: Duration = Duration::from_secs(30);
+    /// What is away for longer is no longer remembered: `hold` of a removed object is at most this.
+    pub const REMOVED_HOLD_MOST: Duration = Duration::from_secs(300);
     /// Collision: `score`. Raising it asks for more signs at once; it costs collisions of which one is not seen.
     pub const COLLISION_SCORE: f64 = 0.7;
     /// Collision: `hold`. Raising it spares a stop-and-go that looked like one; it costs that much time to the alert.
@@ -549,6 +623,11 @@ struct Scope {
 impl Scope {
     fn covers(self, track: &Track) -> bool {
         self.classes.contains(track.class) && (self.include_riders || track.rider_of.is_none())
+    }
+
+    /// Whether the object of this track may be of a class that is looked at, though it is taken for another one now.
+    fn may_cover(self, track: &Track) -> bool {
+        self.classes.iter().any(|class| compatible(class, track.class))
     }
 }
 
@@ -623,8 +702,19 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             Box::new(illegal_parking::IllegalParking { info, scope, zone, speed, hold, tracks, armed })
         }
         RuleParams::SlowVehicle { zone, factor, flow, distance, hold } => {
-            let (tracks, passed) = (BTreeMap::new(), VecDeque::new());
-            Box::new(slow_vehicle::SlowVehicle { info, scope, zone, factor, flow, distance, hold, tracks, passed })
+            let (tracks, lost, passed) = (BTreeMap::new(), Vec::new(), VecDeque::new());
+            Box::new(slow_vehicle::SlowVehicle {
+                info,
+                scope,
+                zone,
+                factor,
+                flow,
+                distance,
+                hold,
+                tracks,
+                lost,
+                passed,
+            })
         }
         RuleParams::OverSpeed { zone, limit, tolerance } => {
             Box::new(over_speed::OverSpeed { info, scope, zone, limit, tolerance, tracks: BTreeMap::new() })
@@ -640,6 +730,17 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
         RuleParams::CollisionSuspected { zone, score, hold } => {
             let (tracks, crashes, armed) = (BTreeMap::new(), BTreeMap::new(), MediaTime::ZERO);
             Box::new(collision::Collision { info, scope, zone, score, hold, tracks, crashes, armed })
+        }
+        RuleParams::RoadObstacle { zone, size, hold } => {
+            let (lying, armed) = (BTreeMap::new(), MediaTime::ZERO);
+            Box::new(road_obstacle::RoadObstacle { info, zone, size, hold, lying, armed })
+        }
+        RuleParams::AbandonedObject { zone, size, distance, hold } => {
+            let (things, armed) = (BTreeMap::new(), MediaTime::ZERO);
+            Box::new(abandoned_object::AbandonedObject { info, scope, zone, size, distance, hold, things, armed })
+        }
+        RuleParams::RemovedObject { zone, size, hold } => {
+            Box::new(removed_object::RemovedObject { info, zone, size, hold, away: BTreeMap::new() })
         }
         RuleParams::Congestion { zone, occupancy, speed, hold, clear } => Box::new(congestion::Congestion {
             info,

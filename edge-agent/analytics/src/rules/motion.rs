@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::geometry::{Point, Segment};
+use crate::geometry::{BBox, Point, Segment};
 use crate::ground::{GroundPoint, Unit};
 use crate::parked::Way;
 use crate::scene::Track;
@@ -15,6 +15,9 @@ use crate::zone::Anchor;
 
 /// History is kept in steps of at least this: finer adds nothing to a displacement over a second.
 const STEP: Duration = Duration::from_millis(100);
+
+/// How close to the edge a box is cut off.
+const EDGE: f32 = 0.01;
 
 /// Where a track was at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,10 +106,31 @@ impl Trail {
         }
     }
 
+    /// Where the track was as long ago as is known, up to a window (longer when it was lost then); `None` before it was seen
+    /// for `least`.
+    pub(crate) fn ago(&self, now: MediaTime, least: Duration) -> Option<Place> {
+        self.places.front().copied().filter(|first| now.since(first.at) >= least)
+    }
+
+    /// Where the track was when it was last noted at least `age` ago.
+    pub(crate) fn before(&self, now: MediaTime, age: Duration) -> Option<Place> {
+        self.places.iter().rev().find(|place| now.since(place.at) >= age).copied()
+    }
+
+    /// Where the track was when it was last noted.
+    pub(crate) fn last(&self) -> Option<Place> {
+        self.places.back().copied()
+    }
+
     /// Where the track was a window ago (longer ago when it was lost then); `None` before it was seen that long.
     pub(crate) fn window_ago(&self, now: MediaTime) -> Option<Place> {
         self.places.front().copied().filter(|first| now.since(first.at) >= self.window)
     }
+}
+
+/// Whether the picture's lower edge cuts the box off: where it stands on the ground is not seen.
+pub(crate) fn is_cut_off(bbox: BBox) -> bool {
+    bbox.bottom() > 1.0 - EDGE
 }
 
 /// A measured number as published: thousandths are finer than anything measured here.

@@ -6,17 +6,20 @@ use std::time::Duration;
 use crate::finding::{Finding, RuleInfo, Shape, Subject};
 use crate::ground::{Speed, Unit};
 use crate::rules::hold::{Run, observe};
-use crate::rules::motion::{Place, Trail, rounded};
+use crate::rules::motion::{Place, Trail, is_cut_off, rounded};
 use crate::rules::{Open, Rule, Scope};
 use crate::scene::{Scene, TrackId};
 use crate::time::MediaTime;
 use crate::zone::Zone;
 
-/// Speed is displacement over this long.
+/// Speed is displacement over this long, and over at least [`LEAST`] while it was not seen for longer: the error is then the
+/// larger for it, and told.
 const WINDOW: Duration = Duration::from_secs(1);
+const LEAST: Duration = Duration::from_millis(500);
 
-/// It must be too fast for this long: a box that jumps is so for a moment.
-const HOLD: Duration = Duration::from_millis(500);
+/// It must be too fast for this long: a box that jumps is so for a moment. Raising it spares such boxes; it costs short
+/// zones: one who speeds is in sight for little more than a second.
+const HOLD: Duration = Duration::from_millis(300);
 
 /// Slower for no longer than this does not restart the hold.
 const BRIDGE: Duration = Duration::from_millis(300);
@@ -29,6 +32,9 @@ const PLAUSIBLE_MPS: f64 = 70.0;
 
 /// Finds, once a vehicle, a speed of more than `limit` and `tolerance` held for [`HOLD`] in the zone, and above the limit
 /// by more than its error: that of the calibration there, and of the box's place over [`WINDOW`].
+///
+/// A vehicle is followed from where all of it comes into sight: one who speeds has left a zone of twenty metres before a
+/// window that begins inside it is full.
 pub(super) struct OverSpeed {
     pub(super) info: RuleInfo,
     pub(super) scope: Scope,
@@ -38,7 +44,7 @@ pub(super) struct OverSpeed {
     pub(super) tracks: BTreeMap<TrackId, Driver>,
 }
 
-/// One vehicle in the zone.
+/// One vehicle anywhere in the picture.
 pub(super) struct Driver {
     trail: Trail,
     last: Option<Place>,
@@ -91,7 +97,7 @@ impl Rule for OverSpeed {
         }
         let now = scene.stamp.pts;
         for track in scene.seen().filter(|track| track.class.is_vehicle() && self.scope.covers(track)) {
-            if !self.zone.contains(track.bbox) {
+            if is_cut_off(track.bbox) {
                 continue;
             }
             let place = Place::of(track, self.zone.anchor, now);
@@ -102,9 +108,9 @@ impl Rule for OverSpeed {
                 (driver.trail, driver.over) = (Trail::new(WINDOW), None);
             }
             driver.last = Some(place);
-            let measured = driver.trail.window_ago(now).and_then(|before| measure(before, place, scene.aspect));
+            let measured = driver.trail.ago(now, LEAST).and_then(|before| measure(before, place, scene.aspect));
             driver.trail.push(place);
-            let is_over = measured.is_some_and(|measured| self.is_over(measured));
+            let is_over = self.zone.contains(track.bbox) && measured.is_some_and(|measured| self.is_over(measured));
             driver.over = observe(driver.over, now, is_over, BRIDGE);
             let held = driver.over.is_some_and(|run| run.last == now && run.held() >= HOLD);
             if let Some(Measured { mps, error }) = measured.filter(|_| held && !driver.told) {

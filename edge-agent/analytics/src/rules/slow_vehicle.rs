@@ -7,7 +7,7 @@ use crate::class::Class;
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::ground::{Length, Unit};
 use crate::rules::hold::{Run, observe};
-use crate::rules::motion::{Place, Trail, rounded};
+use crate::rules::motion::{Place, Trail, is_cut_off, rounded};
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, Track, TrackId};
 use crate::time::MediaTime;
@@ -26,11 +26,15 @@ const FOLLOWS: Duration = Duration::from_secs(10);
 const MEMORY: Duration = Duration::from_secs(600);
 const MOST: usize = 60;
 
-/// Slower than this share of the lane's speed it stands: that is for other rules to tell.
-const STANDING: f64 = 0.03;
+/// Slower than this share of the lane's speed it stands or is about to: that is for other rules to tell.
+const STANDING: f64 = 0.1;
+
+/// One that is slow holds up who comes behind it no further to the side than this, in box heights: the width of a lane and
+/// the way there is not quite straight. Raising it spares more who wait for others; it costs the slow ones beside a jam.
+const ASIDE: f64 = 2.0;
 
 /// Finds every vehicle that goes slower than `factor` times the lane's speed for `hold` and over `distance`, while
-/// nobody slow is ahead of it.
+/// nobody slow is ahead of it, in the zone or beyond.
 ///
 /// The lane's speed is the median of the vehicles that went through it, and is known once `flow` of them did in the last ten
 /// minutes. In a queue only its head can be slow of itself: the others have someone slow ahead. In box heights a
@@ -44,15 +48,17 @@ pub(super) struct SlowVehicle {
     pub(super) distance: Length,
     pub(super) hold: Duration,
     pub(super) tracks: BTreeMap<TrackId, Drive>,
+    /// Those that were lost a moment ago: a lorry hides who it drives behind.
+    pub(super) lost: Vec<Drive>,
     /// When they left the lane, and how fast they went through it.
     pub(super) passed: VecDeque<(MediaTime, f64)>,
 }
 
-/// One vehicle in the zone.
+/// One vehicle anywhere in the picture.
 pub(super) struct Drive {
     trail: Trail,
     /// Where it was first and last seen inside.
-    first: Place,
+    inside: Option<(Place, Place)>,
     last: Place,
     class: Class,
     /// Its speed over the window and where it was then; `None` before it was seen that long.
@@ -60,6 +66,13 @@ pub(super) struct Drive {
     slow: Option<(Run, Place)>,
     /// When it last had someone slow ahead.
     held_up: Option<MediaTime>,
+}
+
+impl Drive {
+    /// Whether it was inside when it was at `place`.
+    fn has_been_inside(&self, place: Place) -> bool {
+        self.inside.is_some_and(|(first, _)| first.at <= place.at)
+    }
 }
 
 /// How high such a vehicle is, in metres: what makes box heights of unlike vehicles alike.
@@ -81,7 +94,9 @@ impl SlowVehicle {
 
     /// One has left the lane: its speed counts when it was seen over the distance that is asked of slow ones too.
     fn leave(&mut self, track: TrackId, aspect: f32) {
-        let Some(Drive { first, last, class, .. }) = self.tracks.remove(&track) else { return };
+        let Some(drive) = self.tracks.get_mut(&track) else { return };
+        let (Some((first, last)), class) = (drive.inside.take(), drive.class) else { return };
+        drive.slow = None;
         let far = first.distance_to(last, aspect, self.distance.unit).is_some_and(|way| way >= self.distance.value);
         if let Some(speed) = self.speed(first, last, class, aspect).filter(|_| far) {
             self.passed.push_back((last.at, speed));
@@ -99,12 +114,12 @@ impl SlowVehicle {
         (speeds.len() >= self.flow as usize).then(|| speeds[speeds.len() / 2])
     }
 
-    /// Takes note of one in the zone.
+    /// Takes note of one vehicle; of those that the rule is about, where they are inside.
     fn see(&mut self, track: &Track, now: MediaTime, aspect: f32) {
         let place = Place::of(track, self.zone.anchor, now);
         let new = || Drive {
             trail: Trail::new(WINDOW),
-            first: place,
+            inside: None,
             last: place,
             class: track.class,
             now: None,
@@ -116,7 +131,14 @@ impl SlowVehicle {
         drive.trail.push(place);
         (drive.last, drive.class) = (place, track.class);
         drive.now = before.and_then(|before| Some((self.speed(before, place, track.class, aspect)?, before)));
+        if self.scope.covers(track) && self.zone.contains(track.bbox) {
+            drive.inside = Some((drive.inside.map_or(place, |(first, _)| first), place));
+        }
+        let is_out = drive.inside.is_some_and(|(_, last)| now.since(last.at) > BRIDGE);
         self.tracks.insert(track.id, drive);
+        if is_out {
+            self.leave(track.id, aspect);
+        }
     }
 
     /// Whether someone slow is ahead of one that came from `before`.
@@ -126,10 +148,15 @@ impl SlowVehicle {
             (f64::from((to.point.x - from.point.x) * aspect), f64::from(to.point.y - from.point.y))
         };
         let (dx, dy) = way(me.last, before);
-        self.tracks.iter().filter(|(other, _)| **other != id).any(|(_, other)| {
+        let length = dx.hypot(dy);
+        let others = self.tracks.iter().filter(|(other, _)| **other != id).map(|(_, other)| other);
+        others.chain(&self.lost).any(|other| {
             let (x, y) = way(other.last, me.last);
-            let is_here = now.since(other.last.at) <= WINDOW;
-            is_here && x * dx + y * dy > 0.0 && other.now.is_some_and(|(speed, _)| speed < slow)
+            let is_here = now.since(other.last.at) <= FOLLOWS;
+            let is_ahead = x * dx + y * dy > 0.0;
+            let aside = (x * dy - y * dx).abs() / length.max(f64::MIN_POSITIVE);
+            let in_way = aside <= ASIDE * f64::from(me.last.height.max(other.last.height));
+            is_here && is_ahead && in_way && other.now.is_some_and(|(speed, _)| speed < slow)
         })
     }
 }
@@ -149,20 +176,19 @@ impl Rule for SlowVehicle {
         let (now, aspect) = (scene.stamp.pts, scene.aspect);
         for track in &scene.ended {
             self.leave(*track, aspect);
+            self.lost.extend(self.tracks.remove(track).filter(|drive| drive.now.is_some()));
         }
-        let scope = self.scope;
-        let vehicles = || scene.seen().filter(move |track| track.class.is_vehicle() && scope.covers(track));
-        for track in vehicles() {
-            if self.zone.contains(track.bbox) {
-                self.see(track, now, aspect);
-            } else if self.tracks.get(&track.id).is_some_and(|drive| now.since(drive.last.at) > BRIDGE) {
-                self.leave(track.id, aspect);
-            }
+        self.lost.retain(|drive| now.since(drive.last.at) <= FOLLOWS);
+        for track in scene.seen().filter(|track| track.class.is_vehicle() && !is_cut_off(track.bbox)) {
+            self.see(track, now, aspect);
         }
         let Some(typical) = self.typical(now) else { return };
-        for track in vehicles() {
-            let Some(drive) = self.tracks.get(&track.id).filter(|drive| drive.last.at == now) else { continue };
-            let Some((speed, before)) = drive.now else { continue };
+        for track in scene.seen() {
+            let is_in = |drive: &&Drive| drive.inside.is_some_and(|(_, last)| last.at == now);
+            let Some(drive) = self.tracks.get(&track.id).filter(is_in) else { continue };
+            let Some((speed, before)) = drive.now.filter(|(_, before)| drive.has_been_inside(*before)) else {
+                continue;
+            };
             let slow = self.factor * typical;
             let crawls = speed < slow && speed > STANDING * typical;
             let held_up = self.is_held_up(track.id, before, slow, now, aspect);

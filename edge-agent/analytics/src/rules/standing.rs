@@ -23,11 +23,22 @@ const LEAVE: f64 = 0.75;
 /// Seen elsewhere for no longer than this, it still stands (a box that jumped).
 const BRIDGE: Duration = Duration::from_secs(1);
 
+/// A box that does not move for this long is still.
+const SETTLES: Duration = Duration::from_secs(1);
+
+/// How it moves is told by its displacement over this long at least.
+const MOVES: Duration = Duration::from_millis(500);
+
+/// Where it goes is told by where it was this far back at least, in box heights: less is jitter.
+const BACK: f64 = 1.0;
+
 /// One vehicle anywhere in the picture; bounded however long it lives.
 #[derive(Debug)]
 pub(crate) struct Vehicle {
     /// Where it was first seen.
     origin: Place,
+    /// Where it was last before it came [`BACK`] further, and where it was then.
+    back: (Place, Place),
     /// The furthest it was from there.
     way: Way,
     trail: Trail,
@@ -54,13 +65,26 @@ impl Stand {
     pub(crate) fn heights_to(&self, other: &Self, aspect: f32) -> f64 {
         self.place.heights_to(other.place, aspect)
     }
+
+    /// Where `other` is from here, in box heights: ahead along `heading`, and to the side.
+    pub(crate) fn towards(&self, other: Place, (hx, hy): (f64, f64), aspect: f32) -> (f64, f64) {
+        let (from, to) = (self.place.point, other.point);
+        let (x, y) = (f64::from((to.x - from.x) * aspect), f64::from(to.y - from.y));
+        let height = f64::from((self.place.height + other.height) / 2.0);
+        ((x * hx + y * hy) / height, (x * hy - y * hx).abs() / height)
+    }
+
+    /// Where it stopped, with the height of its box.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
 }
 
 impl Vehicle {
     /// One that is seen for the first time.
     pub(crate) fn new(track: &Track, anchor: Anchor, now: MediaTime) -> Self {
         let origin = Place::of(track, anchor, now);
-        Self { origin, way: Way::NONE, trail: Trail::new(WINDOW), stand: None }
+        Self { origin, back: (origin, origin), way: Way::NONE, trail: Trail::new(WINDOW), stand: None }
     }
 
     /// Takes one more sighting. Slower than `slow` is standing; `presumed`: it stands unless it is seen to move.
@@ -81,6 +105,9 @@ impl Vehicle {
         let Some(stand) = &mut self.stand else {
             // Not while it stands: a box that jumps has not travelled.
             self.way = self.way.max(self.origin.way_to(place, aspect));
+            if self.back.1.heights_to(place, aspect) >= BACK {
+                self.back = (self.back.1, place);
+            }
             if is_slow {
                 let since = self.trail.window_ago(now).map_or(now, |before| before.at);
                 self.stand = Some(Stand { place, since, last: now });
@@ -108,6 +135,40 @@ impl Vehicle {
     fn speed_at(&self, place: Place, aspect: f32, like: Speed) -> Option<Speed> {
         let before = self.trail.window_ago(place.at)?;
         Some(Speed { value: before.speed_in(place, aspect, like.unit)?, unit: like.unit })
+    }
+
+    /// Whether it stands still now, and does not creep near the place where it stopped. A box that jumped, since what hid a
+    /// part of it has passed, is still again after [`SETTLES`].
+    pub(crate) fn is_still(&self, aspect: f32, slow: Speed) -> bool {
+        let Some(last) = self.trail.last() else { return true };
+        let is_slow = |before: Place| before.speed_in(last, aspect, slow.unit).is_some_and(|speed| speed < slow.value);
+        // Seen for less than that, it stands as far as is known.
+        let Some(before) = self.trail.before(last.at, SETTLES) else { return true };
+        is_slow(before) || self.trail.window_ago(last.at).is_some_and(is_slow)
+    }
+
+    /// Which way it goes or went before it stopped, as a vector of length one in the shape of the picture; `None` before it
+    /// was seen to go [`BACK`].
+    pub(crate) fn heading(&self, aspect: f32) -> Option<(f64, f64)> {
+        let (from, to) = (self.back.0.point, self.stand.map_or(self.back.1.point, |stand| stand.place.point));
+        let (x, y) = (f64::from((to.x - from.x) * aspect), f64::from(to.y - from.y));
+        let length = x.hypot(y);
+        (length > 0.0 && self.back.0.at < self.back.1.at).then(|| (x / length, y / length))
+    }
+
+    /// How it moved before it was last seen, over the window or for as long as it was seen: a vector in picture heights a
+    /// second.
+    pub(crate) fn velocity(&self, aspect: f32) -> Option<(f64, f64)> {
+        let last = self.trail.last()?;
+        let before = self.trail.ago(last.at, MOVES)?;
+        let seconds = last.at.since(before.at).as_secs_f64();
+        let (x, y) = (f64::from((last.point.x - before.point.x) * aspect), f64::from(last.point.y - before.point.y));
+        Some((x / seconds, y / seconds))
+    }
+
+    /// It came on the way of one that was lost where this one began.
+    pub(crate) fn inherit(&mut self, way: Way) {
+        self.way = self.way.max(way);
     }
 
     /// Its stand, while it stands.

@@ -52,6 +52,14 @@ fn every_rule() -> Vec<Box<dyn Rule>> {
             hysteresis: 0.5,
         },
         RuleParams::CollisionSuspected { zone: zone.clone(), score: 0.7, hold },
+        RuleParams::RoadObstacle { zone: zone.clone(), size: Size::Share(0.02), hold },
+        RuleParams::AbandonedObject {
+            zone: zone.clone(),
+            size: Size::Share(0.02),
+            distance: Length::heights(1.5),
+            hold,
+        },
+        RuleParams::RemovedObject { zone: zone.clone(), size: Size::Share(0.02), hold },
         RuleParams::Congestion {
             zone: zone.clone(),
             occupancy: 0.01,
@@ -148,7 +156,15 @@ fn what_is_measured_is_named_like_the_threshold_it_is_compared_with() {
                     | Kind::ForbiddenTurn
                     | Kind::RedLight
                     | Kind::FlowDrop
+                    | Kind::RoadObstacle
+                    | Kind::AbandonedObject
+                    | Kind::RemovedObject
             );
-        assert_eq!(findings.is_empty(), is_still, "{}: all stand, and nothing is known of the camera", rule.info().id);
+        assert_eq!(
+            findings.is_empty(),
+            is_still,
+            "{}: all stand, and nothing is known of camera and picture",
+            rule.info().id
+        );
     }
 }

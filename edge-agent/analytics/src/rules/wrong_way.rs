@@ -21,11 +21,16 @@ const LEAST_SPEED: f64 = 0.2;
 /// Going another way, or being out of the zone, for no longer than this does not end a wrong-way drive.
 const BRIDGE: Duration = Duration::from_millis(500);
 
+/// One that was not seen for longer than this begins anew, for who is found then may be another, unless it went on as fast
+/// as before, by this share more or less.
+const UNSEEN: Duration = Duration::from_secs(1);
+const AS_BEFORE: f64 = 0.5;
+
 /// Finds every vehicle that has gone against the heading for `hold`, over `distance`.
 ///
 /// A wrong-way drive begins where the displacement over [`WINDOW`] first points against the heading, and is measured
-/// from there as a straight line: jitter adds up to nothing. Only what happens inside the zone is looked at. Without a
-/// heading there is no wrong way.
+/// from there as a straight line: jitter adds up to nothing. Only what happens inside the zone, and is seen, is looked at:
+/// in a queue a track that was lost may be found again on the vehicle behind. Without a heading there is no wrong way.
 pub(super) struct WrongWay {
     pub(super) info: RuleInfo,
     pub(super) scope: Scope,
@@ -39,20 +44,31 @@ pub(super) struct WrongWay {
 /// One vehicle in the zone.
 pub(super) struct Drive {
     trail: Trail,
-    last_inside: MediaTime,
+    /// Where it was last inside.
+    last: Place,
     /// Where it began to go against the heading, and when it last did.
     against: Option<(Place, MediaTime)>,
+}
+
+impl Drive {
+    /// Whether the way to `place` goes on from the last one as fast as before, as far as is known.
+    fn goes_on(&self, place: Place, aspect: f32) -> bool {
+        self.trail.window_ago(self.last.at).is_none_or(|before| {
+            let was = before.speed_to(self.last, aspect);
+            (self.last.speed_to(place, aspect) - was).abs() <= AS_BEFORE * was
+        })
+    }
 }
 
 impl WrongWay {
     /// Where the drive against the heading began, when `place` is a part of one.
     fn begun(&mut self, track: TrackId, place: Place, heading: Segment, aspect: f32) -> Option<Place> {
-        let drive = self.tracks.entry(track).or_insert_with(|| Drive {
-            trail: Trail::new(WINDOW),
-            last_inside: place.at,
-            against: None,
-        });
-        drive.last_inside = place.at;
+        let drive =
+            self.tracks.entry(track).or_insert_with(|| Drive { trail: Trail::new(WINDOW), last: place, against: None });
+        if place.at.since(drive.last.at) > UNSEEN && !drive.goes_on(place, aspect) {
+            (drive.trail, drive.against) = (Trail::new(WINDOW), None);
+        }
+        drive.last = place;
         let before = drive.trail.window_ago(place.at).filter(|before| {
             before.speed_to(place, aspect) >= LEAST_SPEED && before.angle_to(place, heading, aspect) >= self.angle_deg
         });
@@ -88,7 +104,7 @@ impl Rule for WrongWay {
         }
         for track in scene.seen() {
             if !(self.scope.covers(track) && self.zone.contains(track.bbox)) {
-                if self.tracks.get(&track.id).is_some_and(|drive| now.since(drive.last_inside) > BRIDGE) {
+                if self.tracks.get(&track.id).is_some_and(|drive| now.since(drive.last.at) > BRIDGE) {
                     self.tracks.remove(&track.id);
                 }
                 continue;

@@ -1,11 +1,14 @@
-//! Which detection belongs to which track: ByteTrack's stages (Zhang et al., ECCV 2022) and a last one by distance.
+//! Which detection belongs to which track: ByteTrack's stages (Zhang et al., ECCV 2022) and one by distance.
 //!
 //! Each stage is an optimal assignment of what the stages before left:
 //! 1. sure detections to confirmed tracks, seen or lost, by overlap and confidence;
 //! 2. unsure detections to confirmed tracks seen of late, by overlap;
 //! 3. sure detections to tentative tracks, by overlap and confidence;
-//! 4. sure detections to any track, by distance from where it is expected: small fast objects at few frames a
-//!    second do not overlap themselves.
+//! 4. sure detections to any of these tracks, by distance from where it is expected: small fast objects at few frames a
+//!    second do not overlap themselves;
+//! 5. what is left to tentative tracks that began with an unsure detection, by overlap: they may take from no other.
+//!
+//! What stands takes no detection that is farther off, in any stage.
 
 use std::time::Duration;
 
@@ -88,6 +91,12 @@ pub(super) fn affinity(a: Class, b: Class) -> f32 {
     }
 }
 
+/// Whether a detection is not too far off for a track that stands.
+fn is_in_place(sight: &Sight<'_>, i: usize, j: usize) -> bool {
+    let motion = &sight.expected[i].motion;
+    !motion.rests || motion.distance2(&sight.detections[j], sight.aspect) <= REACH2
+}
+
 fn alike_in_size(a: BBox, b: BBox) -> bool {
     let within = |a: f32, b: f32| a < SIZE_RATIO * b && b < SIZE_RATIO * a;
     within(a.height(), b.height()) && within(a.width(), b.width())
@@ -128,16 +137,19 @@ impl Association {
         let confirmed = |i: usize| sight.tracks[i].id.is_some();
         let overlap = |i: usize, j: usize| {
             let detection = &sight.detections[j];
-            sight.expected[i].bbox.iou(detection.bbox) * affinity(sight.tracks[i].class(), detection.class)
+            let shared = if is_in_place(sight, i, j) { sight.expected[i].bbox.iou(detection.bbox) } else { 0.0 };
+            shared * affinity(sight.tracks[i].class(), detection.class)
         };
         let sure_overlap = |i: usize, j: usize| overlap(i, j) * sight.sureness[j];
         let of_late = |i: usize| confirmed(i) && sight.expected[i].unseen <= OF_LATE;
 
         self.stage(confirmed, sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
         self.stage(of_late, unsure, 1.0 - UNSURE_OVERLAP, |i, j| 1.0 - overlap(i, j));
-        self.stage(|i| !confirmed(i), sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
-        let any = |_: usize| sight.reach;
-        self.stage(any, sure, REACH2, |i, j| distance2(sight, i, j));
+        let faint = |i: usize| !confirmed(i) && sight.tracks[i].unsure;
+        let tentative = |i: usize| !confirmed(i) && !faint(i);
+        self.stage(tentative, sure, 1.0 - SURE_OVERLAP, |i, j| 1.0 - sure_overlap(i, j));
+        self.stage(|i| sight.reach && !faint(i), sure, REACH2, |i, j| distance2(sight, i, j));
+        self.stage(faint, |j| sure(j) || unsure(j), 1.0 - UNSURE_OVERLAP, |i, j| 1.0 - overlap(i, j));
         if sight.nested {
             self.take_shadowed(sight);
         }

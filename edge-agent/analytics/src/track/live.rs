@@ -4,6 +4,7 @@ use super::association::Expected;
 use super::motion::{self, Motion};
 use super::path::{Path, Slope};
 use super::places;
+use super::rest::Rest;
 use super::rider::Riding;
 use crate::class::Class;
 use crate::detection::{Confidence, Detection};
@@ -43,6 +44,11 @@ pub(super) struct LiveTrack {
     pub(super) sampled: Point,
     /// Taken for a thing that the model mistakes for a person; not shown.
     pub(super) doubted: bool,
+    /// No detection of it was sure enough to start a track.
+    pub(super) unsure: bool,
+    /// Confidence over time, in seconds of certainty.
+    pub(super) evidence: f32,
+    rest: Rest,
     slope: Slope,
     path: Path,
     pub(super) riding: Riding,
@@ -52,6 +58,8 @@ pub(super) struct LiveTrack {
 const SAME_PLACE: f32 = 0.1;
 /// Time constant of a track's mean confidence, in seconds: long enough to outlast a burst of good looks.
 const SURENESS: f32 = 3.0;
+/// One look speaks for no longer than this, in seconds.
+const LOOK: f32 = 0.2;
 
 /// A detection matched with a track.
 pub(super) struct Sighting<'a> {
@@ -60,6 +68,8 @@ pub(super) struct Sighting<'a> {
     pub(super) expected: &'a Expected,
     /// Share of that place that objects in front of it cover; more where the box is not its own.
     pub(super) hidden: f32,
+    /// Whether it may come to stand.
+    pub(super) may_rest: bool,
     pub(super) now: MediaTime,
     pub(super) aspect: f32,
 }
@@ -89,6 +99,9 @@ impl LiveTrack {
             hidden: 0.0,
             sampled: foot,
             doubted: false,
+            unsure: false,
+            evidence: 0.0,
+            rest: Rest::default(),
             slope: Slope::new(now, foot),
             path,
             riding: Riding::default(),
@@ -121,11 +134,13 @@ impl LiveTrack {
 
     /// Takes the detection matched with it.
     pub(super) fn see(&mut self, sighting: &Sighting<'_>) {
-        let Sighting { detection, expected, hidden, now, aspect } = *sighting;
+        let Sighting { detection, expected, hidden, may_rest, now, aspect } = *sighting;
+        let dt = now.since(self.last_seen).as_secs_f32();
         if expected.unseen >= places::LOSS && expected.bbox.iou(detection.bbox) < SAME_PLACE {
             (self.born, self.moved) = (detection.bbox.bottom_center(), 0.0);
         }
-        self.motion = expected.motion.updated(detection, hidden, aspect);
+        let motion = expected.motion.updated(detection, hidden, aspect);
+        self.motion = self.rest.follow(motion, expected.motion.off(detection, aspect), dt, aspect);
         self.bbox = self.motion.bbox().unwrap_or(detection.bbox);
         self.votes[detection.class as usize] += detection.confidence.get();
         let votes = &self.votes;
@@ -133,7 +148,8 @@ impl LiveTrack {
             .into_iter()
             .fold(self.class, |best, class| if votes[class as usize] > votes[best as usize] { class } else { best });
         self.confidence = detection.confidence;
-        let forgotten = 1.0 - (-now.since(self.last_seen).as_secs_f32() / SURENESS).exp();
+        self.evidence += dt.min(LOOK) * detection.confidence.get();
+        let forgotten = 1.0 - (-dt / SURENESS).exp();
         self.sureness += forgotten * (detection.confidence.get() - self.sureness);
         self.hidden = hidden;
         self.state = TrackState::Seen;
@@ -143,6 +159,10 @@ impl LiveTrack {
         self.moved = self.moved.max(place.distance(self.born, aspect) / self.bbox.height());
         self.slope.push(now, place);
         self.path.push(now, place, self.bbox.height(), aspect);
+        if may_rest {
+            let speed = Point::default().distance(self.slope.velocity(), aspect) / self.bbox.height();
+            self.motion = self.rest.settle(self.motion, speed, self.first_seen, now);
+        }
     }
 
     /// As rules see it; `None` until it is confirmed.

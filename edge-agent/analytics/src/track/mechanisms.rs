@@ -19,6 +19,10 @@ pub struct Mechanisms {
     pub entries: bool,
     /// Two-wheelers that are ridden start a track sooner.
     pub ridden: bool,
+    /// Two-wheelers of which the model is unsure start a track once they were seen for long enough.
+    pub accrued: bool,
+    /// What stands is expected where it stands.
+    pub rest: bool,
     /// Tracks end sooner at the picture's edge and at learned exits.
     pub exits: bool,
 }
@@ -34,6 +38,8 @@ impl Mechanisms {
         haunts: true,
         entries: true,
         ridden: true,
+        accrued: true,
+        rest: true,
         exits: true,
     };
     /// Two stages of association by overlap, and a Kalman filter: ByteTrack.
@@ -46,6 +52,8 @@ impl Mechanisms {
         haunts: false,
         entries: false,
         ridden: false,
+        accrued: false,
+        rest: false,
         exits: false,
     };
 }

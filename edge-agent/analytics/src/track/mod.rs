@@ -24,6 +24,7 @@ mod merged;
 mod motion;
 pub(crate) mod path;
 mod places;
+mod rest;
 mod rider;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,10 @@ const GONE_FOR: Duration = Duration::from_millis(500);
 /// A two-wheeler on which a person sits, of whom the model is sure, is believed from this share of what a new track asks:
 /// each speaks for the other. Raising it costs small motorcycles, and makes pedestrians of their riders.
 const RIDDEN: f32 = 0.5;
+/// A two-wheeler of which the model is unsure is shown once its confidence, summed over the time in which it was seen, comes to
+/// so many seconds of certainty: of one that is half hidden in a queue no single look is enough. Raising it costs small
+/// motorcycles; lowering it shows what is none.
+const ACCRUED: f32 = 0.3;
 /// It is on its way out when less than this share of its expected box is in the picture.
 const VISIBLE: f32 = 0.5;
 /// What was lost at a learned exit is waited for this share of the time.
@@ -163,6 +168,7 @@ impl Tracker {
             let place = track.expected(*now, aspect);
             let foot = track.bbox.bottom_center();
             let may_wait = match track.id {
+                None if track.unsure => place.unseen <= places::LOSS,
                 None => place.unseen <= params.confirm_after,
                 Some(_) if !mechanisms.exits => true,
                 Some(_) if places.is_exit(foot) => place.unseen <= params.lost_for.mul_f64(AT_EXIT),
@@ -234,13 +240,16 @@ impl Tracker {
                 self.merged.push(j);
                 detection.bbox = merged::own_part(expected.bbox, detection.bbox);
             }
+            let is_sure = self.sureness[j] >= self.starts_from(detection.bbox);
             let covered = self.association.hidden(expected.bbox, j, detections);
             let hidden = if self.mechanisms.hidden { covered } else { 0.0 };
             let track = &mut self.tracks[i];
+            track.unsure &= !is_sure;
+            let may_rest = self.mechanisms.rest && track.class().is_vehicle();
             if track.id.is_some() && expected.unseen >= places::LOSS {
                 self.places.returned(track.bbox.bottom_center(), now);
             }
-            track.see(&Sighting { detection: &detection, expected: &expected, hidden, now, aspect });
+            track.see(&Sighting { detection: &detection, expected: &expected, hidden, may_rest, now, aspect });
         }
     }
 
@@ -269,19 +278,29 @@ impl Tracker {
             let part =
                 shown.find_map(|whole| Some(Detection { bbox: merged::within(expected.bbox, whole.bbox)?, ..whole }));
             if let Some(detection) = part {
-                track.see(&Sighting { detection: &detection, expected, hidden: SHARED, now, aspect });
+                let hidden = SHARED;
+                track.see(&Sighting { detection: &detection, expected, hidden, may_rest: false, now, aspect });
             }
         }
     }
 
-    /// Starts a track from each sure detection that none has.
-    fn start_tracks(&mut self, aspect: f32, detections: &[Detection]) {
+    /// How sure a detection must be to start a track.
+    fn starts_from(&self, bbox: BBox) -> f32 {
         let TrackerParams { high_confidence, new_confidence, .. } = self.params;
+        let entry = self.mechanisms.entries && self.places.is_entry(bbox.bottom_center());
+        if entry { high_confidence.min(new_confidence) } else { new_confidence }
+    }
+
+    /// Starts a track from each sure detection that none has, and one that has yet to prove itself from each two-wheeler.
+    fn start_tracks(&mut self, aspect: f32, detections: &[Detection]) {
         for ((detection, sureness), taken) in detections.iter().zip(&self.sureness).zip(&self.association.taken) {
-            let entry = self.mechanisms.entries && self.places.is_entry(detection.bbox.bottom_center());
-            let least = if entry { high_confidence.min(new_confidence) } else { new_confidence };
-            if *sureness >= least && !taken {
-                self.tracks.push(LiveTrack::new(detection, self.now, aspect));
+            let unsure = *sureness < self.starts_from(detection.bbox);
+            let may_accrue =
+                self.mechanisms.accrued && detection.class.is_two_wheeler() && *sureness >= self.params.low_confidence;
+            if !taken && (!unsure || may_accrue) {
+                let mut track = LiveTrack::new(detection, self.now, aspect);
+                track.unsure = unsure;
+                self.tracks.push(track);
             }
         }
     }
@@ -332,6 +351,7 @@ impl Tracker {
                 && track.hits >= 2
                 && seen_for >= self.params.confirm_after
                 && 2 * track.hits > track.frames
+                && (!track.unsure || track.evidence >= ACCRUED)
             {
                 self.last_id += 1;
                 track.id = Some(TrackId(self.last_id));

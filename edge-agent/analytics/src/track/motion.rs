@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use crate::detection::Detection;
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Point};
 
 /// Standard deviation of a sure detection's centre and size, in box heights.
 const SURE_STD: f32 = 0.04;
@@ -31,6 +31,10 @@ const ACCELERATION: f32 = 0.5;
 const ACCELERATION_BY_SPEED: f32 = 0.3;
 /// Random acceleration of width and height, as a share of the centre's.
 const SIZE_SHARE: f32 = 0.2;
+/// Random acceleration of what stands, as that of the centre: what is left is the filter's own doubt.
+const AT_REST: f32 = 0.05;
+/// Rate of what has just set off, in box heights a second.
+const SET_OFF: f32 = 1.0;
 /// Rate of the centre that is expected at first sight, in box heights a second: walkers make 1, riders and cars 5.
 const RATE: f32 = 5.0;
 /// The same for width and height.
@@ -122,6 +126,8 @@ pub(super) struct Motion {
     y: Axis,
     width: Axis,
     height: Axis,
+    /// It stands: its rate is none.
+    pub(super) rests: bool,
 }
 
 /// Height and horizontal height (so that noise is alike both ways) of a box of a picture.
@@ -144,6 +150,7 @@ impl Motion {
             y: Axis::new(center.y, std * sy, RATE * sy),
             width: Axis::new(bbox.width(), std * sx, SIZE_RATE * sx),
             height: Axis::new(bbox.height(), std * sy, SIZE_RATE * sy),
+            rests: false,
         }
     }
 
@@ -152,13 +159,17 @@ impl Motion {
         let step = Step::new(dt);
         let (sx, sy) = scales(self.height.value, aspect);
         let speed2 = (self.x.rate / sx).powi(2) + (self.y.rate / sy).powi(2);
-        let center = ACCELERATION.powi(2) + ACCELERATION_BY_SPEED.powi(2) * speed2;
+        let center = match self.rests {
+            true => AT_REST.powi(2),
+            false => ACCELERATION.powi(2) + ACCELERATION_BY_SPEED.powi(2) * speed2,
+        };
         let size = SIZE_SHARE.powi(2) * center;
         let mut next = Self {
             x: self.x.predicted(step, center * sx * sx),
             y: self.y.predicted(step, center * sy * sy),
             width: self.width.predicted(step, size * sx * sx),
             height: self.height.predicted(step, size * sy * sy),
+            rests: self.rests,
         };
         // A box that shrinks must not turn inside out in a gap.
         next.width.value = next.width.value.max(self.width.value / 2.0);
@@ -176,7 +187,28 @@ impl Motion {
             y: self.y.updated(center.y, std * sy),
             width: self.width.updated(bbox.width(), std * sx),
             height: self.height.updated(bbox.height(), std * sy),
+            rests: self.rests,
         }
+    }
+
+    /// The same, standing.
+    pub(super) fn at_rest(self) -> Self {
+        let still = |axis: Axis| Axis { rate: 0.0, covariance: 0.0, rate_var: 0.0, ..axis };
+        Self { x: still(self.x), y: still(self.y), rests: true, ..self }
+    }
+
+    /// The same, setting off in whatever direction.
+    pub(super) fn set_off(self, aspect: f32) -> Self {
+        let (sx, sy) = scales(self.height.value, aspect);
+        let free = |axis: Axis, std: f32| Axis { rate_var: (SET_OFF * std).powi(2), ..axis };
+        Self { x: free(self.x, sx), y: free(self.y, sy), rests: false, ..self }
+    }
+
+    /// How far from here `detection` is, in box heights along each axis.
+    pub(super) fn off(&self, detection: &Detection, aspect: f32) -> Point {
+        let center = detection.bbox.center();
+        let (sx, sy) = scales(self.height.value, aspect);
+        Point::new((center.x - self.x.value) / sx, (center.y - self.y.value) / sy)
     }
 
     /// Squared Mahalanobis distance of the centre and the height of `detection`: of three degrees of freedom.

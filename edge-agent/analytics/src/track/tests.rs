@@ -174,15 +174,23 @@ fn frames_that_are_not_later_are_simultaneous() {
 }
 
 #[test]
-fn an_unsure_motorcycle_starts_a_track_when_someone_sits_on_it() {
+fn an_unsure_motorcycle_is_followed_at_once_when_someone_sits_on_it_and_else_in_time() {
     let frame = |at: f32, rider: bool| {
         let x = 0.2 + 0.05 * at;
         let motorcycle = at_confidence(0.35, sure(Class::Motorcycle, bbox(x, 0.80, 0.08)));
         let person = sure(Class::Person, BBox::new(x - 0.015, 0.66, x + 0.015, 0.78).expect("a box"));
         if rider { vec![motorcycle, person] } else { vec![motorcycle] }
     };
-    let alone = run(&mut tracker(), 5.0, 3.0, |at| frame(at, false));
-    assert!(ids(&alone).is_empty(), "alone it is noise");
+    for fps in [5.0, 10.0, 30.0] {
+        let alone = run(&mut tracker(), fps, 3.0, |at| frame(at, false));
+        let shown = alone.iter().find(|scene| !scene.tracks.is_empty()).expect("it lasts: it is something");
+        let after = shown.stamp.pts.as_secs_f64();
+        assert!((0.8..1.3).contains(&after), "{fps} fps: {after} s; three tenths of a second's certainty");
+        let ridden = run(&mut tracker(), fps, 0.6, |at| frame(at, true));
+        assert_eq!(ids(&ridden).len(), 2, "{fps} fps: each speaks for the other");
+        let noise = run(&mut tracker(), fps, 9.0, |at| if at % 3.0 < 0.6 { frame(at, false) } else { vec![] });
+        assert!(ids(&noise).is_empty(), "{fps} fps: what does not last is noise");
+    }
     let ridden = run(&mut tracker(), 5.0, 3.0, |at| frame(at, true));
     let tracks = &ridden.last().expect("scenes").tracks;
     let motorcycle = tracks.iter().find(|track| track.class == Class::Motorcycle).expect("it is followed");

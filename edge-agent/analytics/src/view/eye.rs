@@ -32,10 +32,22 @@ const LOOK_FOR_SHIFT: f64 = 0.25;
 const SHIFT_AGREES: f64 = 0.6;
 
 /// How a camera shows colours; each has a reference of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Mode {
+    #[default]
     Colour,
     Monochrome,
+}
+
+impl Mode {
+    /// The mode of a picture with this chroma after one of this mode; up to and from where it is grey and coloured.
+    pub(super) fn next(self, chroma: f32, [grey, coloured]: [f32; 2]) -> Self {
+        match chroma {
+            chroma if chroma <= grey => Self::Monochrome,
+            chroma if chroma >= coloured => Self::Colour,
+            _ => self,
+        }
+    }
 }
 
 /// One camera's eye.
@@ -79,11 +91,7 @@ impl Eye {
         let passed = self.last.replace(at).map_or(Duration::ZERO, |last| at.since(last));
         let same_for = self.same_for(view.digest, at);
         let (dark, blackout) = self.darkness(view, at);
-        self.mode = match view.chroma {
-            chroma if chroma <= MONOCHROME => Mode::Monochrome,
-            chroma if chroma >= COLOUR => Mode::Colour,
-            _ => self.mode,
-        };
+        self.mode = self.mode.next(view.chroma, [MONOCHROME, COLOUR]);
         let (glare, against) = self.compare(view);
         let sight = Sight { dark, blackout, glare, same_for, against };
         self.learn(view, &sight, passed);

@@ -18,12 +18,15 @@
 //! A picture with too little structure (an empty night road) is not compared: [`Sight::against`] is `None`, and only dark
 //! and frozen can be said of it. What was wrong before the start is the reference and not seen.
 
+mod background;
 mod eye;
 mod lamps;
 mod posture;
 mod reference;
+mod region;
 mod shift;
 mod shrink;
+mod still;
 
 use std::time::Duration;
 
@@ -32,7 +35,9 @@ use crate::geometry::{BBox, Point};
 pub use eye::Eye;
 pub use lamps::{Lamp, Lamps, Signals};
 pub use posture::{Placement, Posture};
+pub use region::Nature;
 pub use shrink::{Shrinker, VIEW_WIDTH};
+pub use still::{Still, StillId, Stillness};
 
 /// A picture, small and grey.
 #[derive(Debug, Clone, Copy)]

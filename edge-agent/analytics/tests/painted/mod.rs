@@ -16,8 +16,8 @@ use analytics::{
 
 pub const RATES: [u64; 5] = [5, 10, 15, 25, 30];
 
-const WIDTH: usize = 320;
-const HEIGHT: usize = 180;
+pub const WIDTH: usize = 320;
+pub const HEIGHT: usize = 180;
 /// Of what the camera could see when it is turned, on every side.
 const MARGIN: usize = 130;
 
@@ -65,6 +65,9 @@ fn place(seed: u64) -> Vec<f32> {
 }
 
 type Gain = Box<dyn Fn(f64) -> f64 + Sync>;
+
+/// Changes a picture's luma, [`WIDTH`] a row, as of a second.
+type Brush = Box<dyn Fn(&mut [f32], f64) + Sync>;
 type Span = (f64, f64);
 
 /// What the camera is given to see.
@@ -83,6 +86,7 @@ pub struct Film {
     shakes: Vec<(Span, f64)>,
     elsewhere: Vec<Span>,
     infrared: Vec<Span>,
+    brushes: Vec<Brush>,
 }
 
 fn during((from, until): Span, t: f64) -> bool {
@@ -107,6 +111,7 @@ impl Film {
             shakes: vec![],
             elsewhere: vec![],
             infrared: vec![],
+            brushes: vec![],
         }
     }
 
@@ -185,6 +190,12 @@ impl Film {
         self
     }
 
+    /// What else is in the place.
+    pub fn painted(mut self, brush: impl Fn(&mut [f32], f64) + Sync + 'static) -> Self {
+        self.brushes.push(Box::new(brush));
+        self
+    }
+
     fn offset(&self, t: f64) -> (isize, isize) {
         let mut offset = (0.0, 0.0);
         for (_, dx, dy) in self.shifts.iter().filter(|(span, ..)| during(*span, t)) {
@@ -214,6 +225,7 @@ impl Film {
                 luma[y * WIDTH + x] = place[row + (x + MARGIN).saturating_add_signed(-dx)];
             }
         }
+        self.brushes.iter().for_each(|brush| brush(&mut luma, t));
         self.move_traffic(&mut luma, t);
         for (i, luma) in luma.iter_mut().enumerate() {
             let (x, y) = ((i % WIDTH) as f32 / WIDTH as f32, (i / WIDTH) as f32 / HEIGHT as f32);
@@ -286,6 +298,18 @@ impl Film {
         detections: impl Fn(f64) -> Vec<Detection>,
     ) -> Vec<(Event, f64)> {
         self.judge(self.times(fps), fps as f64, core_with(rules), (detections, &[])).0
+    }
+
+    /// The same with half of the frames dropped at random.
+    pub fn events_of_half_with(
+        &self,
+        fps: u64,
+        rules: Vec<RuleSpec>,
+        detections: impl Fn(f64) -> Vec<Detection>,
+    ) -> Vec<(Event, f64)> {
+        let mut dice = Dice(3);
+        let kept = self.times(fps).filter(move |_| dice.below(2) == 0);
+        self.judge(kept, fps as f64, core_with(rules), (detections, &[])).0
     }
 
     /// What a signal with these lamps is said to show, frame by frame.

@@ -10,7 +10,7 @@ pub(super) const SLAMS: f64 = 7.0;
 /// One who turns back swings out from here, metres to the left of its link's middle, …
 pub(super) const TURNS_FROM: f64 = -1.5;
 /// … and slows down for it over so many metres.
-pub(super) const SLOWS_FOR: f64 = 14.0;
+const SLOWS_FOR: f64 = 14.0;
 
 /// Two vehicles that met.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,17 @@ impl Traffic {
     #[must_use]
     pub fn crashes(&self) -> &[Crash] {
         &self.crashes
+    }
+
+    /// What is driven here: slower already where one is about to turn back.
+    pub(super) fn pace(&self, me: &Vehicle) -> f64 {
+        let link = &self.links[me.link];
+        match me.order {
+            Some(Order::Turn { via }) if me.link != via && link.way.length() - me.s < SLOWS_FOR => {
+                link.pace.min(self.links[via].pace)
+            }
+            _ => link.pace,
+        }
     }
 
     /// Those who have run into the one they did not see: both stand where they met.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use analytics::Class;
 
+use crate::camera::Solid;
 use crate::ground::{Area, Spot};
 use crate::place::Watch;
 use crate::vehicle::{ActorId, Held};
@@ -34,6 +35,8 @@ pub(super) struct Present {
     pub(super) cause: Held,
     /// How surely it is in the picture.
     pub(super) in_picture: Grade,
+    /// What space it takes up, with who rides it.
+    pub(super) solid: Solid,
 }
 
 impl Present {

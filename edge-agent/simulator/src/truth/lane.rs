@@ -44,6 +44,10 @@ pub(super) fn congested(
     }
     let is = covered / length;
     let mean = on.iter().map(|vehicle| vehicle.speed).sum::<f64>() / on.len() as f64;
+    // A lorry that stands covers a third of a short lane, and is no jam.
+    if on.len() < QUEUE {
+        return if is >= 0.7 * occupancy && mean <= 1.3 * speed_mps { Grade::Possible } else { Grade::No };
+    }
     if is >= 1.2 * occupancy && mean <= 0.8 * speed_mps {
         Grade::Sure
     } else if is >= occupancy && mean <= speed_mps {

@@ -6,7 +6,7 @@ use analytics::Direction;
 
 use super::judge::{self, Grade, Present, needs};
 use super::run::Run;
-use super::{Incident, Truth};
+use super::{Incident, Truth, is_hidden, seen};
 use crate::ground::Spot;
 use crate::place::Watch;
 use crate::road::{Lamp, LinkId};
@@ -59,7 +59,7 @@ impl Truth {
                 start_s: now - half_s,
                 end_s: now + half_s,
                 possible_s: now - half_s,
-                is_sure: (0.03..=0.97).contains(&along),
+                is_sure: (0.03..=0.97).contains(&along) && one.in_picture == Grade::Sure,
                 actor: Some(one.actor),
                 other: None,
                 direction: Some(direction),
@@ -144,7 +144,13 @@ impl Truth {
         for crash in world.traffic().crashes() {
             let Some(two) = find(crash.hit).zip(find(crash.by)) else { continue };
             let stands = |actor| world.traffic().vehicle(actor).is_some_and(|vehicle| vehicle.stands_since.is_some());
-            let grade = judge::met([two.0, two.1], area, crash.closing_mps);
+            let mut grade = judge::met([two.0, two.1], area, crash.closing_mps);
+            let views = self.views.get_or_init(|| seen(&self.camera, &self.present));
+            let hidden =
+                |actor| self.present.iter().position(|one| one.actor == actor).is_some_and(|i| is_hidden(views, i));
+            if hidden(crash.hit) || hidden(crash.by) {
+                grade = grade.min(Grade::Possible);
+            }
             if grade > Grade::No && stands(crash.hit) && stands(crash.by) {
                 self.met.insert(crash.by, crash.hit);
                 let run = self.runs[index].entry(crash.by).or_insert_with(|| Run::new(now));

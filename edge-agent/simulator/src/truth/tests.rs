@@ -38,7 +38,7 @@ fn kinds(incidents: &[Incident]) -> Vec<&'static str> {
 fn what_is_staged_is_true_and_nothing_else() {
     // What is staged, and what else that is: one who stands for long on the shoulder parks there.
     type Staged = (&'static str, &'static [&'static str], fn(&Stage) -> bool);
-    let staged: [Staged; 7] = [
+    let staged: [Staged; 9] = [
         ("stopped_vehicle", &["illegal_parking"], |stage| matches!(stage, Stage::Stop { .. })),
         ("illegal_parking", &["stopped_vehicle"], |stage| matches!(stage, Stage::Stop { seconds: (130.0, _), .. })),
         ("wrong_way", &[], |stage| matches!(stage, Stage::Against { .. })),
@@ -46,11 +46,16 @@ fn what_is_staged_is_true_and_nothing_else() {
         ("over_speed", &[], |stage| matches!(stage, Stage::Pace { free_mps: (20.0, _), .. })),
         ("intrusion", &[], |stage| matches!(stage, Stage::Intrude { .. })),
         ("red_light", &[], |stage| matches!(stage, Stage::RunRed { .. })),
+        ("forbidden_turn", &[], |stage| matches!(stage, Stage::Turn { .. })),
+        // Both stand where they met, others behind them, and those who come to look walk on the road.
+        ("collision_suspected", &["stopped_vehicle", "pedestrian_on_carriageway", "congestion"], |stage| {
+            matches!(stage, Stage::Collide { .. })
+        }),
     ];
     for (wanted, also, is_wanted) in staged {
         let place = match wanted {
             "intrusion" => places::square(),
-            "red_light" => places::junction(),
+            "red_light" | "forbidden_turn" => places::junction(),
             _ => places::road(),
         };
         let incidents = truths(lonely(place, is_wanted), 1800.0);
@@ -58,6 +63,29 @@ fn what_is_staged_is_true_and_nothing_else() {
         assert!(sure.contains(&wanted), "{wanted}: {incidents:#?}");
         let other = sure.iter().find(|kind| **kind != wanted && **kind != "line_crossing" && !also.contains(*kind));
         assert_eq!(other, None, "{wanted}: {incidents:#?}");
+    }
+}
+
+#[test]
+fn who_brakes_hard_without_contact_and_who_serves_a_stop_is_nothing() {
+    let near_misses = lonely(places::road(), |stage| matches!(stage, Stage::Brake { .. }));
+    let at_stop = lonely(places::road(), |stage| matches!(stage, Stage::Serve { .. }));
+    for place in [near_misses, at_stop] {
+        let incidents = truths(place, 1800.0);
+        assert!(incidents.len() > 5, "they come by");
+        let sure = kinds(&incidents);
+        assert_eq!(sure, ["line_crossing"], "{incidents:#?}");
+    }
+}
+
+#[test]
+fn a_collision_is_of_two() {
+    let incidents = truths(lonely(places::road(), |stage| matches!(stage, Stage::Collide { .. })), 3600.0);
+    let met: Vec<&Incident> = incidents.iter().filter(|one| one.kind == "collision_suspected").collect();
+    assert!(met.len() >= 8, "{met:#?}");
+    for one in met {
+        assert!(one.actor.is_some() && one.other.is_some() && one.actor != one.other);
+        assert!(one.end_s - one.start_s > 20.0, "{one:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::one_or_many::OneOrMany;
 use super::{classes_schema, id_schema, kind_schema, labels, severity_schema};
-use crate::config::value::{DurationText, Heights, LengthText, SpeedText};
+use crate::config::value::{DurationText, ExtentText, Heights, LengthText, SpeedText};
 
 /// Names in files for days that go together.
 pub(in crate::config) const DAY_GROUPS: [&str; 3] = ["weekdays", "weekend", "every-day"];
@@ -168,7 +168,8 @@ rule_types! {
     /// How far from the heading, in degrees: wrong-way.
     #[schemars(range(min = 91, max = 180), extend("default" = 120))]
     angle_deg: f64,
-    /// How far it must go: wrong-way, slow-vehicle; on a calibrated camera in metres too, default there `8 m`, `10 m`.
+    /// How far it must go: wrong-way, slow-vehicle; on a calibrated camera in metres too, default there `8 m`, `10 m`. Nobody is
+    /// this near, in heights of the persons: abandoned-object, default `1.5 h`, calibrated `3 m`.
     #[schemars(example = &"3 h", extend("default" = "3 h"))]
     distance: LengthText,
     /// Slower than this is standing: stopped-vehicle, illegal-parking, queue-spillback; or jammed, in the mean: congestion (default there `0.7 h/s`,
@@ -178,6 +179,10 @@ rule_types! {
     /// How far it must have gone before: stopped-vehicle; on a calibrated camera in metres too, default there `5 m`.
     #[schemars(example = &"2 h", extend("default" = "2 h"))]
     travel: LengthText,
+    /// At least this large: road-obstacle, abandoned-object, removed-object; the larger of width and height as a share of the
+    /// picture's width; on a calibrated camera the width in metres too, default there `0.3 m`.
+    #[schemars(example = &"2 %", extend("default" = "2 %"))]
+    size: ExtentText,
     /// At least this share of the lane is covered by vehicles, 0 to 1: congestion.
     #[schemars(range(min = 0.05, max = 1), extend("default" = 0.35))]
     occupancy: f64,

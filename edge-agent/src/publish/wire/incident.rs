@@ -241,6 +241,10 @@ pub struct IncidentData {
     pub direction: Option<Word>,
     /// The tracks involved.
     pub tracks: Vec<TrackData>,
+    /// Where it is, when it is about a region of the picture rather than tracks: left, top, right, bottom as fractions of the
+    /// picture, origin top left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<[f64; 4]>,
     /// The rule's reasons.
     pub why: Why,
     /// Pictures and clips.
@@ -334,6 +338,7 @@ pub fn incident(context: &EventContext, moment: Moment, event: &Event) -> Incide
             line: rule.line.as_ref().map(LineId::to_string),
             direction: event.direction.map(|direction| direction.label().into()),
             tracks: tracks(&event.tracks),
+            region: event.region.map(bbox),
             why: why(context, moment, event),
             evidence: Vec::new(),
             time_quality: moment.time_quality,
