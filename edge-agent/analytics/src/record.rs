@@ -527,9 +527,9 @@ mod tests {
                 scene.signals[1].since = MediaTime::ZERO;
             }
             (scene.camera.placement, scene.camera.moved_since) = match number {
-                ..60 => (Placement::Home, None),
-                ..70 => (Placement::Unsure, Some(second)),
-                ..80 => (Placement::Lost, Some(second)),
+                0..60 => (Placement::Home, None),
+                60..70 => (Placement::Unsure, Some(second)),
+                70..80 => (Placement::Lost, Some(second)),
                 _ => (Placement::Shifted(Shift { dx: 0.0123, dy: -0.01 }), Some(second)),
             };
             scene

@@ -462,6 +462,7 @@ pub struct RawZone {
 #[serde(deny_unknown_fields)]
 pub struct RawSignal {
     /// The MQTT topic, on the box's own broker, on which its phase is published (schema `signal_phase`), instead of lamps.
+    #[schemars(example = &"signals/ql10-nut-01/2")]
     pub topic: Option<String>,
     /// The red lamp.
     #[serde(default)]

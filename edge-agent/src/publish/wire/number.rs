@@ -19,7 +19,7 @@ impl UtcMillis {
     /// From milliseconds since the Unix epoch, clamped to the years that RFC 3339 can write.
     #[must_use]
     pub fn from_unix_millis(millis: i64) -> Self {
-        Self(millis.clamp(Timestamp::MIN.as_millisecond(), Timestamp::MAX.as_millisecond()))
+        Self(millis.clamp(Timestamp::MIN.as_second() * 1000, Timestamp::MAX.as_second() * 1000))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for UtcMillis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         let time: Timestamp = text.parse().map_err(D::Error::custom)?;
-        Ok(Self(time.as_millisecond()))
+        Ok(Self::from_unix_millis(time.as_millisecond()))
     }
 }
 
