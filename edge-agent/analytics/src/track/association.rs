@@ -33,6 +33,8 @@ const NESTED: f32 = 0.9;
 const OF_LATE: Duration = Duration::from_millis(500);
 /// Squared distance of three degrees of freedom that 99 % of true pairs keep (χ²).
 const REACH2: f32 = 11.34;
+/// As far off as this, in box heights, is a vehicle that sets off and not yet the next one in the queue.
+const IN_PLACE: f32 = 0.35;
 /// Farthest from where it is expected that a confirmed track is found again, in box heights, however unsure the place.
 const FARTHEST: f32 = 1.5;
 /// The same for a tentative one, whose velocity is not known yet.
@@ -94,7 +96,9 @@ pub(super) fn affinity(a: Class, b: Class) -> f32 {
 /// Whether a detection is not too far off for a track that stands.
 fn is_in_place(sight: &Sight<'_>, i: usize, j: usize) -> bool {
     let motion = &sight.expected[i].motion;
-    !motion.rests || motion.distance2(&sight.detections[j], sight.aspect) <= REACH2
+    let detection = &sight.detections[j];
+    let off = motion.off(detection, sight.aspect);
+    !motion.rests || off.x.hypot(off.y) <= IN_PLACE || motion.distance2(detection, sight.aspect) <= REACH2
 }
 
 fn alike_in_size(a: BBox, b: BBox) -> bool {
