@@ -66,9 +66,10 @@ impl Rule for Inside {
                 Some(on_foot) if self.scope.covers(track) => on_foot.is_walking(track, is_open, scene),
                 _ => true,
             };
-            let concerns = walks && self.concerns(track, is_open);
+            // Who turns out to walk has done so since he came into the zone.
+            let concerns = self.concerns(track, is_open);
             let run = self.inside.observe(track.id, scene.stamp.pts, concerns);
-            let Some(run) = run.filter(|_| concerns || self.through_absence) else { continue };
+            let Some(run) = run.filter(|_| walks && (concerns || self.through_absence)) else { continue };
             if run.held() >= self.hold || is_open {
                 let measured = vec![(self.measure, rounded(run.held().as_secs_f64()))];
                 findings.push(level(subject, run.since, vec![track.id], measured));
