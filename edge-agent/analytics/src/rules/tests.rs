@@ -3,11 +3,14 @@
 use super::*;
 use crate::class::Class;
 use crate::detection::Confidence;
+use crate::finding::Direction;
 use crate::geometry::{BBox, Point, Polygon, Segment};
-use crate::id::{CameraId, LineId, ZoneId};
+use crate::ground::{Length, Speed};
+use crate::id::{CameraId, LineId, SignalId, ZoneId};
+use crate::kind::Kind;
 use crate::scene::TrackState;
 use crate::time::{FrameStamp, WallTime};
-use crate::zone::Anchor;
+use crate::zone::{Anchor, Line, ZoneKind};
 
 fn every_rule() -> Vec<Box<dyn Rule>> {
     let p = Point::new;
