@@ -71,6 +71,14 @@ fn nightfall_is_dark_at_most_and_never_a_cover() {
 }
 
 #[test]
+fn lights_that_pass_at_nightfall_leave_one_darkness() {
+    let dusk = |t: f64| if t < 100.0 { 1.0 } else { (-(t - 100.0) / 180.0).exp().max(0.02) };
+    let passing = |t: f64| if t % 40.0 < 20.0 { 1.3 } else { 1.0 };
+    let opened = Film::of(900.0).gain(move |t| dusk(t) * passing(t)).opened(1);
+    assert_eq!(opened.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [Kind::CameraDark]);
+}
+
+#[test]
 fn an_infrared_cameras_switch_between_day_and_night_raises_nothing() {
     opens_nothing(&Film::of(160.0).infrared(60.0, 110.0));
 }

@@ -18,7 +18,7 @@ const BRIDGE: Duration = Duration::from_secs(1);
 /// Fewer frames than this share of the usual rate are too few. Cameras that halve their rate at night stay above it.
 const LEAST_OF_USUAL: f64 = 0.4;
 
-/// A clock that was wrong is right again below this share of the limit.
+/// What wavers about its limit (a clock, the dusk, the sun) is well again below this share of it.
 const RETURNS: f64 = 0.75;
 
 /// What can be wrong with a camera.
@@ -170,11 +170,18 @@ impl Camera {
                     vec![("lost_percent", percent(lost)), ("texture_percent", percent(texture))]
                 })
             }
+            // At dusk, and under passing lights, a picture wavers about the limit: that is one darkness.
             CameraFault::Dark => {
-                self.blemish(scene, Blemish::Dark, |sight| vec![("dark_percent", percent(sight.dark))])
+                let sight = state.sight?;
+                let is_still = is_open && !sight.blackout && sight.dark >= RETURNS * Sight::DARK;
+                let is_dark = sight.blemish() == Some(Blemish::Dark);
+                Some((is_dark || is_still, vec![("dark_percent", percent(sight.dark))]))
             }
             CameraFault::Glare => {
-                self.blemish(scene, Blemish::Glare, |sight| vec![("glare_percent", percent(sight.glare))])
+                let sight = state.sight?;
+                let is_still = is_open && sight.glare >= RETURNS * Sight::GLARE;
+                let is_glare = sight.blemish() == Some(Blemish::Glare);
+                Some((is_glare || is_still, vec![("glare_percent", percent(sight.glare))]))
             }
             CameraFault::Blurred => self.blemish(scene, Blemish::Blurred, |sight| {
                 vec![("blurred_percent", percent(sight.against.map_or(0.0, |seen| seen.blurred)))]
