@@ -7,11 +7,11 @@ use crate::finding::{Finding, RuleInfo, Subject};
 use crate::geometry::Point;
 use crate::ground::{Length, Unit};
 use crate::rules::motion::rounded;
-use crate::rules::thing::{Size, in_zone};
+use crate::rules::thing::{Size, in_zone, is_added};
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, Track, TrackId};
 use crate::time::MediaTime;
-use crate::view::{Nature, Still, StillId};
+use crate::view::{Still, StillId};
 use crate::zone::Zone;
 
 /// Who was near no longer than this before a thing lay still has brought it.
@@ -83,7 +83,6 @@ impl Rule for AbandonedObject {
         let now = scene.stamp.pts;
         self.things.retain(|id, _| scene.still(*id).is_some());
         for (still, size) in in_zone(scene, &self.zone, self.size) {
-            let Some(size) = size else { continue };
             let near = |track: &Track| self.is_near(still, track, track.bbox.bottom_center(), scene.aspect);
             let attended = scene.tracks.iter().any(|track| self.scope.covers(track) && near(track));
             let known = self.things.get(&still.id).copied();
@@ -93,7 +92,7 @@ impl Rule for AbandonedObject {
             let subject = Subject::Still(still.id);
             let lies = now.since(still.since.max(self.armed));
             let alone = left.alone.map_or(Duration::ZERO, |since| now.since(since.max(self.armed)));
-            let is_thing = still.nature == Nature::Added && !still.was_tracked && size.reaches(self.size);
+            let is_thing = is_added(still) && size.reaches(self.size);
             if (is_thing && lies >= self.hold && alone >= self.hold) || open.contains(&subject) {
                 let measured = vec![
                     size.measure(),

@@ -165,38 +165,44 @@ impl Camera {
             )),
             CameraFault::Covered => {
                 let lost = |sight: Sight| sight.against.map_or((sight.dark, 0.0), |seen| (seen.lost, seen.texture));
-                self.blemish(scene, Blemish::Covered, |sight| {
-                    let (lost, texture) = lost(sight);
-                    vec![("lost_percent", percent(lost)), ("texture_percent", percent(texture))]
-                })
+                self.blemish(
+                    scene,
+                    Blemish::Covered,
+                    |_| false,
+                    |sight| {
+                        let (lost, texture) = lost(sight);
+                        vec![("lost_percent", percent(lost)), ("texture_percent", percent(texture))]
+                    },
+                )
             }
             // At dusk, and under passing lights, a picture wavers about the limit: that is one darkness.
             CameraFault::Dark => {
-                let sight = state.sight?;
-                let is_still = is_open && !sight.blackout && sight.dark >= RETURNS * Sight::DARK;
-                let is_dark = sight.blemish() == Some(Blemish::Dark);
-                Some((is_dark || is_still, vec![("dark_percent", percent(sight.dark))]))
+                let is_still = |sight: Sight| is_open && !sight.blackout && sight.dark >= RETURNS * Sight::DARK;
+                self.blemish(scene, Blemish::Dark, is_still, |sight| vec![("dark_percent", percent(sight.dark))])
             }
             CameraFault::Glare => {
-                let sight = state.sight?;
-                let is_still = is_open && sight.glare >= RETURNS * Sight::GLARE;
-                let is_glare = sight.blemish() == Some(Blemish::Glare);
-                Some((is_glare || is_still, vec![("glare_percent", percent(sight.glare))]))
+                let is_still = |sight: Sight| is_open && sight.glare >= RETURNS * Sight::GLARE;
+                self.blemish(scene, Blemish::Glare, is_still, |sight| vec![("glare_percent", percent(sight.glare))])
             }
-            CameraFault::Blurred => self.blemish(scene, Blemish::Blurred, |sight| {
-                vec![("blurred_percent", percent(sight.against.map_or(0.0, |seen| seen.blurred)))]
-            }),
+            CameraFault::Blurred => self.blemish(
+                scene,
+                Blemish::Blurred,
+                |_| false,
+                |sight| vec![("blurred_percent", percent(sight.against.map_or(0.0, |seen| seen.blurred)))],
+            ),
         }
     }
 
+    /// Whether the picture has this blemish, or the one at hand is not over yet (`is_still`).
     fn blemish(
         &self,
         scene: &Scene,
         blemish: Blemish,
+        is_still: impl Fn(Sight) -> bool,
         measures: impl Fn(Sight) -> Vec<Measure>,
     ) -> Option<(bool, Vec<Measure>)> {
         let sight = scene.camera.sight?;
-        Some((sight.blemish() == Some(blemish), measures(sight)))
+        Some((sight.blemish() == Some(blemish) || is_still(sight), measures(sight)))
     }
 
     /// When it began, where the scene knows better than this rule.

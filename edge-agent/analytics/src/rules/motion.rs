@@ -78,7 +78,8 @@ impl Place {
     }
 }
 
-fn vector(from: Point, to: Point, aspect: f32) -> (f64, f64) {
+/// The way from one point to another in the real shape of the picture, in picture heights.
+pub(crate) fn vector(from: Point, to: Point, aspect: f32) -> (f64, f64) {
     (f64::from((to.x - from.x) * aspect), f64::from(to.y - from.y))
 }
 
@@ -124,7 +125,7 @@ impl Trail {
 
     /// Where the track was a window ago (longer ago when it was lost then); `None` before it was seen that long.
     pub(crate) fn window_ago(&self, now: MediaTime) -> Option<Place> {
-        self.places.front().copied().filter(|first| now.since(first.at) >= self.window)
+        self.ago(now, self.window)
     }
 }
 

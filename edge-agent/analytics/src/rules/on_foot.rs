@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::ground::Unit;
 use crate::rules::hold::{Run, observe};
-use crate::rules::motion::{Place, Trail};
+use crate::rules::motion::{Place, Trail, vector};
 use crate::scene::{Scene, Track, TrackId};
 use crate::zone::Anchor;
 
@@ -124,7 +124,8 @@ fn moves_otherwise(one: Step, other: Step, aspect: f32) -> bool {
         return dx.hypot(dy) >= WALKS_MPS;
     }
     let rate = |from: Place, to: Place, dt: f64| {
-        (f64::from((to.point.x - from.point.x) * aspect) / dt, f64::from(to.point.y - from.point.y) / dt)
+        let (x, y) = vector(from.point, to.point, aspect);
+        (x / dt, y / dt)
     };
     let ((ax, ay), (bx, by)) = (rate(ago, one.1, dt), rate(other_ago, other.1, other_dt));
     (ax - bx).hypot(ay - by) >= WALKS_HEIGHTS * f64::from(one.1.height)

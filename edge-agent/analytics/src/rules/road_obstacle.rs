@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::rules::hold::{Run, observe};
 use crate::rules::motion::rounded;
-use crate::rules::thing::{Size, in_zone, is_of_vehicle};
+use crate::rules::thing::{Size, in_zone, is_added, is_of_vehicle};
 use crate::rules::{Open, Rule, level};
 use crate::scene::Scene;
 use crate::time::MediaTime;
-use crate::view::{Nature, StillId};
+use crate::view::StillId;
 use crate::zone::Zone;
 
 /// A vehicle that stops beside it for no longer than this does not restart the hold.
@@ -40,8 +40,7 @@ impl Rule for RoadObstacle {
         let now = scene.stamp.pts;
         self.lying.retain(|id, _| scene.still(*id).is_some());
         for (still, size) in in_zone(scene, &self.zone, self.size) {
-            let Some(size) = size else { continue };
-            let is_thing = still.nature == Nature::Added && !still.was_tracked && size.reaches(self.size);
+            let is_thing = is_added(still) && size.reaches(self.size);
             let lies = is_thing && !is_of_vehicle(still, scene);
             let since = still.since.max(self.armed);
             let run = self.lying.entry(still.id).or_insert_with(|| lies.then_some(Run { since, last: now }));

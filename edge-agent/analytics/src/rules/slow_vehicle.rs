@@ -7,7 +7,7 @@ use crate::class::Class;
 use crate::finding::{Finding, RuleInfo, Subject};
 use crate::ground::{Length, Unit};
 use crate::rules::hold::{Run, observe};
-use crate::rules::motion::{Place, Trail, is_cut_off, rounded};
+use crate::rules::motion::{Place, Trail, is_cut_off, rounded, vector};
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, Track, TrackId};
 use crate::time::MediaTime;
@@ -144,9 +144,7 @@ impl SlowVehicle {
     /// Whether someone slow is ahead of one that came from `before`.
     fn is_held_up(&self, id: TrackId, before: Place, slow: f64, now: MediaTime, aspect: f32) -> bool {
         let Some(me) = self.tracks.get(&id) else { return false };
-        let way = |to: Place, from: Place| {
-            (f64::from((to.point.x - from.point.x) * aspect), f64::from(to.point.y - from.point.y))
-        };
+        let way = |to: Place, from: Place| vector(from.point, to.point, aspect);
         let (dx, dy) = way(me.last, before);
         let length = dx.hypot(dy);
         let others = self.tracks.iter().filter(|(other, _)| **other != id).map(|(_, other)| other);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::geometry::Point;
 use crate::ground::Speed;
 use crate::parked::Way;
-use crate::rules::motion::{Place, Trail};
+use crate::rules::motion::{Place, Trail, vector};
 use crate::scene::Track;
 use crate::time::MediaTime;
 use crate::zone::Anchor;
@@ -69,7 +69,7 @@ impl Stand {
     /// Where `other` is from here, in box heights: ahead along `heading`, and to the side.
     pub(crate) fn towards(&self, other: Place, (hx, hy): (f64, f64), aspect: f32) -> (f64, f64) {
         let (from, to) = (self.place.point, other.point);
-        let (x, y) = (f64::from((to.x - from.x) * aspect), f64::from(to.y - from.y));
+        let (x, y) = vector(from, to, aspect);
         let height = f64::from((self.place.height + other.height) / 2.0);
         ((x * hx + y * hy) / height, (x * hy - y * hx).abs() / height)
     }
@@ -151,7 +151,7 @@ impl Vehicle {
     /// was seen to go [`BACK`].
     pub(crate) fn heading(&self, aspect: f32) -> Option<(f64, f64)> {
         let (from, to) = (self.back.0.point, self.stand.map_or(self.back.1.point, |stand| stand.place.point));
-        let (x, y) = (f64::from((to.x - from.x) * aspect), f64::from(to.y - from.y));
+        let (x, y) = vector(from, to, aspect);
         let length = x.hypot(y);
         (length > 0.0 && self.back.0.at < self.back.1.at).then(|| (x / length, y / length))
     }
@@ -162,7 +162,7 @@ impl Vehicle {
         let last = self.trail.last()?;
         let before = self.trail.ago(last.at, MOVES)?;
         let seconds = last.at.since(before.at).as_secs_f64();
-        let (x, y) = (f64::from((last.point.x - before.point.x) * aspect), f64::from(last.point.y - before.point.y));
+        let (x, y) = vector(before.point, last.point, aspect);
         Some((x / seconds, y / seconds))
     }
 

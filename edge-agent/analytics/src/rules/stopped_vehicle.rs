@@ -10,7 +10,7 @@ use crate::ground::{Length, Speed, Unit};
 use crate::id::SignalId;
 use crate::kind::Severity;
 use crate::parked::Way;
-use crate::rules::motion::{Place, rounded};
+use crate::rules::motion::{Place, rounded, vector};
 use crate::rules::standing::{Stand, Vehicle};
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, SignalState, Track, TrackId};
@@ -132,7 +132,7 @@ struct Moving {
 impl Moving {
     /// How close to `point` it came in the last `step`, in picture heights.
     fn nearest(&self, point: Point, step: Duration, aspect: f32) -> f64 {
-        let (x, y) = (f64::from((point.x - self.place.point.x) * aspect), f64::from(point.y - self.place.point.y));
+        let (x, y) = vector(self.place.point, point, aspect);
         let (dx, dy) = (-self.velocity.0 * step.as_secs_f64(), -self.velocity.1 * step.as_secs_f64());
         let length = dx * dx + dy * dy;
         let share = if length > 0.0 { ((x * dx + y * dy) / length).clamp(0.0, 1.0) } else { 0.0 };

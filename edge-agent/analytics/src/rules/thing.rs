@@ -3,7 +3,7 @@
 use crate::finding::Measure;
 use crate::rules::motion::rounded;
 use crate::scene::{Scene, Track};
-use crate::view::Still;
+use crate::view::{Nature, Still};
 use crate::zone::Zone;
 
 /// Slower than this, in box heights a second, a vehicle stands beside a thing.
@@ -47,14 +47,15 @@ impl Size {
     }
 }
 
-/// The still regions of a zone, and how large they are.
-pub(super) fn in_zone<'a>(
-    scene: &'a Scene,
-    zone: &'a Zone,
-    least: Size,
-) -> impl Iterator<Item = (&'a Still, Option<Size>)> {
+/// The still regions of a zone whose size is known, and how large they are.
+pub(super) fn in_zone<'a>(scene: &'a Scene, zone: &'a Zone, least: Size) -> impl Iterator<Item = (&'a Still, Size)> {
     let inside = scene.stills.iter().filter(|still| zone.contains(still.bbox));
-    inside.map(move |still| (still, least.of(still, scene.aspect)))
+    inside.filter_map(move |still| Some((still, least.of(still, scene.aspect)?)))
+}
+
+/// Whether something was added there that no one tracked.
+pub(super) fn is_added(still: &Still) -> bool {
+    still.nature == Nature::Added && !still.was_tracked
 }
 
 /// Whether a vehicle stands there: what lies beside it belongs to it.
