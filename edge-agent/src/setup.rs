@@ -153,7 +153,9 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
 pub fn gate(camera: &Camera, model: &Model) -> Option<Gate> {
     let MotionGate { sweep } = camera.motion_gate?;
     let nms_iou = SessionOptions::for_model(model).nms_iou;
-    Some(Gate::new(GateParams { regions: regions(camera, model), nms_iou, sweep }))
+    let input = &model.manifest().input;
+    let (regions, input_px) = (regions(camera, model), input.width * input.height);
+    Some(Gate::new(GateParams { regions, input_px, nms_iou, sweep }))
 }
 
 /// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.

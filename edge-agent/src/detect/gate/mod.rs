@@ -39,6 +39,8 @@ pub const SAMPLES: usize = 3;
 pub struct GateParams {
     /// The parts of the picture that the model looks at.
     pub regions: Vec<BBox>,
+    /// Pixels of the network's input: what it is given of each region.
+    pub input_px: usize,
     /// How boxes of several regions are merged, see [`Merger`].
     pub nms_iou: f32,
     /// A region that does not change is looked at anew after this time. Longer spares inference in still scenes; it is the
@@ -107,7 +109,7 @@ impl Gate {
 
     /// What is to be done with each region of the next frame; the frame must be settled, or everything forgotten.
     pub fn plan(&mut self, picture: &Picture, at: MediaTime) -> &[Look] {
-        let follows = self.motion.read(picture, at, &self.params.regions);
+        let follows = self.motion.read(picture, at, &self.params.regions, self.params.input_px);
         self.plan.clear();
         for (index, anchor) in self.anchors.iter_mut().enumerate() {
             let is_due = !follows || at.since(anchor.since) >= self.params.sweep;

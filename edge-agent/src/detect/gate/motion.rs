@@ -8,9 +8,9 @@ use super::blocks::{Area, Blocks};
 use super::light::Light;
 use crate::frame::Picture;
 
-/// A block changed when it differs by more than so many times its usual flicker, within the two bounds below. Higher holds
-/// more in rain and at night; it costs what moves with little contrast.
-const TIMES_FLICKER: f32 = 4.0;
+/// A block changed when it differs by more than so many times its usual flicker (six medians are four deviations of noise),
+/// within the two bounds below. Higher holds more in rain and at night; it costs what moves with little contrast.
+const TIMES_FLICKER: f32 = 6.0;
 /// Levels of luma below which nothing is a change. Higher rides out the pulse of a coarse codec's key frames; it costs what
 /// is as dark as its ground.
 const LEAST_LEVELS: f32 = 5.0;
@@ -20,7 +20,13 @@ const MOST_LEVELS: f32 = 20.0;
 /// takes traffic for flicker sooner.
 const LEARNT_PER_S: f32 = 0.4;
 const FIRST_FLICKER: f32 = 1.0;
-/// Blocks that hang together, from which a change is more than a drop or a leaf: smaller than a network can see.
+/// Shares of a block by which a mast may sway: an edge that moves by less is no change. More rides out more wind; what
+/// creeps is noticed later by as much, and on a strong edge needs that share of its contrast.
+const SWAY: f32 = 0.25;
+/// What hangs together over fewer pixels of the network's input than this is a drop or a leaf to it, or one block: the
+/// smallest that networks of this kind find at all is about twice as wide. More ignores larger leaves; it notices small
+/// things late.
+const LEAST_INPUT_PX: f32 = 81.0;
 const LEAST_BLOCKS: usize = 2;
 /// Levels by which light may change before pictures are taken for other ones.
 const LIGHT_LEVELS: f32 = 16.0;
@@ -44,7 +50,10 @@ pub(super) struct Motion {
 #[derive(Debug)]
 struct Anchor {
     area: Area,
+    least_blocks: usize,
     luma: Vec<f32>,
+    /// What swaying may change.
+    slack: Vec<f32>,
 }
 
 #[derive(Debug, Default)]
@@ -56,11 +65,12 @@ struct Scratch {
 
 impl Motion {
     /// Takes the next picture. `false`: it does not follow the one before, and nothing may be carried over.
-    pub(super) fn read(&mut self, picture: &Picture, at: MediaTime, regions: &[BBox]) -> bool {
+    /// `input_px` is what the network is given of each region.
+    pub(super) fn read(&mut self, picture: &Picture, at: MediaTime, regions: &[BBox], input_px: usize) -> bool {
         let is_new = self.blocks.read(picture);
         if is_new {
-            let area = |region: &BBox| Anchor { area: self.blocks.area(*region), luma: Vec::new() };
-            self.anchors = regions.iter().map(area).collect();
+            let anchor = |region: &BBox| Anchor::new(self.blocks.area(*region), input_px);
+            self.anchors = regions.iter().map(anchor).collect();
             self.flicker = vec![FIRST_FLICKER; self.blocks.means().len()];
         }
         let before = self.previous_at.replace(at).filter(|before| !is_new && *before <= at && at.since(*before) <= GAP);
@@ -88,7 +98,7 @@ impl Motion {
     /// Whether a region's picture differs from when it was last inferred.
     pub(super) fn is_changed(&mut self, region: usize) -> bool {
         let Self { blocks, flicker, anchors, scratch, .. } = self;
-        let Anchor { area, luma } = &anchors[region];
+        let Anchor { area, least_blocks, luma, slack } = &anchors[region];
         if luma.is_empty() {
             return true;
         }
@@ -101,27 +111,50 @@ impl Motion {
         scratch.changed.clear();
         for (row, then) in luma.chunks_exact(width).enumerate() {
             let flicker = &flicker[blocks.range_of(*area, row)];
-            let differs = |((then, now), flicker): ((&f32, &f32), &f32)| {
-                let limit = (TIMES_FLICKER * flicker).clamp(LEAST_LEVELS, MOST_LEVELS);
+            let slack = &slack[row * width..][..width];
+            let differs = |((then, now), (flicker, slack)): ((&f32, &f32), (&f32, &f32))| {
+                let limit = (TIMES_FLICKER * flicker).clamp(LEAST_LEVELS, MOST_LEVELS).max(*slack);
                 (now - light.on(*then)).abs() > limit
             };
-            scratch.changed.extend(then.iter().zip(blocks.row_of(*area, row)).zip(flicker).map(differs));
+            let now = blocks.row_of(*area, row);
+            scratch.changed.extend(then.iter().zip(now).zip(flicker.iter().zip(slack)).map(differs));
         }
-        scratch.hangs_together(width)
+        scratch.hangs_together(width, *least_blocks)
     }
 
     /// A region is inferred now: what follows is compared with this picture.
     pub(super) fn anchor(&mut self, region: usize) {
         let Self { blocks, anchors, .. } = self;
-        let Anchor { area, luma } = &mut anchors[region];
+        let Anchor { area, luma, slack, .. } = &mut anchors[region];
         luma.clear();
         (0..area.height()).for_each(|row| luma.extend_from_slice(blocks.row_of(*area, row)));
+        let width = area.width();
+        slack.clear();
+        slack.resize(luma.len(), 0.0);
+        // Each pair of neighbours once.
+        for (apart, last_column) in [(1, 1), (width, 0)] {
+            for at in 0..luma.len().saturating_sub(apart) {
+                let edge = SWAY * (luma[at] - luma[at + apart]).abs();
+                if at % width < width - last_column {
+                    slack[at] = slack[at].max(edge);
+                    slack[at + apart] = slack[at + apart].max(edge);
+                }
+            }
+        }
+    }
+}
+
+impl Anchor {
+    fn new(area: Area, input_px: usize) -> Self {
+        let blocks = (area.width() * area.height()) as f32;
+        let least_blocks = ((LEAST_INPUT_PX * blocks / input_px as f32) as usize).max(LEAST_BLOCKS);
+        Self { area, least_blocks, luma: Vec::new(), slack: Vec::new() }
     }
 }
 
 impl Scratch {
-    /// Whether [`LEAST_BLOCKS`] of the changed ones touch, by a corner at least.
-    fn hangs_together(&mut self, width: usize) -> bool {
+    /// Whether so many of the changed blocks touch, by a corner at least.
+    fn hangs_together(&mut self, width: usize, least_blocks: usize) -> bool {
         let Self { changed, open, .. } = self;
         for start in 0..changed.len() {
             let mut count = 0;
@@ -136,7 +169,7 @@ impl Scratch {
                     }
                 }
             }
-            if count >= LEAST_BLOCKS {
+            if count >= least_blocks {
                 return true;
             }
         }
