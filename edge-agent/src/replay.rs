@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::camera::{Analysed, CameraCore, CameraParams};
 use crate::config::{Camera, Home, Site};
-use crate::detect::gate::{self, Gate, Look};
+use crate::detect::gate::{self, Decision, Gate};
 use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::outbox::Draft;
@@ -124,7 +124,7 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             let looks = match (&mut stage.gate, plan) {
                 (Some(gate), Some(plan)) => {
                     gate.settle(&plan, &mut found, &mut detections);
-                    plan.iter().filter(|look| **look != Look::Hold).count()
+                    plan.iter().filter(|decision| **decision != Decision::Hold).count()
                 }
                 _ => stage.regions.len(),
             };
@@ -239,7 +239,7 @@ struct Inferred {
     stage: usize,
     frame: Frame,
     /// By a motion gate; `None`: there is none.
-    plan: Option<Vec<Look>>,
+    plan: Option<Vec<Decision>>,
     /// With a plan: by region, and to be settled.
     found: Vec<Vec<Detection>>,
     detections: Vec<Detection>,

@@ -50,7 +50,7 @@ pub struct GateParams {
 
 /// What is done with a region of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum Decision {
     /// Nothing: what was seen stands.
     Hold,
     /// Inferred; what earlier looks saw may stand beside it.
@@ -65,7 +65,7 @@ pub struct Gate {
     params: GateParams,
     motion: Motion,
     anchors: Vec<Anchor>,
-    plan: Vec<Look>,
+    plan: Vec<Decision>,
     seen: Vec<Seen>,
     merger: Merger,
 }
@@ -108,33 +108,33 @@ impl Gate {
     }
 
     /// What is to be done with each region of the next frame; the frame must be settled, or everything forgotten.
-    pub fn plan(&mut self, picture: &Picture, at: MediaTime) -> &[Look] {
+    pub fn plan(&mut self, picture: &Picture, at: MediaTime) -> &[Decision] {
         let follows = self.motion.read(picture, at, &self.params.regions, self.params.input_px);
         self.plan.clear();
         for (index, anchor) in self.anchors.iter_mut().enumerate() {
             let is_due = !follows || at.since(anchor.since) >= self.params.sweep;
-            let look = if is_due || self.motion.is_changed(index) {
+            let decision = if is_due || self.motion.is_changed(index) {
                 *anchor = Anchor { since: at, looks: 1 };
-                Look::Afresh
+                Decision::Afresh
             } else if anchor.looks < SAMPLES {
                 anchor.looks += 1;
-                Look::Again
+                Decision::Again
             } else {
-                Look::Hold
+                Decision::Hold
             };
-            if look != Look::Hold {
+            if decision != Decision::Hold {
                 self.motion.anchor(index);
             }
-            self.plan.push(look);
+            self.plan.push(decision);
         }
         &self.plan
     }
 
     /// Takes what was seen in the regions that a plan looks at (`found` has a list for every region, and gives them away),
     /// and puts this frame's detections into `detections`. Plans are settled in their order.
-    pub fn settle(&mut self, plan: &[Look], found: &mut [Vec<Detection>], detections: &mut Vec<Detection>) {
-        for ((seen, look), found) in self.seen.iter_mut().zip(plan).zip(found) {
-            seen.take(*look, found);
+    pub fn settle(&mut self, plan: &[Decision], found: &mut [Vec<Detection>], detections: &mut Vec<Detection>) {
+        for ((seen, decision), found) in self.seen.iter_mut().zip(plan).zip(found) {
+            seen.take(*decision, found);
         }
         detections.clear();
         if let [seen] = &self.seen[..] {
@@ -177,11 +177,11 @@ impl Gate {
 }
 
 impl Seen {
-    fn take(&mut self, look: Look, found: &mut Vec<Detection>) {
-        match look {
-            Look::Hold => self.shown = (self.shown + 1) % self.count.max(1),
-            Look::Again | Look::Afresh => {
-                self.count = if look == Look::Afresh { 1 } else { (self.count + 1).min(SAMPLES) };
+    fn take(&mut self, decision: Decision, found: &mut Vec<Detection>) {
+        match decision {
+            Decision::Hold => self.shown = (self.shown + 1) % self.count.max(1),
+            Decision::Again | Decision::Afresh => {
+                self.count = if decision == Decision::Afresh { 1 } else { (self.count + 1).min(SAMPLES) };
                 self.shown = self.count - 1;
                 std::mem::swap(&mut self.looks[self.shown], found);
             }
@@ -201,13 +201,13 @@ pub fn infer(
     detector: &mut dyn Detector,
     picture: &Picture,
     regions: &[BBox],
-    plan: &[Look],
+    plan: &[Decision],
     found: &mut Vec<Vec<Detection>>,
 ) -> Result<usize, DetectError> {
     found.resize_with(regions.len(), Vec::new);
     let mut looks = 0;
-    for ((region, look), found) in regions.iter().zip(plan).zip(found) {
-        if *look != Look::Hold {
+    for ((region, decision), found) in regions.iter().zip(plan).zip(found) {
+        if *decision != Decision::Hold {
             detector.detect(picture, std::slice::from_ref(region), found)?;
             looks += 1;
         }

@@ -348,13 +348,15 @@ fn every_rate_notices_within_its_interval() {
 
 fn walks() -> impl Strategy<Value = Vec<Vec<(f32, f32)>>> {
     let step = prop_oneof![3 => Just(0.0_f32), 1 => 1.0_f32..40.0];
-    (0.0_f32..300.0, 10.0_f32..300.0, prop::collection::vec(step, 12..20)).prop_map(|(mut left, top, steps)| {
-        let walk = steps.into_iter().map(|step| {
-            left += step;
-            vec![(left, top)]
-        });
-        walk.collect()
-    })
+    (0.0_f32..300.0, (10_u16..300).prop_map(f32::from), prop::collection::vec(step, 12..20)).prop_map(
+        |(mut left, top, steps)| {
+            let walk = steps.into_iter().map(|step| {
+                left = (left + step).round();
+                vec![(left, top)]
+            });
+            walk.collect()
+        },
+    )
 }
 
 proptest! {
