@@ -176,11 +176,13 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
-    use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
+    use analytics::{CameraId, Class, Confidence, FrameStamp, MediaTime, WallTime};
 
     use super::*;
+    use crate::detect::gate::{GateParams, SAMPLES};
     use crate::frame::{
         Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
     };
@@ -199,7 +201,30 @@ mod tests {
         }
     }
 
+    /// Sees one thing at each look, but fails at the fourth.
+    #[derive(Default)]
+    struct Fourth(Arc<AtomicUsize>);
+
+    impl Detector for Fourth {
+        fn detect(&mut self, _: &Picture, _: &[BBox], found: &mut Vec<Detection>) -> Result<(), DetectError> {
+            if self.0.fetch_add(1, Ordering::Relaxed) == 3 {
+                return Err(DetectError::NotANumber { output: "boxes".into() });
+            }
+            let confidence = Confidence::new(0.9).expect("a confidence");
+            *found = vec![Detection { bbox: whole(), class: Class::Car, confidence }];
+            Ok(())
+        }
+    }
+
+    fn whole() -> BBox {
+        BBox::new(0.0, 0.0, 1.0, 1.0).expect("a box")
+    }
+
     fn frame() -> Frame {
+        frame_of(0)
+    }
+
+    fn frame_of(luma: u8) -> Frame {
         let layout = PictureLayout {
             width: 2,
             height: 2,
@@ -212,7 +237,7 @@ mod tests {
             stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
             camera_ahead_s: None,
-            picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
+            picture: Arc::new(Picture::new(layout, Box::new(vec![luma; 6])).expect("fits")),
         }
     }
 
@@ -241,5 +266,40 @@ mod tests {
         assert!(!beat.is_missing(Duration::ZERO), "it has gone on");
         drop(pulse);
         assert!(beat.is_missing(Duration::from_secs(3600)), "it has ended");
+    }
+    #[test]
+    fn still_frames_are_analysed_without_inference_and_nothing_is_carried_over_a_failure() {
+        let signal = Arc::new(FrameSignal::default());
+        let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
+        let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 1000.0)], Instant::now());
+        let (found, mut analysed) = mpsc::channel(1);
+        let regions = vec![whole()];
+        let params =
+            GateParams { regions: regions.clone(), input_px: 90_000, nms_iou: 0.5, sweep: Duration::from_secs(10) };
+        let (gate, counters) = (Some(Arc::new(Mutex::new(Gate::new(params)))), Arc::new(CameraCounters::default()));
+        let lanes = [Lane { network: 0, regions, gate, found, counters: Arc::clone(&counters) }];
+        let (looks, pulse) = (Arc::new(AtomicUsize::new(0)), Pulse::new().0);
+        let detector: Box<dyn Detector> = Box::new(Fourth(Arc::clone(&looks)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| infer(&scheduler, &lanes, vec![detector], &pulse));
+            let mut seen = || {
+                let analysed = analysed.blocking_recv().expect("the worker lives");
+                scheduler.done(0);
+                analysed.detections.len()
+            };
+            for _ in 0..10 {
+                slot.put(frame_of(0));
+                assert_eq!(seen(), 1, "looked at or held, it stands there");
+            }
+            assert_eq!((looks.load(Ordering::Relaxed), counters.totals().held), (SAMPLES, 10 - SAMPLES as u64));
+            slot.put(frame_of(200));
+            while counters.totals().failures == 0 {
+                std::thread::yield_now();
+            }
+            slot.put(frame_of(0));
+            assert_eq!((seen(), looks.load(Ordering::Relaxed)), (1, SAMPLES + 2), "it is looked at anew");
+            scheduler.stop();
+        });
+        assert_eq!(counters.totals().regions, SAMPLES as u64 + 1);
     }
 }

@@ -91,6 +91,17 @@ fn the_site_goes_over_the_pipeline_and_the_pipeline_over_the_defaults() {
     assert_eq!(site.cameras[0].model, "ssdlite-mobilenet-v2", "from the pipeline");
 }
 
+#[test]
+fn inference_is_gated_by_motion_unless_that_is_switched_off() {
+    let sweep_of = |gate: &str| {
+        let text = GOOD.replacen("[[camera]]", &format!("[[camera]]\n{gate}"), 1);
+        load(&text).expect("good").cameras[0].motion_gate.map(|gate| gate.sweep.as_secs())
+    };
+    assert_eq!(sweep_of(""), Some(10));
+    assert_eq!(sweep_of("motion_gate = { sweep = \"30s\" }"), Some(30));
+    assert_eq!(sweep_of("motion_gate = { enabled = false }"), None);
+}
+
 /// When the only rule is armed, given what the pipeline and the site say.
 fn armed(pipeline: &str, site: &str) -> Option<String> {
     let home = wrong::good_home();
