@@ -24,8 +24,7 @@ const FIRST_FLICKER: f32 = 1.0;
 /// creeps is noticed later by as much, and on a strong edge needs that share of its contrast.
 const SWAY: f32 = 0.25;
 /// What hangs together over fewer pixels of the network's input than this is a drop or a leaf to it, or one block: the
-/// smallest that networks of this kind find at all is about twice as wide. More ignores larger leaves; it notices small
-/// things late.
+/// smallest that networks of this kind are sure of is larger. More ignores larger leaves; it notices small things late.
 const LEAST_INPUT_PX: f32 = 81.0;
 const LEAST_BLOCKS: usize = 2;
 /// Levels by which light may change before pictures are taken for other ones.
