@@ -147,6 +147,12 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
     camera.regions.clone().or_else(of_model).unwrap_or_else(whole)
 }
 
+/// The fewer regions it looks at when the box is overloaded; `None`: none are named, or they are no fewer.
+#[must_use]
+pub fn smaller_input(camera: &Camera, model: &Model) -> Option<Vec<BBox>> {
+    camera.smaller_input.clone().filter(|smaller| smaller.len() < regions(camera, model).len())
+}
+
 /// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.
 #[must_use]
 pub fn tracker_params(of_camera: TrackerOverrides, model: &Manifest) -> TrackerParams {
@@ -337,6 +343,7 @@ pub fn announce_disabled(site: &Site, topics: &Topics, publish: &PublishHandle) 
             reasons: vec!["configuration".into()],
             since: UtcMillis::now(),
             record: None,
+            ladder: None,
         };
         publish.set_retained(topics.camera_status(camera), wire::to_bytes(&status));
     }

@@ -14,6 +14,7 @@ use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
 use crate::frame::Frame;
+use crate::ladder::CameraRung;
 use crate::publish::wire::ModelRef;
 use crate::setup::{self, SetupError};
 use crate::status::CameraCounters;
@@ -84,8 +85,19 @@ impl Network {
 pub(super) struct Lane {
     pub(super) network: usize,
     pub(super) regions: Vec<BBox>,
+    /// Fewer of them, where there are, for when the ladder says so.
+    pub(super) smaller: Option<Vec<BBox>>,
+    pub(super) ladder: CameraRung,
     pub(super) found: mpsc::Sender<Analysed>,
     pub(super) counters: Arc<CameraCounters>,
+}
+
+impl Lane {
+    /// What the model looks at now.
+    fn regions(&self) -> &[BBox] {
+        let is_smaller = self.ladder.rung().is_some_and(|rung| rung.smaller_input);
+        self.smaller.as_deref().filter(|_| is_smaller).unwrap_or(&self.regions)
+    }
 }
 
 /// Starts the workers: each opens every model once, and serves every camera.
@@ -118,7 +130,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
         let detector = &mut detectors[lane.network];
         let mut detections = Vec::new();
         let detected =
-            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, &lane.regions, &mut detections)));
+            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, lane.regions(), &mut detections)));
         let failure = match detected {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
@@ -149,6 +161,7 @@ mod tests {
 
     use super::*;
     use crate::detect::DetectError;
+    use crate::detect::scheduler::LaneParams;
     use crate::frame::{
         Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
     };
@@ -188,9 +201,17 @@ mod tests {
     fn a_worker_that_hangs_in_inference_is_missed_and_one_that_waits_for_frames_is_not() {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
-        let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
+        let of_slot = LaneParams { slot: Arc::clone(&slot), fps: 5.0, priority: 1 };
+        let scheduler = Scheduler::new(signal, vec![of_slot], Instant::now());
         let (found, mut analysed) = mpsc::channel(1);
-        let lanes = [Lane { network: 0, regions: Vec::new(), found, counters: Arc::default() }];
+        let lanes = [Lane {
+            network: 0,
+            regions: Vec::new(),
+            smaller: None,
+            ladder: CameraRung::example(),
+            found,
+            counters: Arc::default(),
+        }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);
         let (release, released) = std::sync::mpsc::sync_channel(0);
         let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });

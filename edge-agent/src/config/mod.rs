@@ -14,6 +14,7 @@ mod draft;
 mod error;
 mod explain;
 mod home;
+mod ladder;
 mod measure;
 mod missing;
 mod place;

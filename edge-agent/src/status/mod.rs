@@ -23,7 +23,9 @@ use std::time::Duration;
 use analytics::Scene;
 
 pub use clock::time_quality;
-pub use health::{CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status};
+pub use health::{
+    CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status, with_ladder,
+};
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
 pub use live::dead_reasons;
@@ -176,6 +178,7 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             thumbnails_dropped_total: 0,
         },
         publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
+        ladder: None,
         cameras: Vec::new(),
     }
 }
