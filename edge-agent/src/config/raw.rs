@@ -352,6 +352,7 @@ pub struct RawCamera {
     #[schemars(range(min = 1, max = 9), extend("default" = 1))]
     pub priority: Option<u8>,
     /// `all`, or `key-frames`: a picture every one to four seconds, for a sixth of the decoding.
+    #[serde(default)]
     #[schemars(schema_with = "decode_schema", extend("default" = "all"))]
     pub decode: Option<String>,
     /// Tracker settings that differ from the pipeline's.

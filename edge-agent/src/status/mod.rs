@@ -156,7 +156,7 @@ impl CameraCounters {
 #[cfg(test)]
 pub(crate) fn health_example() -> crate::publish::wire::Health {
     use crate::publish::wire::{
-        EvidenceHealth, Health, HealthState, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
+        EvidenceHealth, Health, HealthState, LadderHealth, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
     };
     Health {
         time: UtcMillis::now(),
@@ -178,7 +178,13 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             thumbnails_dropped_total: 0,
         },
         publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
-        ladder: None,
+        ladder: Some(LadderHealth {
+            level: 0,
+            lowest: 5,
+            cause: None,
+            since: UtcMillis::now(),
+            temperature_c: Some(48.5),
+        }),
         cameras: Vec::new(),
     }
 }
