@@ -15,3 +15,5 @@ mod record;
 mod secrecy;
 #[path = "ingest/stage.rs"]
 mod stage;
+#[path = "ingest/thin.rs"]
+mod thin;

@@ -15,6 +15,7 @@ mod error;
 mod explain;
 mod gate;
 mod home;
+mod ladder;
 mod measure;
 mod missing;
 mod place;

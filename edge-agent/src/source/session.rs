@@ -13,6 +13,7 @@ use analytics::{CameraId, FrameStamp, WallTime};
 use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
 use crate::source::sender_clock::SenderClock;
+use crate::source::thin::DecodeControl;
 
 /// What is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,7 @@ enum Target {
 pub struct Session {
     camera: CameraId,
     target: Target,
+    control: Arc<DecodeControl>,
     state: Mutex<State>,
 }
 
@@ -85,17 +87,23 @@ impl Session {
     /// A session without frames, that fills `slot`.
     #[must_use]
     pub fn new(camera: CameraId, slot: Arc<FrameSlot>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Frames(slot), state: Mutex::default() })
+        Arc::new(Self { camera, target: Target::Frames(slot), control: Arc::default(), state: Mutex::default() })
     }
 
     /// A session of a stream that is received and not decoded: its pictures are counted, and that is all.
     #[must_use]
     pub fn of_packets(camera: CameraId, count: Arc<PacketCount>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Packets(count), state: Mutex::default() })
+        Arc::new(Self { camera, target: Target::Packets(count), control: Arc::default(), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
         &self.camera
+    }
+
+    /// Which of its pictures are decoded, over all its attempts.
+    #[must_use]
+    pub fn control(&self) -> Arc<DecodeControl> {
+        Arc::clone(&self.control)
     }
 
     /// Opens the next attempt; the one before is closed.
@@ -146,6 +154,10 @@ impl Attempt {
     #[must_use]
     pub fn camera(&self) -> &CameraId {
         self.session.camera()
+    }
+
+    pub(super) fn control(&self) -> &DecodeControl {
+        &self.session.control
     }
 
     /// Says what is received; again, when more is known of it.
@@ -200,6 +212,23 @@ impl Attempt {
         if let Target::Packets(count) = &self.session.target {
             count.pictures.fetch_add(1, Ordering::Relaxed);
             count.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Takes notice of a coded picture that was received and is not decoded: it has its number, and is no silence.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub fn skip(&self) -> Result<(), Closed> {
+        let mut state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        state.seq += 1;
+        state.attempt_frames += 1;
+        if let Target::Frames(slot) = &self.session.target {
+            slot.skip();
         }
         Ok(())
     }
