@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::measured::MeasureKeeper;
 use crate::config::{Calendar, SignalLamps};
 use crate::detect::scheduler::Scheduler;
-use crate::evidence::{CameraSnapshots, Ordered};
+use crate::evidence::{CameraEvidence, Ordered};
 use crate::frame::Picture;
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
@@ -254,8 +254,8 @@ pub struct CameraTask {
     pub posture: watch::Sender<Posture>,
     /// Where events go.
     pub outbox: Outbox,
-    /// How incidents are photographed; `None`: they are not.
-    pub snapshots: Option<CameraSnapshots>,
+    /// How incidents are photographed and filmed.
+    pub evidence: CameraEvidence,
     /// Where its tracks go; `None`: they are not kept.
     pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
@@ -311,12 +311,11 @@ impl CameraTask {
                     self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let snapshots = self.snapshots.as_ref();
-                    let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
+                    let ordered = self.evidence.announce(&mut drafts, &picture, arrived_at);
                     self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
                     self.latest.set(picture, scene);
                     if self.commit(drafts).await {
-                        ordered.into_iter().flatten().for_each(Ordered::send);
+                        ordered.into_iter().for_each(Ordered::send);
                     }
                     self.counters.done(had_events, arrived_at.elapsed());
                     if let Some(things) = standing.due(core.core.parked_changes(), arrived_at) {

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod outbox;
 pub mod page;
 pub mod publish;
+pub mod record;
 pub mod replay;
 pub mod schema;
 pub mod secret;
