@@ -3,6 +3,8 @@
 mod camera;
 pub mod canvas;
 mod clip;
+#[cfg(test)]
+mod clip_tests;
 mod counters;
 pub mod grid;
 mod picture;

@@ -53,7 +53,13 @@ impl EvidenceStore {
         &self.folder
     }
 
-    /// The file of a picture that is whole and on disk. `name` may come from anywhere: what is no name of a picture is
+    /// The file of a picture that is whole and on disk, as [`find`](Self::find) does; not of a clip.
+    #[must_use]
+    pub fn picture(&self, incident: Uuid, name: &str) -> Option<PathBuf> {
+        self.find(incident, name).filter(|_| EvidenceName::parse(name).is_some_and(|name| !name.is_clip()))
+    }
+
+    /// The file of a picture or a clip that is whole and on disk. `name` may come from anywhere: what is no name of one is
     /// not found.
     #[must_use]
     pub fn find(&self, incident: Uuid, name: &str) -> Option<PathBuf> {

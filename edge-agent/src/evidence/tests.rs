@@ -20,7 +20,7 @@ const LIMITS: EvidenceLimits =
     EvidenceLimits { max_bytes: 1 << 30, keep_for: MONTH, keep_clips_for: MONTH };
 
 /// Luma from a function of place, no colour.
-fn picture(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Arc<Picture> {
+pub(super) fn picture(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Arc<Picture> {
     let (w, h) = (width as usize, height as usize);
     let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
     let mut data: Vec<u8> =
@@ -37,7 +37,7 @@ fn picture(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Arc<Pictur
     Arc::new(Picture::new(layout, Box::new(data)).expect("fits"))
 }
 
-fn grey() -> Arc<Picture> {
+pub(super) fn grey() -> Arc<Picture> {
     picture(640, 480, |_, _| 90)
 }
 
@@ -49,15 +49,15 @@ fn noise(width: u32, height: u32) -> Arc<Picture> {
 }
 
 /// A box's part that makes pictures, as `app` puts it together.
-struct Room {
-    outbox: Outbox,
+pub(super) struct Room {
+    pub(super) outbox: Outbox,
     outbox_thread: OutboxThread,
-    evidence: EvidenceThread,
-    store: EvidenceStore,
+    pub(super) evidence: EvidenceThread,
+    pub(super) store: EvidenceStore,
 }
 
 impl Room {
-    async fn open(folder: &Path) -> Self {
+    pub(super) async fn open(folder: &Path) -> Self {
         let (outbox, outbox_thread) =
             Outbox::open(&folder.join("outbox.db"), OutboxLimits::default(), &topics()).expect("opens");
         let store = EvidenceStore::at(folder.join("evidence"));
@@ -87,7 +87,7 @@ impl Room {
     }
 
     /// Ends the thread, then says which events there are; and how many of the pictures that were made are there.
-    async fn close(self) -> Vec<Incident> {
+    pub(super) async fn close(self) -> Vec<Incident> {
         let Self { outbox, outbox_thread, evidence, .. } = self;
         tokio::task::spawn_blocking(move || evidence.join()).await.expect("joins");
         let mut events = Vec::new();

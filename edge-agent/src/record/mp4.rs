@@ -20,6 +20,9 @@ use crate::decode::{self, DecodeError};
 /// Between two looks at what went wrong.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
+/// How long the picture of a clip with one lasts.
+const ONLY: Duration = Duration::from_millis(40);
+
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 pub enum Mp4Error {
@@ -126,12 +129,17 @@ impl Drop for Muxing {
 
 /// The units as the muxer wants them: timed from zero, with the time of decoding beside that of showing.
 fn buffers(units: &[Unit]) -> impl Iterator<Item = gst::Buffer> {
-    let decoded_at = decoding_times(&units.iter().map(|unit| unit.pts).collect::<Vec<_>>());
-    std::iter::zip(units, decoded_at).map(|(unit, (pts, dts))| {
+    let times = decoding_times(&units.iter().map(|unit| unit.pts).collect::<Vec<_>>());
+    // Players leave out a last picture that lasts no time; as long as the one before is the best guess.
+    let last = times.windows(2).last().map_or(ONLY, |pair| pair[1].1 - pair[0].1);
+    let next: Vec<Duration> = times.iter().skip(1).map(|(_, decoded)| *decoded).collect();
+    let lasts = std::iter::zip(times.clone(), next).map(|((_, decoded), next)| next - decoded).chain([last]);
+    std::iter::zip(units, std::iter::zip(times, lasts.collect::<Vec<_>>())).map(|(unit, ((pts, dts), lasts))| {
         let mut buffer = gst::Buffer::from_slice(unit.data.clone());
         let stamped = buffer.get_mut().expect("just made");
         stamped.set_pts(clock_time(pts));
         stamped.set_dts(clock_time(dts));
+        stamped.set_duration(clock_time(lasts));
         if !unit.is_key {
             stamped.set_flags(gst::BufferFlags::DELTA_UNIT);
         }

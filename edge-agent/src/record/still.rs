@@ -94,6 +94,8 @@ impl Chain {
         let elements = still_decoder(media, h264, h265)?;
         let pipeline = gst::Pipeline::new();
         let (convert, sink) = decode::tail(pipeline.upcast_ref(), false)?;
+        // It plays at once: a stream that gives no picture must not wait for one.
+        sink.set_property("async", false);
         let best = Best::default();
         keep_nearest(&sink, wanted, Arc::clone(&best));
         pipeline.add_many(&elements).map_err(|_| refused("add a decoder"))?;
@@ -101,8 +103,7 @@ impl Chain {
         gst::Element::link_many(&all).map_err(|_| refused("link a decoder"))?;
         let entry = all[0].static_pad("sink").ok_or_else(|| refused("find a decoder's pad"))?;
         let chain = Self { pipeline, entry, best };
-        // Not waited for: it plays once the first picture comes.
-        let _ = chain.pipeline.set_state(gst::State::Playing);
+        chain.pipeline.set_state(gst::State::Playing).map_err(|_| refused("start a decoder"))?;
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
         let events = [
             gst::event::StreamStart::new("still"),

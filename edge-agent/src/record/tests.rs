@@ -28,7 +28,7 @@ const JPEG: &str = "jpegenc";
 
 /// Every frame is brighter than the one before, on a picture that is darker on its left.
 fn luma(frame: u32, x: usize) -> u8 {
-    u8::try_from(30 + frame % GROUP * 2 + if x < 160 { 0 } else { 90 }).expect("small")
+    u8::try_from(30 + frame % GROUP * 3 + if x < 160 { 0 } else { 60 }).expect("small")
 }
 
 /// Coded pictures of 320 by 240 pixels.
@@ -119,7 +119,8 @@ fn a_clip_is_the_stream_as_it_came_and_plays_from_its_first_byte() {
 
         let sent = &samples[GROUP as usize..=170];
         let read = played(&path, "identity");
-        assert_eq!(read.iter().map(bytes).collect::<Vec<_>>(), sent.iter().map(bytes).collect::<Vec<_>>(), "{encoder}");
+        assert_eq!(read.len(), sent.len(), "{encoder}");
+        assert!(std::iter::zip(&read, sent).all(|(read, sent)| bytes(read) == bytes(sent)), "{encoder}");
         let is_key = |sample: &gst::Sample| !sample.buffer().expect("a unit").flags().contains(gst::BufferFlags::DELTA_UNIT);
         assert!(is_key(&read[0]));
         let codec_data = |sample: &gst::Sample| {
@@ -157,7 +158,7 @@ fn a_still_is_the_asked_moment_and_no_other() {
             let shown = cut.units.last().expect("some").pts.as_millis() / 40 % u128::from(GROUP);
             let expected = f64::from(luma(u32::try_from(shown).expect("small"), 0));
             let got = mean(&still.picture);
-            assert!((got - expected).abs() < 1.0, "{encoder}: frame {frame} is {got}, not {expected}");
+            assert!((got - expected).abs() < 1.4, "{encoder}: frame {frame} is {got}, not {expected}");
             assert_eq!((still.picture.width(), still.picture.height()), (320, 240));
         }
         let cut = ring.still(start + FRAME * 99).expect("shown");
