@@ -6,7 +6,9 @@
 //! # Ownership
 //! The pipeline lives as long as the call, whose thread writes the file.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,9 @@ use crate::decode::{self, DecodeError};
 
 /// Between two looks at what went wrong.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// Clips show people: the box's own user only.
+const SCRATCH_MODE: u32 = 0o600;
 
 /// How long the picture of a clip with one lasts.
 const ONLY: Duration = Duration::from_millis(40);
@@ -59,6 +64,8 @@ pub fn write_mp4(cut: &Cut, scratch: &Path, file: &mut impl Write, limit: Durati
     if !matches!(codec, "video/x-h264" | "video/x-h265") {
         return Err(Mp4Error::Codec { codec: codec.to_owned() });
     }
+    // Its folder is there and may be written to: the muxer (1.22) hangs for ever where it cannot open its file.
+    drop(OpenOptions::new().write(true).create(true).truncate(true).mode(SCRATCH_MODE).open(scratch)?);
     let muxing = Muxing::start(cut, scratch)?;
     while !muxing.sink.is_eos() {
         if let Some(sample) = muxing.sink.try_pull_sample(POLL) {
@@ -111,10 +118,10 @@ impl Muxing {
     fn error(&self) -> Option<Mp4Error> {
         let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
         let gst::MessageView::Error(error) = message.view() else { return None };
-        let error = error.error();
+        let (debug, error) = (error.debug().unwrap_or_default(), error.error());
+        // Of the scratch file, the only one it has; what is wrong with it is only in the words for developers.
         Some(match error.kind::<gst::ResourceError>() {
-            Some(gst::ResourceError::NoSpaceLeft) => Mp4Error::File(io::ErrorKind::StorageFull.into()),
-            // Of the scratch file.
+            Some(_) if debug.contains("No space left") => Mp4Error::File(io::ErrorKind::StorageFull.into()),
             Some(_) => Mp4Error::File(io::Error::other(error.message().to_owned())),
             None => muxer(error.message()),
         })
