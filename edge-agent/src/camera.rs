@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::measured::MeasureKeeper;
 use crate::config::{Calendar, SignalLamps};
 use crate::detect::scheduler::Scheduler;
-use crate::evidence::{CameraSnapshots, Ordered};
+use crate::evidence::{CameraEvidence, Ordered};
 use crate::frame::Picture;
 use crate::ladder::{CameraRung, Step, is_judged};
 use crate::outbox::{Draft, Outbox, OutboxError};
@@ -268,8 +268,8 @@ pub struct CameraTask {
     pub posture: watch::Sender<Posture>,
     /// Where events go.
     pub outbox: Outbox,
-    /// How incidents are photographed; `None`: they are not.
-    pub snapshots: Option<CameraSnapshots>,
+    /// How incidents are photographed and filmed.
+    pub evidence: CameraEvidence,
     /// Its place on the degradation ladder.
     pub ladder: CameraRung,
     /// Where its tracks go; `None`: they are not kept.
@@ -330,8 +330,8 @@ impl CameraTask {
                     self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let snapshots = self.snapshots.as_ref().filter(|_| step < Step::CountsOnly);
-                    let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
+                    let announce = || self.evidence.announce(&mut drafts, &picture, arrived_at);
+                    let ordered = (step < Step::CountsOnly).then(announce);
                     self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
                     self.latest.set(picture, scene);
                     if self.commit(drafts).await {

@@ -18,6 +18,7 @@ pub mod ladder;
 pub mod outbox;
 pub mod page;
 pub mod publish;
+pub mod record;
 pub mod replay;
 pub mod schema;
 pub mod secret;

@@ -12,6 +12,7 @@ mod connect;
 mod document;
 mod draft;
 mod error;
+mod evidence;
 mod explain;
 mod gate;
 mod home;

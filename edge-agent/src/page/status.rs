@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::sources::{PageCamera, Sources};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
-    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, Sequence, Severity,
-    SiteLabel, Software, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence,
+    Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word,
 };
-use crate::status::{CameraPace, camera_status, with_ladder, with_record};
+use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
 
 /// How the box is. Fields are only ever added within v1.
@@ -123,6 +123,8 @@ pub struct CameraCard {
     pub pipeline: String,
     /// The network, and the execution provider really in use.
     pub model: ModelRef,
+    /// What memory holds of its full-size stream; null where nothing is held.
+    pub ring: Option<RingHealth>,
     /// Codec of the stream, once connected.
     pub codec: Option<String>,
     /// Decoder in use, once connected.
@@ -229,9 +231,9 @@ pub struct RecentPicture {
     pub path: String,
 }
 
-/// A picture that lies on the disk by now; the event that announced it was written before it.
+/// A picture that lies on the disk by now; the event that announced it was written before it. Clips are not shown.
 fn picture(incident: Uuid, name: &str, evidence: &EvidenceStore) -> Option<RecentPicture> {
-    evidence.find(incident, name)?;
+    evidence.picture(incident, name)?;
     Some(RecentPicture { path: format!("/api/v1/incident/{incident}/{name}") })
 }
 
@@ -303,6 +305,12 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         since: status.since,
         pipeline: camera.pipeline.clone(),
         model: camera.model.clone(),
+        ring: camera
+            .source
+            .record
+            .as_ref()
+            .and_then(|record| record.ring.as_ref())
+            .map(|ring| ring_health(ring.totals())),
         codec: supervisor.stream.as_ref().map(|stream| stream.codec.clone()),
         decoder: supervisor.stream.map(|stream| stream.decoder),
         asked_fps: camera.source.analyse_fps,

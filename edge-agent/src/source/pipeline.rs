@@ -141,7 +141,7 @@ pub(super) enum Purpose {
     /// Its pictures are decoded, by the first of these elements that is installed, as far as the session's
     /// [`DecodeControl`](super::DecodeControl) says.
     Decode { h264: Vec<String>, h265: Vec<String> },
-    /// It is received, its pictures are found and counted.
+    /// It is received; its pictures are found, counted and held as they came.
     Keep,
 }
 
@@ -227,7 +227,7 @@ impl Receiver {
             let delivered = if decoded {
                 receiver.deliver(&sample, arrived_at)?
             } else {
-                receiver.attempt.count(sample.buffer().map_or(0, gst::BufferRef::size))
+                receiver.attempt.keep(&sample, arrived_at)
             };
             delivered.map(|()| gst::FlowSuccess::Ok).map_err(|_closed| gst::FlowError::Flushing)
         };
@@ -245,7 +245,7 @@ impl Receiver {
 }
 
 /// The decoder, `None` where nothing is coded.
-fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<gst::Element>, SourceError> {
+fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<gst::Element>, DecodeError> {
     let name = match codec {
         Codec::H264 => decode::first_available(h264)?,
         Codec::H265 => decode::first_available(h265)?,
@@ -258,6 +258,21 @@ fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<gst:
         decoder.set_property("output-corrupt", false);
     }
     Ok(Some(decoder))
+}
+
+/// Parser and decoder, in this order, for pictures of this media type that were kept as they came.
+///
+/// # Errors
+/// [`DecodeError`], also for a codec that has no decoder here.
+pub(crate) fn still_decoder(media: &str, h264: &[String], h265: &[String]) -> Result<Vec<gst::Element>, DecodeError> {
+    let codec = match media {
+        "video/x-h264" => Codec::H264,
+        "video/x-h265" => Codec::H265,
+        "image/jpeg" => Codec::Jpeg,
+        other => return Err(DecodeError::BadSample { reason: format!("{other} is no coded picture") }),
+    };
+    let parser = codec.parser().map(decode::make).transpose()?;
+    Ok(parser.into_iter().chain(decoder(codec, h264, h265)?).collect())
 }
 
 /// Puts the chain between `pad` and `entry` and starts it.

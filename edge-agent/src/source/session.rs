@@ -1,4 +1,5 @@
-//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of packets that are only counted.
+//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of coded pictures that are counted
+//! and kept for a while.
 //!
 //! # Ownership
 //! The supervisor (or whoever wants a frame or two without one) owns the session; each attempt holds an [`Attempt`], which the source's streaming thread delivers
@@ -9,9 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use analytics::{CameraId, FrameStamp, WallTime};
+use gstreamer as gst;
 
 use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
+use crate::record::Ring;
 use crate::source::sender_clock::SenderClock;
 use crate::source::thin::DecodeControl;
 
@@ -51,7 +54,7 @@ impl PacketCount {
 #[derive(Debug)]
 enum Target {
     Frames(Arc<FrameSlot>),
-    Packets(Arc<PacketCount>),
+    Packets(Arc<PacketCount>, Option<Arc<Ring>>),
 }
 
 /// A camera's session.
@@ -90,10 +93,11 @@ impl Session {
         Arc::new(Self { camera, target: Target::Frames(slot), control: Arc::default(), state: Mutex::default() })
     }
 
-    /// A session of a stream that is received and not decoded: its pictures are counted, and that is all.
+    /// A session of a stream that is received and not decoded: its pictures are counted, and held in the ring, if any.
     #[must_use]
-    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Packets(count), control: Arc::default(), state: Mutex::default() })
+    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>, ring: Option<Arc<Ring>>) -> Arc<Self> {
+        let target = Target::Packets(count, ring);
+        Arc::new(Self { camera, target, control: Arc::default(), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
@@ -199,19 +203,24 @@ impl Attempt {
         }
     }
 
-    /// Counts a coded picture that is not decoded.
+    /// Counts a coded picture that is not decoded, and puts it into the ring.
     ///
     /// # Errors
     /// [`Closed`]: the source may stop.
-    pub fn count(&self, bytes: usize) -> Result<(), Closed> {
+    pub fn keep(&self, sample: &gst::Sample, arrived_at: Instant) -> Result<(), Closed> {
+        let captured_at = wall_now();
         let mut state = self.session.state();
         if !self.is_open(&state) {
             return Err(Closed);
         }
         state.attempt_frames += 1;
-        if let Target::Packets(count) = &self.session.target {
+        if let Target::Packets(count, ring) = &self.session.target {
+            let bytes = sample.buffer().map_or(0, gst::BufferRef::size);
             count.pictures.fetch_add(1, Ordering::Relaxed);
             count.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            if let Some(ring) = ring {
+                ring.put(self.number, sample, arrived_at, captured_at);
+            }
         }
         Ok(())
     }

@@ -358,6 +358,8 @@ impl HealthTask {
                 ready_total: evidence.ready,
                 failed_total: evidence.failed,
                 failing: evidence.failing,
+                clips_ready_total: evidence.clips_ready,
+                clips_failed_total: evidence.clips_failed,
                 kept: evidence.kept,
                 kept_bytes: evidence.kept_bytes,
                 thumbnails_pending: outbox.thumbnails,
