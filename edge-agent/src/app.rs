@@ -401,6 +401,11 @@ impl App {
         all
     }
 
+    /// What each camera's stages have counted, in the site file's order: frames received, and what was made of them.
+    pub fn cameras(&self) -> impl Iterator<Item = (u64, &CameraCounters)> {
+        self.running.iter().map(|camera| (camera.slot.arrived(), &*camera.counters))
+    }
+
     /// What has been done so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
