@@ -180,6 +180,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
                 tracks: BTreeMap::new(),
                 armed: MediaTime::ZERO,
                 last: None,
+                work: stopped_vehicle::Work::default(),
             })
         }
         RuleParams::PedestrianOnCarriageway { zone, crossings, hold } => {
