@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::inference::{Lane, Network, Networks, start_workers};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::detect::Spares;
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{EvidenceParams, EvidenceThread};
 use crate::frame::{FrameSignal, FrameSlot};
@@ -203,6 +204,7 @@ impl App {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
+            let spares = Arc::new(Spares::default());
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
@@ -219,6 +221,7 @@ impl App {
                 tracks: tracks.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                spares: Arc::clone(&spares),
                 latest: Arc::clone(&latest),
                 recent: Arc::clone(&recent),
                 pulse,
@@ -226,7 +229,7 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
-            lanes.push(Lane { network: network.index, regions, found, counters: Arc::clone(&counters) });
+            lanes.push(Lane { network: network.index, regions, found, spares, counters: Arc::clone(&counters) });
 
             let params = SupervisorParams::default();
             let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::AppError;
 use crate::camera::Analysed;
 use crate::config::{Camera, Home, Site};
-use crate::detect::Detector;
+use crate::detect::{Detector, Spares};
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
@@ -85,6 +85,7 @@ pub(super) struct Lane {
     pub(super) network: usize,
     pub(super) regions: Vec<BBox>,
     pub(super) found: mpsc::Sender<Analysed>,
+    pub(super) spares: Arc<Spares>,
     pub(super) counters: Arc<CameraCounters>,
 }
 
@@ -116,7 +117,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
         pulse.works();
         let lane = &lanes[index];
         let detector = &mut detectors[lane.network];
-        let mut detections = Vec::new();
+        let mut detections = lane.spares.take();
         let detected =
             catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, &lane.regions, &mut detections)));
         let failure = match detected {
@@ -190,7 +191,7 @@ mod tests {
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
         let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
         let (found, mut analysed) = mpsc::channel(1);
-        let lanes = [Lane { network: 0, regions: Vec::new(), found, counters: Arc::default() }];
+        let lanes = [Lane { network: 0, regions: Vec::new(), found, spares: Arc::default(), counters: Arc::default() }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);
         let (release, released) = std::sync::mpsc::sync_channel(0);
         let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });
