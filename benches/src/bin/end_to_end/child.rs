@@ -43,6 +43,7 @@ impl Surroundings {
             record: Vec::new(),
             broker: self.addresses.broker.clone(),
             fps: self.fps,
+            gates_off: false,
             halves: false,
             window: window.clone(),
         }
@@ -88,6 +89,7 @@ pub(crate) fn command(what: &str, watch: &Watch, home: &Home) -> anyhow::Result<
     command.args(["--broker", &watch.broker, "--fps", &watch.fps.to_string(), "--model", model]);
     command.args(["--analyse-fps", &analyse_fps.to_string(), "--for", &format!("{}ms", length.as_millis())]);
     command.args(workers.iter().flat_map(|workers| ["--workers".to_owned(), workers.to_string()]));
+    command.args(watch.gates_off.then_some("--gates-off"));
     command.args(watch.halves.then_some("--halves"));
     Ok(command)
 }

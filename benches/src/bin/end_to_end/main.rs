@@ -83,6 +83,9 @@ struct Watch {
     /// Frames a camera gives a second.
     #[arg(long)]
     fps: u32,
+    /// Infer all of every analysed frame.
+    #[arg(long)]
+    gates_off: bool,
     /// Tell of each half of the window.
     #[arg(long)]
     halves: bool,

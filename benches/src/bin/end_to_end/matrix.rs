@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use edge_agent::config::Home;
 
 use self::table::{Row, Table};
-use crate::Window;
 use crate::child::{Peer, Surroundings, measure};
 use crate::sample::Sample;
 use crate::scene::Scene;
 use crate::serve::{Stream, size};
+use crate::{Watch, Window};
 
 /// The stream that is analysed as installed, and the one that is then only kept.
 const SUB: (u32, u32) = (640, 360);
@@ -31,7 +31,7 @@ pub(crate) struct Params {
     #[arg(long, value_delimiter = ',', default_value = "1,4,8,16")]
     cameras: Vec<usize>,
     /// Who takes turns; `installed` with 1080p alone.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "floor,program,installed,peer")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "floor,ungated,program,installed,peer")]
     who: Vec<Who>,
     /// Turns of each with one 1080p camera; everything else has one.
     #[arg(long, default_value_t = 3)]
@@ -57,6 +57,8 @@ pub(crate) struct Params {
 pub(crate) enum Who {
     /// Reception, decoding and inference, bare.
     Floor,
+    /// The program on the same streams with its motion gates off: every analysed frame is inferred, as in the floor.
+    Ungated,
     /// The program on the same streams.
     Program,
     /// The program as installed: 360p analysed, the 1080p stream kept.
@@ -69,6 +71,7 @@ impl Who {
     const fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::Ungated => "program, gates off",
             Self::Program => "program",
             Self::Installed => "as installed",
             Self::Peer => "peer",
@@ -117,6 +120,8 @@ pub(crate) fn run(params: &Params, home: &Home) -> anyhow::Result<()> {
 fn turns(params: &Params, cell: Cell, surroundings: &Surroundings, peer: Option<&Peer>, home: &Home) -> Vec<Turn> {
     let fits = |who: &Who| match who {
         Who::Floor | Who::Program => true,
+        // What it is compared with costs the same for each camera: once for each size is enough.
+        Who::Ungated => cell.cameras == 1,
         Who::Installed => cell.size == MAIN,
         Who::Peer => cell.cameras <= params.peer_cameras,
     };
@@ -131,6 +136,7 @@ fn turns(params: &Params, cell: Cell, surroundings: &Surroundings, peer: Option<
             let (begun, before) = (Instant::now(), surroundings.cpu_s());
             let taken = match (who, peer) {
                 (Who::Floor, _) => measure("floor", &watch, home),
+                (Who::Ungated, _) => measure("product", &Watch { gates_off: true, ..watch }, home),
                 (Who::Program, _) => measure("product", &watch, home),
                 (Who::Installed, _) => {
                     measure("product", &surroundings.watch_installed(cell.cameras, &params.window), home)

@@ -163,6 +163,7 @@ fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
         dir.to_str().context("the project's path is UTF-8")?
     );
     for (number, url) in watch.camera.iter().enumerate() {
+        let gate = if watch.gates_off { "[camera.motion_gate]\nenabled = false" } else { "" };
         let record = watch.record.get(number).map(|url| format!("record = {{ url = \"{url}\" }}")).unwrap_or_default();
         write!(
             text,
@@ -175,6 +176,7 @@ fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
             analyse_fps = {}
             detect = {{ url = "{url}" }}
             {record}
+            {gate}
             {ZONES_AND_RULES}
             "#,
             watch.window.model, watch.window.analyse_fps,

@@ -80,7 +80,10 @@ mod tests {
         for length in [0, 1, MOST_POINTS, MOST_POINTS + 1, 100] {
             let thin: Vec<usize> = spread(length).collect();
             assert_eq!(thin.len(), length.min(MOST_POINTS));
-            assert_eq!((thin.first().copied(), thin.last().copied()), ((length > 0).then_some(0), length.checked_sub(1)));
+            assert_eq!(
+                (thin.first().copied(), thin.last().copied()),
+                ((length > 0).then_some(0), length.checked_sub(1))
+            );
             assert!(thin.is_sorted_by(|a, b| a < b));
         }
     }

@@ -67,13 +67,19 @@ impl Table {
     pub(super) fn conclude(&self, threads: bool) {
         println!("\nCPU a frame, one over the other: median (least to most) of the turns\n");
         println!(
-            "| scene | size | cameras | program / floor | program / peer | as installed / peer on the full stream |"
+            "| scene | size | cameras | gates off / floor | program / floor | program / peer \
+             | as installed / peer on the full stream |"
         );
-        println!("|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|");
+        let columns = [
+            (Who::Ungated, Who::Floor),
+            (Who::Program, Who::Floor),
+            (Who::Program, Who::Peer),
+            (Who::Installed, Who::Peer),
+        ];
         for row in &self.rows {
-            let ratio = |of, over| spread(&row.ratios(of, over));
-            let (floor, peer) = (ratio(Who::Program, Who::Floor), ratio(Who::Program, Who::Peer));
-            println!("| {} | {floor} | {peer} | {} |", row.cell.name(), ratio(Who::Installed, Who::Peer));
+            let ratios = columns.map(|(of, over)| spread(&row.ratios(of, over)));
+            println!("| {} | {} |", row.cell.name(), ratios.join(" | "));
         }
         if threads {
             self.rows.iter().for_each(by_thread);
