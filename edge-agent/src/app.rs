@@ -21,7 +21,7 @@
 
 mod inference;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -229,7 +229,9 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
-            lanes.push(Lane { network: network.index, regions, found, spares, counters: Arc::clone(&counters) });
+            let gate = setup::gate(camera, &network.model).map(|gate| Arc::new(Mutex::new(gate)));
+            let of_camera = Arc::clone(&counters);
+            lanes.push(Lane { network: network.index, regions, gate, found, spares, counters: of_camera });
 
             let params = SupervisorParams::default();
             let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
