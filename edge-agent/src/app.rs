@@ -34,6 +34,7 @@ use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
@@ -217,6 +218,7 @@ impl App {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
+            let spares = Arc::new(Spares::default());
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
@@ -238,6 +240,7 @@ impl App {
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                spares: Arc::clone(&spares),
                 latest: Arc::clone(&latest),
                 recent: Arc::clone(&recent),
                 pulse,
@@ -252,6 +255,7 @@ impl App {
                     .map(|fewer| Looking::new(fewer, |fewer| setup::gate(camera, &network.model, fewer))),
                 ladder: rung.clone(),
                 found,
+                spares,
                 counters: Arc::clone(&counters),
             });
 
@@ -454,6 +458,11 @@ impl App {
         let mut all = Latencies::default();
         self.running.iter().for_each(|camera| all.merge(&camera.counters.latency()));
         all
+    }
+
+    /// What each camera's stages have counted, in the site file's order: frames received, and what was made of them.
+    pub fn cameras(&self) -> impl Iterator<Item = (u64, &CameraCounters)> {
+        self.running.iter().map(|camera| (camera.slot.arrived(), &*camera.counters))
     }
 
     /// What has been done so far.

@@ -13,7 +13,7 @@ use crate::detect::gate::Gate;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
-use crate::detect::{DetectError, Detector};
+use crate::detect::{DetectError, Detector, Spares};
 use crate::frame::Frame;
 use crate::ladder::CameraRung;
 use crate::publish::wire::ModelRef;
@@ -90,6 +90,7 @@ pub(super) struct Lane {
     pub(super) smaller: Option<Looking>,
     pub(super) ladder: CameraRung,
     pub(super) found: mpsc::Sender<Analysed>,
+    pub(super) spares: Arc<Spares>,
     pub(super) counters: Arc<CameraCounters>,
 }
 
@@ -169,7 +170,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
         let lane = &lanes[index];
         let looking = lane.looking();
         let detector = &mut detectors[lane.network];
-        let mut detections = Vec::new();
+        let mut detections = lane.spares.take();
         let detected =
             catch_unwind(AssertUnwindSafe(|| looking.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
         let failure = match detected {
@@ -254,6 +255,7 @@ mod tests {
             smaller: None,
             ladder: CameraRung::example(),
             found,
+            spares: Arc::default(),
             counters: Arc::default(),
         }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);
