@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod man;
 mod models;
+mod profiles;
 mod progress;
 mod replay;
 mod run;
@@ -82,6 +83,8 @@ enum Command {
     Watch(watch::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Lists the hardware profiles; prints what one asks of the systemd unit.
+    Profiles(profiles::Args),
     /// Prints the JSON Schema of a file or message, or the AsyncAPI document.
     Schema(schema::Args),
     /// Prints what a shell needs to complete the command line.
@@ -105,6 +108,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Eval(_)
         | Command::Watch(_)
         | Command::Models(_)
+        | Command::Profiles(_)
         | Command::Schema(_)
         | Command::Completions(_)
         | Command::Man(_) => "warn",
@@ -121,6 +125,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Profiles(args) => profiles::run(args, &home()?),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

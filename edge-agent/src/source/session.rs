@@ -15,12 +15,14 @@ use crate::frame::{Frame, FrameSlot, Picture};
 use crate::source::sender_clock::SenderClock;
 
 /// What is received.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamInfo {
     /// By RTP encoding name; `raw` where nothing is coded.
     pub codec: String,
     /// The decoder in use: the element that was made, not the one preferred. Empty where none is needed.
     pub decoder: String,
+    /// Decoders that the hardware profile prefers over it and that cannot be used, each with the reason.
+    pub passed_over: Vec<String>,
     /// Width and height in pixels, once a picture or its header came.
     pub size: Option<(u32, u32)>,
 }

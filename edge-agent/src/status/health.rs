@@ -33,17 +33,27 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Analysing less than this share of the frames asked for, over a minute, is too slow.
 const BEHIND: f64 = 0.8;
 
+/// A decoder that the profile prefers cannot be used; the next one is.
+const DECODER_FALLBACK: &str = "decoder_fallback";
+
 /// A camera's status as a message, without its full-size stream ([`with_record`] adds that).
 #[must_use]
 pub fn camera_status(camera: &CameraId, status: &SourceStatus) -> CameraStatus {
     let (state, reason) = state_and_reason(status);
+    // It sees all the same, for more CPU.
+    let fallback = falls_back(status).then_some(DECODER_FALLBACK);
     CameraStatus {
         camera: camera.to_string(),
         state,
-        reasons: reason.into_iter().map(Word::Borrowed).collect(),
+        reasons: reason.into_iter().chain(fallback).map(Word::Borrowed).collect(),
         since: status.since.into(),
         record: None,
     }
+}
+
+/// Whether a decoder that the profile prefers cannot be used.
+fn falls_back(status: &SourceStatus) -> bool {
+    status.stream.as_ref().is_some_and(|stream| !stream.passed_over.is_empty())
 }
 
 /// A stream's state in messages, and the word for why it is not online.
@@ -264,6 +274,9 @@ impl HealthTask {
         let mut reasons: Vec<Word> = Vec::new();
         if self.fallback {
             reasons.push("provider_fallback".into());
+        }
+        if self.cameras.iter().any(|camera| falls_back(&camera.status.borrow())) {
+            reasons.push(DECODER_FALLBACK.into());
         }
         let mut offline = self.cameras.iter().filter(|camera| camera.status.borrow().state != SourceState::Online);
         if offline.next().is_some() {

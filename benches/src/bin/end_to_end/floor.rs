@@ -37,7 +37,8 @@ struct Counts {
 pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     let [camera] = watch.camera.as_slice() else { bail!("the floor is that of one camera") };
     let model = setup::load_model(home, &watch.window.model)?;
-    let environment = ort::init_from(home.onnxruntime()?)?.with_telemetry(false).build()?;
+    let environment =
+        ort::init_from(home.onnxruntime(edge_agent::detect::ort::Build::Cpu)?)?.with_telemetry(false).build()?;
     let session = session(&environment, &model)?;
     let counts = Arc::new(Counts::default());
     let every = u64::from((watch.fps / watch.window.analyse_fps).max(1));
