@@ -117,6 +117,12 @@ impl Session {
         self.state().open = false;
     }
 
+    /// What is received; `None` before the first connection.
+    #[must_use]
+    pub fn stream(&self) -> Option<StreamInfo> {
+        self.state().stream.clone()
+    }
+
     pub(super) fn progress(&self) -> Progress {
         let state = self.state();
         Progress {
