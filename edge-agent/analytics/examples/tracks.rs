@@ -49,6 +49,7 @@ fn mechanisms(without: &str) -> Result<Mechanisms, Box<dyn Error>> {
             "hidden" => at_work.hidden = false,
             "merged" => at_work.merged = false,
             "heights" => at_work.heights = false,
+            "perspective" => at_work.perspective = false,
             "haunts" => at_work.haunts = false,
             "entries" => at_work.entries = false,
             "ridden" => at_work.ridden = false,

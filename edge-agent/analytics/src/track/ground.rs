@@ -19,6 +19,8 @@ const READY: f64 = 40.0;
 const MEMORY: f64 = 1800.0;
 /// Least standard deviation of heights about the plane, as a share: people differ.
 const LEAST_STD: f64 = 0.08;
+/// Standard deviation up to which a plane tells how objects grow, as a share of their height.
+const KNOWN: f32 = 0.4;
 /// Makes the plane solvable while all samples lie on one line, as a share of their weight.
 const RIDGE: f64 = 1e-4;
 
@@ -48,6 +50,16 @@ impl Ground {
     /// Learns from an object seen whole.
     pub(super) fn learn(&mut self, class: Class, bbox: BBox, now: MediaTime) {
         self.planes[class as usize].learn(bbox.bottom_center(), bbox.height().into(), now);
+    }
+
+    /// The share by which a `class` in `bbox` grows a second, when its middle moves at `velocity` (pictures a second) and its
+    /// foot along the ground; `None` where the ground is not known.
+    ///
+    /// The horizon is the same for every class: where this one's plane is not known yet, another one tells.
+    pub(super) fn growth(&self, class: Class, bbox: BBox, velocity: Point) -> Option<f32> {
+        let foot = bbox.bottom_center();
+        let of = |class: Class| self.planes[class as usize].growth(foot, bbox.height(), velocity);
+        of(class).or_else(|| Class::ALL.into_iter().find_map(of))
     }
 
     /// The height of a `class` that stands at `foot`; `None` where it is not known.
@@ -86,6 +98,16 @@ impl Plane {
         for (sum, value) in self.sum.iter_mut().zip([x, y, one]) {
             *sum = *sum * kept + value;
         }
+    }
+
+    /// See [`Ground::growth`].
+    fn growth(&self, foot: Point, height: f32, velocity: Point) -> Option<f32> {
+        let known = self.height(foot).filter(|height| height.std <= KNOWN)?;
+        let [a, b, _] = times(inverse(self.square, RIDGE * self.square[5])?, self.sum);
+        // The foot moves faster than the middle, by half of what the box grows.
+        let slope = f64::from(known.value) - b * f64::from(height) / 2.0;
+        let along = a * f64::from(velocity.x) + b * f64::from(velocity.y);
+        (slope > f64::from(known.value) / 2.0).then_some((along / slope) as f32)
     }
 
     fn height(&self, foot: Point) -> Option<Height> {
@@ -152,6 +174,26 @@ mod tests {
             ground.learn(Class::Person, standing(x, y, person * true_height(x, y)), at(u64::from(k)));
         }
         ground
+    }
+
+    #[test]
+    fn how_one_grows_on_the_ground_is_known_of_every_class_once_one_is_learned() {
+        let bbox = standing(0.4, 0.6, true_height(0.4, 0.6));
+        let velocity = Point::new(0.05, -0.1);
+        assert_eq!(learned(39).growth(Class::Person, bbox, velocity), None);
+        let ground = learned(60);
+        // Of what is true: its foot goes to where the same one is that much higher.
+        let foot = |t: f32| {
+            let (x, middle) = (0.4 + velocity.x * t, bbox.center().y + velocity.y * t);
+            // The foot below that middle, by the plane itself.
+            (0..50).fold(middle, |y, _| middle + true_height(x, y) / 2.0)
+        };
+        let grown = true_height(0.4 + velocity.x * 0.01, foot(0.01)) / true_height(0.4, foot(0.0));
+        let truth = (grown - 1.0) / 0.01;
+        for class in [Class::Person, Class::Car] {
+            let growth = ground.growth(class, bbox, velocity).expect("learned");
+            assert!((growth / truth - 1.0).abs() < 0.1, "{growth} is not {truth}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One object that is being followed, confirmed or not.
 
 use super::association::Expected;
+use super::ground::Ground;
 use super::motion::{self, Motion};
 use super::path::{Path, Slope};
 use super::places;
@@ -118,9 +119,11 @@ impl LiveTrack {
         self.confidence
     }
 
-    pub(super) fn expected(&self, now: MediaTime, aspect: f32) -> Expected {
+    /// Where it is expected now, on `ground` where that is known.
+    pub(super) fn expected(&self, now: MediaTime, ground: Option<&Ground>, aspect: f32) -> Expected {
         let unseen = now.since(self.last_seen);
-        let motion = self.motion.predicted(unseen, aspect);
+        let growth = ground.and_then(|ground| ground.growth(self.class, self.bbox, self.motion.velocity()));
+        let motion = self.motion.predicted(unseen, growth, aspect);
         Expected { motion, bbox: motion.bbox().unwrap_or(self.bbox), unseen }
     }
 
@@ -128,7 +131,7 @@ impl LiveTrack {
     pub(super) fn place(&self, now: MediaTime, aspect: f32) -> BBox {
         match self.state {
             TrackState::Seen => self.bbox,
-            TrackState::Lost => self.expected(now, aspect).bbox,
+            TrackState::Lost => self.expected(now, None, aspect).bbox,
         }
     }
 

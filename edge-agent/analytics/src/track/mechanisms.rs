@@ -13,6 +13,8 @@ pub struct Mechanisms {
     pub merged: bool,
     /// Persons of impossible height who never moved are doubted.
     pub heights: bool,
+    /// What drives away is expected to seem slower and smaller, as the learned ground has it.
+    pub perspective: bool,
     /// Unsure persons who never moved are doubted where others were before.
     pub haunts: bool,
     /// Tracks start sooner at learned entries.
@@ -35,6 +37,7 @@ impl Mechanisms {
         hidden: true,
         merged: true,
         heights: true,
+        perspective: true,
         haunts: true,
         entries: true,
         ridden: true,
@@ -49,6 +52,7 @@ impl Mechanisms {
         hidden: false,
         merged: false,
         heights: false,
+        perspective: false,
         haunts: false,
         entries: false,
         ridden: false,

@@ -162,10 +162,11 @@ impl Tracker {
 
     /// Drops tracks that were not seen for too long; `expected` then goes with the rest.
     fn end_lost(&mut self, aspect: f32, watched: bool, ended: &mut Vec<TrackId>) {
-        let Self { params, mechanisms, tracks, now, expected, haunts, places, .. } = self;
+        let Self { params, mechanisms, tracks, now, expected, ground, haunts, places, .. } = self;
+        let ground = mechanisms.perspective.then_some(&*ground);
         expected.clear();
         tracks.retain(|track| {
-            let place = track.expected(*now, aspect);
+            let place = track.expected(*now, ground, aspect);
             let foot = track.bbox.bottom_center();
             let may_wait = match track.id {
                 None if track.unsure => place.unseen <= places::LOSS,

@@ -39,6 +39,8 @@ const SET_OFF: f32 = 1.0;
 const RATE: f32 = 5.0;
 /// The same for width and height.
 const SIZE_RATE: f32 = 0.3;
+/// No object comes this many times nearer, or farther away, between two looks.
+const NEARER: f32 = 2.0;
 /// For this long an unseen object is expected to keep its velocity …
 const COAST: f32 = 0.5;
 /// … which then fades with this time constant (both in seconds): no one walks straight on behind a pillar for ever.
@@ -154,8 +156,12 @@ impl Motion {
         }
     }
 
-    /// Where it is expected after `dt`.
-    pub(super) fn predicted(&self, dt: Duration, aspect: f32) -> Self {
+    /// Where it is expected after `dt`; `growth` is the share by which it grows a second on its way over level ground, where
+    /// that is known.
+    ///
+    /// Of a point that moves evenly on the ground, `q` times nearer by then, the picture shows `q` times the way at the
+    /// rate it has now, and then a rate of `q²` times that (from `x = X / Z`): what drives away seems to brake.
+    pub(super) fn predicted(&self, dt: Duration, growth: Option<f32>, aspect: f32) -> Self {
         let step = Step::new(dt);
         let (sx, sy) = scales(self.height.value, aspect);
         let speed2 = (self.x.rate / sx).powi(2) + (self.y.rate / sy).powi(2);
@@ -171,10 +177,26 @@ impl Motion {
             height: self.height.predicted(step, size * sy * sy),
             rests: self.rests,
         };
+        if let Some(growth) = growth {
+            let nearer = (1.0 - growth * step.reach).clamp(1.0 / NEARER, NEARER).recip();
+            let moved = |axis: Axis, next: Axis| Axis {
+                value: axis.value + nearer * step.reach * axis.rate,
+                rate: nearer * nearer * next.rate,
+                ..next
+            };
+            let grown = |axis: Axis, next: Axis| Axis { value: nearer * axis.value, rate: 0.0, ..next };
+            (next.x, next.y) = (moved(self.x, next.x), moved(self.y, next.y));
+            (next.width, next.height) = (grown(self.width, next.width), grown(self.height, next.height));
+        }
         // A box that shrinks must not turn inside out in a gap.
         next.width.value = next.width.value.max(self.width.value / 2.0);
         next.height.value = next.height.value.max(self.height.value / 2.0);
         next
+    }
+
+    /// Velocity of the centre, in pictures a second.
+    pub(super) fn velocity(&self) -> Point {
+        Point::new(self.x.rate, self.y.rate)
     }
 
     /// Takes what was seen; `self` is the prediction for that time, `hidden` the share of it that others cover.
@@ -252,7 +274,7 @@ mod tests {
     /// Seen ten times a second, moving by 0.05 of the width a second.
     fn moving() -> Motion {
         (1..20).fold(Motion::new(&seen(0.0, 0.9), ASPECT), |motion, frame| {
-            let expected = motion.predicted(Duration::from_millis(100), ASPECT);
+            let expected = motion.predicted(Duration::from_millis(100), None, ASPECT);
             expected.updated(&seen(0.005 * frame as f32, 0.9), 0.0, ASPECT)
         })
     }
@@ -260,8 +282,8 @@ mod tests {
     #[test]
     fn two_short_steps_are_one_long_step() {
         let half = Duration::from_millis(200);
-        let twice = moving().predicted(half, ASPECT).predicted(half, ASPECT);
-        let once = moving().predicted(2 * half, ASPECT);
+        let twice = moving().predicted(half, None, ASPECT).predicted(half, None, ASPECT);
+        let once = moving().predicted(2 * half, None, ASPECT);
         let alike = |a: f32, b: f32| assert!((a - b).abs() <= 1e-3 * b.abs(), "{a} is not {b}");
         alike(twice.x.value, once.x.value);
         alike(twice.x.value_var, once.x.value_var);
@@ -271,14 +293,51 @@ mod tests {
 
     #[test]
     fn no_time_changes_nothing() {
-        let (before, after) = (moving(), moving().predicted(Duration::ZERO, ASPECT));
+        let (before, after) = (moving(), moving().predicted(Duration::ZERO, None, ASPECT));
         assert_eq!(before.bbox(), after.bbox());
         assert_eq!(before.x.value_var, after.x.value_var);
     }
 
+    /// A box, half as high as it is far below the horizon at 0.1, of one that has driven away for `seconds`: at 10 m, then
+    /// 15 m farther every second.
+    fn driving_away(seconds: f32) -> Detection {
+        let below = 0.8 * 10.0 / (10.0 + 15.0 * seconds);
+        let (foot, height) = (0.1 + below, 0.5 * below);
+        let bbox = BBox::new(0.5 - height / 2.0, foot - height, 0.5 + height / 2.0, foot).expect("a box");
+        Detection { bbox, ..seen(0.0, 0.9) }
+    }
+
+    #[test]
+    fn what_drives_away_over_known_ground_is_expected_where_it_will_be() {
+        // As if filtered long: place and rate are true.
+        let (now, soon) = (driving_away(1.0).bbox, driving_away(1.001).bbox);
+        let motion = |growth: Option<f32>| {
+            let mut motion = Motion::new(&driving_away(1.0), ASPECT);
+            motion.y.rate = (soon.center().y - now.center().y) / 0.001;
+            motion.height.rate = (soon.height() - now.height()) / 0.001;
+            motion.predicted(Duration::from_millis(400), growth, ASPECT)
+        };
+        let (truth, growth) = (driving_away(1.4).bbox, -15.0 / 25.0);
+        let on_ground = motion(Some(growth)).bbox().expect("a box");
+        assert!(on_ground.iou(truth) > 0.98, "{on_ground:?} is not {truth:?}");
+        let straight_on = motion(None).bbox().expect("a box");
+        assert!(straight_on.iou(truth) < 0.8, "{straight_on:?} is {truth:?}");
+        // It goes on as it will: expected again from there.
+        let rate = (driving_away(1.401).bbox.center().y - truth.center().y) / 0.001;
+        assert!((motion(Some(growth)).y.rate / rate - 1.0).abs() < 0.02);
+    }
+
+    #[test]
+    fn no_growth_however_wrong_turns_a_box_inside_out() {
+        for growth in [-1e6, -5.0, 0.0, 2.5, 1e6, f32::INFINITY] {
+            let expected = moving().predicted(Duration::from_secs(1), Some(growth), ASPECT);
+            assert!(expected.bbox().is_some(), "{growth}");
+        }
+    }
+
     #[test]
     fn an_object_unseen_for_long_is_not_expected_ever_farther() {
-        let place = |seconds| moving().predicted(Duration::from_secs(seconds), ASPECT).x.value;
+        let place = |seconds| moving().predicted(Duration::from_secs(seconds), None, ASPECT).x.value;
         assert!(place(10) - place(0) < 0.05 * 1.5);
         assert!((place(20) - place(10)).abs() < 1e-4);
     }
@@ -286,14 +345,14 @@ mod tests {
     #[test]
     fn the_first_sight_after_a_gap_corrects_the_velocity_over_the_whole_gap() {
         // It is found a second later where it was last seen: it no longer moves on, nor does it rush back.
-        let found = moving().predicted(Duration::from_secs(1), ASPECT).updated(&seen(0.095, 0.9), 0.0, ASPECT);
+        let found = moving().predicted(Duration::from_secs(1), None, ASPECT).updated(&seen(0.095, 0.9), 0.0, ASPECT);
         let share = found.x.rate / moving().x.rate;
         assert!((-0.6..0.1).contains(&share), "{share} of the velocity before");
     }
 
     #[test]
     fn unsure_and_hidden_boxes_move_it_less() {
-        let expected = moving().predicted(Duration::from_millis(100), ASPECT);
+        let expected = moving().predicted(Duration::from_millis(100), None, ASPECT);
         let aside = |confidence, hidden| {
             let after = expected.updated(&seen(0.2, confidence), hidden, ASPECT);
             after.x.value - expected.x.value
