@@ -447,6 +447,24 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_whose_preferred_decoder_cannot_be_used_is_online_and_says_so() {
+        use crate::source::{StreamInfo, wall_now};
+
+        let camera = CameraId::new("nam").expect("valid");
+        let with = |passed_over: &[&str]| {
+            let passed_over = passed_over.iter().map(|&why| why.to_owned()).collect();
+            let stream = Some(StreamInfo { passed_over, ..StreamInfo::default() });
+            camera_status(
+                &camera,
+                &SourceStatus { state: SourceState::Online, stream, ..SourceStatus::connecting(wall_now()) },
+            )
+        };
+        assert_eq!(with(&[]).reasons, Vec::<Word>::new());
+        let told = with(&["vah264dec: not installed"]);
+        assert_eq!((told.state, told.reasons), (CameraState::Online, vec![Word::Borrowed("decoder_fallback")]));
+    }
+
+    #[test]
     fn analysis_is_behind_only_when_frames_came_that_it_left() {
         assert!(rate(|_| (25, 3)).is_behind());
         assert!(!rate(|_| (25, 5)).is_behind());

@@ -232,3 +232,89 @@ impl Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Home, hw_profiles};
+    use crate::detect::ort::{OpenVinoDevice, Precision, Provider, ProviderChoice};
+    use crate::tune::plan;
+
+    fn report(provider: ProviderChoice) -> Report {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project");
+        let base = hw_profiles(&Home::at(root)).into_iter().find(|profile| profile.name == "intel-openvino");
+        let objective = Objective { cameras: None, analyse_fps: 2.5, min_accuracy: 0.5, least_energy: false };
+        let params = Params {
+            objective,
+            codec: VideoCodec::H264,
+            size: (1280, 720),
+            clip: None,
+            quick: false,
+            base: base.expect("it is shipped"),
+        };
+        let mut report = Report::new(&params, 4.0);
+        let cost = |decoder: &str, cpu_ms| DecodeCost {
+            codec: "H264".into(),
+            decoder: decoder.into(),
+            size: (1280, 720),
+            fps: 25.0,
+            cpu_ms,
+        };
+        report.decode = vec![cost("avdec_h264", 6.0), cost("openh264dec", 3.0)];
+        let infer = InferCost {
+            model: "yolox-nano".into(),
+            accuracy: Some(0.9),
+            provider,
+            workers: 3,
+            threads: 2,
+            cpu_ms: 15.0,
+            prep_ms: 1.0,
+            fps: 190.0,
+            joules: None,
+        };
+        let stream = report.stream().expect("measured").clone();
+        report.plan = plan::best(4.0, &stream, std::slice::from_ref(&infer), report.contention, &report.objective);
+        report.infer = vec![infer];
+        report
+    }
+
+    #[test]
+    fn the_profile_that_is_written_is_read_again_as_what_was_found() {
+        crate::decode::init().expect("GStreamer is installed");
+        let options = ProviderOptions {
+            device: Some(OpenVinoDevice::Gpu),
+            precision: Some(Precision::Fp16),
+            ..ProviderOptions::default()
+        };
+        let found = ProviderChoice { provider: Provider::OpenVino, need: Need::Required, options };
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(home.path().join("hw-profiles")).expect("a folder");
+        let text = report(found).profile().expect("there is a plan");
+        std::fs::write(home.path().join("hw-profiles/this-box.toml"), &text).expect("writes");
+        let read = hw_profiles(&Home::at(home.path())).pop().unwrap_or_else(|| panic!("it has errors:\n{text}"));
+        assert_eq!((read.workers, read.threads), (3, 2));
+        assert_eq!(read.providers[0], ProviderChoice { need: Need::Preferred, ..found });
+        assert_eq!(read.providers[1].provider, Provider::Cpu, "what it falls back to is said");
+        assert_eq!(read.h264, ["openh264dec", "avdec_h264"], "the cheapest first, what does not work left out");
+        assert_eq!(read.service, report(found).base.service);
+    }
+
+    #[test]
+    fn the_sentence_says_the_cameras_the_size_the_rate_and_the_reserve_in_both_languages() {
+        let mut report = report(ProviderChoice::new(Provider::Cpu, Need::Required));
+        let plan = report.plan.clone().expect("there is a plan");
+        let (cameras, reserve) = (plan.cameras, plan.reserve);
+        let (vi, en) = (report.sentence(Lang::Vi), report.sentence(Lang::En));
+        assert!(vi.starts_with(&format!("hộp này: {cameras} camera 720p")) && vi.contains("2,5 khung hình"), "{vi}");
+        assert!(vi.contains(&format!("dự phòng {reserve} camera")), "{vi}");
+        assert!(
+            en.starts_with(&format!("this box: {cameras} cameras of 720p at 2.5 analysed frames a second")),
+            "{en}"
+        );
+        assert!(en.contains(&format!("{reserve} in reserve")), "{en}");
+        report.objective.cameras = Some(cameras + 1);
+        assert!(report.sentence(Lang::En).contains("NOT enough"));
+        report.plan = None;
+        assert!(report.sentence(Lang::Vi).contains("không có mô hình"));
+    }
+}
