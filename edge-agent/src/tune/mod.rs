@@ -154,8 +154,8 @@ pub async fn run(
         Some(site) => of_site(site, params, tell).await?,
         None => of_clip(params, home, tell).await?,
     };
-    report.infer = infer(params, home, tell)?;
     let stream = report.stream().ok_or(TuneError::NoStream)?.clone();
+    report.infer = infer(params, stream.size, home, tell)?;
     let plan = |contention, settings: &[InferCost]| plan::best(cores, &stream, settings, contention, &params.objective);
     report.plan = plan(Contention::UNKNOWN, &report.infer);
     let Some(first) = report.plan.clone() else { return Ok(report) };
@@ -272,12 +272,17 @@ fn received_by(url: url::Url, codec: VideoCodec, decoder: String) -> LiveParams 
 }
 
 /// Every build of ONNX Runtime that is here, each in a process of its own.
-fn infer(params: &Params, home: &Home, tell: &mut dyn FnMut(String)) -> Result<Vec<InferCost>, TuneError> {
+fn infer(
+    params: &Params,
+    (width, height): (u32, u32),
+    home: &Home,
+    tell: &mut dyn FnMut(String),
+) -> Result<Vec<InferCost>, TuneError> {
     let failed = |reason: String| TuneError::Child { what: "the process that infers", reason };
     let mut costs: Vec<InferCost> = Vec::new();
     for build in Build::ALL.into_iter().filter(|build| *build == Build::Cpu || home.onnxruntime_of(*build).is_some()) {
         tell(format!("inference, ONNX Runtime for {}", build.label()));
-        let (size, window) = (format!("{}x{}", params.size.0, params.size.1), params.window(1.5));
+        let (size, window) = (format!("{width}x{height}"), params.window(1.5));
         let mut command = this_program()?;
         home.extra_models().iter().for_each(|folder| {
             command.arg("--models-dir").arg(folder);

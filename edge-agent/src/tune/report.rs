@@ -133,8 +133,8 @@ impl Report {
         if let (Some(whole), Some(predicted)) = (&self.whole, self.predicted_cores) {
             let _ = writeln!(
                 text,
-                "put to the test: {} cameras took {:.2} cores, predicted {predicted:.2} ({:+.0} %); {:.1} frames a second analysed of each",
-                whole.cameras,
+                "put to the test: {} took {:.2} cores, predicted {predicted:.2} ({:+.0} %); {:.1} frames a second analysed of each",
+                super::counted(whole.cameras),
                 whole.cores,
                 (predicted / whole.cores - 1.0) * 100.0,
                 whole.analysed_fps
