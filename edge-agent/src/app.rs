@@ -21,7 +21,7 @@
 
 mod inference;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -227,7 +227,8 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
-            lanes.push(Lane { network: network.index, regions, found, counters: Arc::clone(&counters) });
+            let gate = setup::gate(camera, &network.model).map(|gate| Arc::new(Mutex::new(gate)));
+            lanes.push(Lane { network: network.index, regions, gate, found, counters: Arc::clone(&counters) });
 
             let params = SupervisorParams::default();
             let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);

@@ -12,9 +12,10 @@ use analytics::track::TrackerParams;
 use analytics::{BBox, RuleId};
 
 use crate::config::{
-    Camera, Credentials, Home, HomeError, HwProfile, Name, SecretError, Site, Stream, TrackerOverrides,
+    Camera, Credentials, Home, HomeError, HwProfile, MotionGate, Name, SecretError, Site, Stream, TrackerOverrides,
 };
 use crate::decode::{self, VideoCodec};
+use crate::detect::gate::{Gate, GateParams};
 use crate::detect::manifest::{Manifest, Model, ModelError};
 use crate::detect::ort::{Build, OrtDetector, Provider, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
@@ -164,6 +165,16 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
     let whole = || BBox::new(0.0, 0.0, 1.0, 1.0).into_iter().collect();
     let of_model = || model.manifest().defaults.regions.map(|grid| grid.regions());
     camera.regions.clone().or_else(of_model).unwrap_or_else(whole)
+}
+
+/// The camera's motion gate; `None`: all of every frame is inferred.
+#[must_use]
+pub fn gate(camera: &Camera, model: &Model) -> Option<Gate> {
+    let MotionGate { sweep } = camera.motion_gate?;
+    let nms_iou = SessionOptions::for_model(model).nms_iou;
+    let input = &model.manifest().input;
+    let (regions, input_px) = (regions(camera, model), input.width * input.height);
+    Some(Gate::new(GateParams { regions, input_px, nms_iou, sweep }))
 }
 
 /// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.

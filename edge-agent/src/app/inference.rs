@@ -1,18 +1,19 @@
 //! Inference: which models the site's cameras use, and the workers that run them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use analytics::BBox;
+use analytics::{BBox, Detection};
 use tokio::sync::mpsc;
 
 use super::AppError;
 use crate::camera::Analysed;
 use crate::config::{Camera, Home, Site};
-use crate::detect::Detector;
+use crate::detect::gate::Gate;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
+use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::publish::wire::ModelRef;
 use crate::setup::{self, SetupError};
@@ -84,8 +85,35 @@ impl Network {
 pub(super) struct Lane {
     pub(super) network: usize,
     pub(super) regions: Vec<BBox>,
+    /// Its motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
+    pub(super) gate: Option<Arc<Mutex<Gate>>>,
     pub(super) found: mpsc::Sender<Analysed>,
     pub(super) counters: Arc<CameraCounters>,
+}
+
+impl Lane {
+    /// Detects in what of the frame is worth it; how many regions were inferred. `found` is scratch.
+    fn detect(
+        &self,
+        detector: &mut dyn Detector,
+        frame: &Frame,
+        found: &mut Vec<Vec<Detection>>,
+        detections: &mut Vec<Detection>,
+    ) -> Result<usize, DetectError> {
+        let Some(gate) = &self.gate else {
+            detector.detect(&frame.picture, &self.regions, detections)?;
+            return Ok(self.regions.len());
+        };
+        let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.detect(detector, &frame.picture, frame.stamp.pts, found, detections)
+    }
+
+    /// A frame was not analysed.
+    fn forget(&self) {
+        if let Some(gate) = &self.gate {
+            gate.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        }
+    }
 }
 
 /// Starts the workers: each opens every model once, and serves every camera.
@@ -112,19 +140,24 @@ pub(super) fn start_workers(
 
 /// An inference worker: takes the frame that is due, detects, hands over; never judges, never waits for a disk.
 fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>, pulse: &Pulse) {
+    let mut found = Vec::new();
     while let Some(Job { lane: index, frame }) = scheduler.next() {
         pulse.works();
         let lane = &lanes[index];
         let detector = &mut detectors[lane.network];
         let mut detections = Vec::new();
         let detected =
-            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, &lane.regions, &mut detections)));
+            catch_unwind(AssertUnwindSafe(|| lane.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
         let failure = match detected {
-            Ok(Ok(())) => None,
+            Ok(Ok(looks)) => {
+                lane.counters.looked(looks);
+                None
+            }
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("inference panicked".to_owned()),
         };
         if let Some(failure) = failure {
+            lane.forget();
             lane.counters.failed();
             tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
             scheduler.done(index);
@@ -148,7 +181,6 @@ mod tests {
     use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
 
     use super::*;
-    use crate::detect::DetectError;
     use crate::frame::{
         Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
     };
@@ -190,7 +222,7 @@ mod tests {
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
         let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
         let (found, mut analysed) = mpsc::channel(1);
-        let lanes = [Lane { network: 0, regions: Vec::new(), found, counters: Arc::default() }];
+        let lanes = [Lane { network: 0, regions: Vec::new(), gate: None, found, counters: Arc::default() }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);
         let (release, released) = std::sync::mpsc::sync_channel(0);
         let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });

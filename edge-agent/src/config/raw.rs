@@ -14,12 +14,14 @@ use crate::detect::ort::{OpenVinoDevice, Precision, Provider};
 
 mod calibration;
 mod files;
+mod gate;
 mod measure;
 mod one_or_many;
 mod rule;
 
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider, RawService};
+pub use gate::RawMotionGate;
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
 pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
@@ -345,6 +347,8 @@ pub struct RawCamera {
     #[serde(default)]
     #[schemars(schema_with = "regions_schema")]
     pub regions: Option<Vec<Numbers<4>>>,
+    /// Inference only where the picture changes.
+    pub motion_gate: Option<RawMotionGate>,
     /// Tracker settings that differ from the pipeline's.
     #[serde(default)]
     pub tracker: RawTracker,

@@ -274,6 +274,7 @@ impl<'a> Resolver<'a> {
         let record = raw.record.as_ref().and_then(|record| self.stream(&key("record"), record, &["rtsp"]));
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
+        let motion_gate = self.motion_gate(&key("motion_gate"), raw.motion_gate.as_ref());
         self.tracker(&key("tracker"), &raw.tracker);
         let mut places = self.places(index, &raw.zone, &raw.line);
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
@@ -302,6 +303,7 @@ impl<'a> Resolver<'a> {
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
+            motion_gate,
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
             measure,

@@ -17,6 +17,7 @@ mod loopback;
 pub mod plan;
 mod reception;
 mod report;
+#[cfg(feature = "demo")]
 mod site;
 mod usage;
 mod whole;
@@ -368,24 +369,23 @@ impl<'a> Runs<'a> {
         whole::run(site, self.home, &self.scratch, window).await
     }
 
+    /// Every camera as the plan has it, and without a motion gate: planned is for pictures in which everything moves.
     fn site(&self, plan: &Plan, cameras: u32) -> Result<Site, TuneError> {
-        let fps = self.params.objective.analyse_fps;
-        match &self.site {
-            Some(site) => {
-                let mut site = site.clone();
-                for camera in &mut site.cameras {
-                    camera.model.clone_from(&plan.infer.model);
-                    camera.analyse_fps = fps;
-                }
-                Ok(site)
-            }
+        let mut site = match &self.site {
+            Some(site) => site.clone(),
             #[cfg(feature = "demo")]
             None => {
                 let url = self.cameras.as_ref().map(loopback::Cameras::url).ok_or(TuneError::NoStream)?;
-                site::of_loopback(self.scratch.path(), self.home, (url, cameras), &plan.infer.model, fps)
+                site::of_loopback(self.scratch.path(), self.home, (url, cameras))?
             }
             #[cfg(not(feature = "demo"))]
-            None => Err(TuneError::NoStream),
+            None => return Err(TuneError::NoStream),
+        };
+        for camera in &mut site.cameras {
+            camera.model.clone_from(&plan.infer.model);
+            camera.analyse_fps = self.params.objective.analyse_fps;
+            camera.motion_gate = None;
         }
+        Ok(site)
     }
 }

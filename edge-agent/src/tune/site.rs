@@ -7,13 +7,7 @@ use super::TuneError;
 use crate::config::{Home, Site, load_site};
 
 /// The site of so many cameras at one address.
-pub(super) fn of_loopback(
-    scratch: &Path,
-    home: &Home,
-    (url, cameras): (&url::Url, u32),
-    model: &str,
-    analyse_fps: f64,
-) -> Result<Site, TuneError> {
+pub(super) fn of_loopback(scratch: &Path, home: &Home, (url, cameras): (&url::Url, u32)) -> Result<Site, TuneError> {
     let mut text = String::from(
         "[site]\nid = \"tune\"\nname = { vi = \"Đo\", en = \"Tune\" }\n[box]\nid = \"box\"\n\
          [mqtt]\nurl = \"mqtt://127.0.0.1:9\"\n",
@@ -22,8 +16,7 @@ pub(super) fn of_loopback(
         write!(
             text,
             "[[camera]]\nid = \"cam-{number}\"\nname = {{ vi = \"Máy {number}\", en = \"Camera {number}\" }}\n\
-             pipeline = \"traffic-junction\"\nmodel = \"{model}\"\nanalyse_fps = {analyse_fps:?}\n\
-             detect = {{ url = \"{url}\" }}\n{ZONES_AND_RULES}"
+             pipeline = \"traffic-junction\"\ndetect = {{ url = \"{url}\" }}\n{ZONES_AND_RULES}"
         )
         .expect("text");
     }
