@@ -2,8 +2,8 @@
 //! cost? One process a build, because a process loads one; on the frames of a clip, by the program's own detector.
 //!
 //! Prints a row a model and provider: how many detections both made, how many one alone made (at a confidence above
-//! [`SURE`]), the largest differences of confidence and of a box's edge (as a share of the picture), CPU time and wall time
-//! a frame over the processor's. Fails when a difference passes the tolerance.
+//! [`SURE`]), how far confidences differ (95 of 100 by less, and at most), the largest difference of a box's edge (as a share
+//! of the picture), CPU time and wall time a frame over the processor's. Fails when a difference passes the tolerance.
 
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
@@ -32,13 +32,14 @@ const LEAST: f32 = 0.1;
 /// A detection as sure as this that only one of both makes is counted.
 const SURE: f32 = 0.4;
 
-/// How far confidences may differ.
+/// How far 95 of 100 confidences may differ. An int8 network rounds otherwise on every provider, and now and then a score
+/// falls to the other side of a step.
 const CONFIDENCE: f64 = 0.1;
 
 /// How far a box's edge may, as a share of the picture.
 const EDGE: f64 = 0.05;
 
-/// Share of all detections that only one may make.
+/// Share of all detections that only one may make, though sure of it.
 const ALONE: f64 = 0.02;
 
 #[derive(Debug, Parser)]
@@ -88,7 +89,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let (processor, others) = (child(&cli, &home, Build::Cpu)?, child(&cli, &home, cli.build)?);
     println!(
-        "| model | provider | detections | alone | most different confidence | most different edge | CPU ms/frame | of the \
+        "| model | provider | detections | alone | confidence differs: 95 of 100 by less / at most | edge differs at most | CPU ms/frame | of the \
          processor's | wall ms/frame | of the processor's |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
@@ -201,7 +202,7 @@ impl From<&Detection> for Found {
 
 /// A row; whether it is within the tolerance.
 fn print(reference: &Run, other: &Run) -> bool {
-    let (mut both, mut alone, mut confidence, mut edge) = (0_u32, 0_u32, 0.0_f64, 0.0_f64);
+    let (mut alone, mut edge, mut differences) = (0_u32, 0.0_f64, Vec::new());
     for (ours, theirs) in reference.detections.iter().zip(&other.detections) {
         let mut theirs = theirs.clone();
         for one in ours {
@@ -210,8 +211,7 @@ fn print(reference: &Run, other: &Run) -> bool {
             match nearest.filter(|index| like(&theirs[*index]) <= EDGE) {
                 Some(index) => {
                     let two = theirs.swap_remove(index);
-                    both += 1;
-                    confidence = confidence.max(f64::from((one.confidence - two.confidence).abs()));
+                    differences.push(f64::from((one.confidence - two.confidence).abs()));
                     edge = edge.max(difference(one, &two));
                 }
                 None => alone += u32::from(one.confidence >= SURE),
@@ -219,8 +219,12 @@ fn print(reference: &Run, other: &Run) -> bool {
         }
         alone += theirs.iter().map(|found| u32::from(found.confidence >= SURE)).sum::<u32>();
     }
+    differences.sort_by(f64::total_cmp);
+    let both = differences.len();
+    let (usual, most) = (differences.get(both * 95 / 100), differences.last());
+    let (usual, most) = (usual.copied().unwrap_or(0.0), most.copied().unwrap_or(0.0));
     println!(
-        "| {} | {} | {both} | {alone} | {confidence:.4} | {edge:.4} | {:.1} | {:.2} | {:.1} | {:.2} |",
+        "| {} | {} | {both} | {alone} | {usual:.4} / {most:.4} | {edge:.4} | {:.1} | {:.2} | {:.1} | {:.2} |",
         other.model,
         other.provider,
         other.cpu_ms,
@@ -228,7 +232,7 @@ fn print(reference: &Run, other: &Run) -> bool {
         other.wall_ms,
         other.wall_ms / reference.wall_ms
     );
-    both > 0 && confidence <= CONFIDENCE && f64::from(alone) <= ALONE * f64::from(both)
+    both > 0 && usual <= CONFIDENCE && f64::from(alone) <= ALONE * both as f64
 }
 
 /// Between the edges that differ most.

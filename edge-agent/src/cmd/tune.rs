@@ -94,6 +94,7 @@ pub(crate) struct Args {
     window: Duration,
 
     /// For the process that plays the cameras.
+    #[cfg(feature = "demo")]
     #[arg(long, hide = true, requires = "clip")]
     serve: bool,
 }

@@ -39,7 +39,9 @@ use crate::config::{ConfigErrors, Home, HwProfile, Site};
 use crate::decode::{self, VideoCodec};
 use crate::detect::ort::{Build, Need, Provider, ProviderChoice};
 use crate::setup::{self, SetupError};
-use crate::source::{LiveParams, RtspParams, SourceError};
+use crate::source::SourceError;
+#[cfg(feature = "demo")]
+use crate::source::{LiveParams, RtspParams};
 
 /// Most cameras of the runs that measure the whole: more take memory and show nothing new.
 const MOST_CAMERAS: u32 = 16;
@@ -48,6 +50,7 @@ const MOST_CAMERAS: u32 = 16;
 const MOST_STREAMS: usize = 4;
 
 /// Sizes that every box is measured with, beside the one asked for.
+#[cfg(feature = "demo")]
 const SIZES: [(u32, u32); 3] = [(640, 360), (1280, 720), (1920, 1080)];
 
 /// Why nothing can be said of this box.
