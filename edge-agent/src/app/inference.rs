@@ -35,14 +35,14 @@ pub(super) struct Networks(Vec<Network>);
 impl Networks {
     /// Opens each model once, however many cameras use it.
     pub(super) fn open(site: &Site, home: &Home) -> Result<Self, SetupError> {
-        let runtime = setup::onnx_runtime(home)?;
+        let runtime = setup::onnx_runtime(home, site.hw_profile.build())?;
         let mut networks: Vec<Network> = Vec::new();
         for camera in &site.cameras {
             if networks.iter().any(|network| network.model.manifest().name == camera.model) {
                 continue;
             }
             let model = setup::load_model(home, &camera.model)?;
-            networks.push(Network::open(&runtime, networks.len(), model, site)?);
+            networks.push(Network::open(&runtime, networks.len(), model, (site, home))?);
         }
         Ok(Self(networks))
     }
@@ -68,12 +68,12 @@ impl Networks {
 }
 
 impl Network {
-    fn open(runtime: &Runtime, index: usize, model: Model, site: &Site) -> Result<Self, SetupError> {
+    fn open(runtime: &Runtime, index: usize, model: Model, (site, home): (&Site, &Home)) -> Result<Self, SetupError> {
         let profile = &site.hw_profile;
-        let (first, provider) = setup::detector(runtime, &model, profile)?;
+        let (first, provider) = setup::detector(runtime, &model, profile, home)?;
         let mut detectors = vec![first];
         for _ in 1..profile.workers {
-            detectors.push(setup::detector(runtime, &model, profile)?.0);
+            detectors.push(setup::detector(runtime, &model, profile, home)?.0);
         }
         let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
         tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");

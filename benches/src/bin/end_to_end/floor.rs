@@ -61,7 +61,8 @@ struct Due {
 /// Receives, decodes and infers.
 pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     let model = setup::load_model(home, &watch.window.model)?;
-    let environment = ort::init_from(home.onnxruntime()?)?.with_telemetry(false).build()?;
+    let library = home.onnxruntime(edge_agent::detect::ort::Build::Cpu)?;
+    let environment = ort::init_from(library)?.with_telemetry(false).build()?;
     let counts: Arc<[Counts]> = watch.camera.iter().map(|_| Counts::default()).collect();
     let every = u64::from((watch.fps / watch.window.analyse_fps).max(1));
 
