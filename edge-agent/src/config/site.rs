@@ -16,8 +16,9 @@ use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
-use crate::evidence::{EvidenceLimits, EvidenceStore};
+use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
+use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
 use crate::tracks::TrackLimits;
 
@@ -137,6 +138,10 @@ pub struct Camera {
     pub record: Option<Stream>,
     /// The least severity of incidents that are photographed; `None`: none are.
     pub snapshots_from: Option<Severity>,
+    /// Which clips are kept; `None`: none are. Only with `record`.
+    pub clips: Option<ClipParams>,
+    /// What is held of `record`; `None`: nothing.
+    pub ring: Option<RingLimits>,
     /// Frames analysed a second.
     pub analyse_fps: f64,
     /// Name of the model.
