@@ -33,7 +33,7 @@ async fn of_key_frames_alone_a_fiftieth_is_decoded_and_the_camera_stays_online()
         // What was in the decoder comes out first.
         share(&camera, KEY_FRAMES_EVERY).await;
         let (received, decoded) = share(&camera, 4 * KEY_FRAMES_EVERY).await;
-        assert!((3..=5).contains(&decoded), "{path}: {decoded} of {received}");
+        assert!((3..=6).contains(&decoded), "{path}: {decoded} of {received}");
         let before = camera.frame().await;
         let frame = camera.frame().await;
         let (is, was) = (brightness(&frame.picture), brightness(&whole.picture));
