@@ -1,11 +1,14 @@
 //! What detection costs around the network itself: the planes-to-tensor step for the usual stream sizes (to YOLOX's
-//! letterbox and to SSDLite's two regions), reading the outputs, and dropping repeats. One thread, fixed-seed input.
+//! letterbox and to SSDLite's two regions), reading the outputs, dropping repeats, and the motion gate, which every analysed
+//! frame pays. One thread, fixed-seed input.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use analytics::{BBox, Class, Confidence, Detection};
+use analytics::{BBox, Class, Confidence, Detection, MediaTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use edge_agent::detect::gate::{Gate, GateParams};
 use edge_agent::detect::head::{Head, TensorView};
 use edge_agent::detect::manifest::Manifest;
 use edge_agent::detect::nms;
@@ -33,7 +36,10 @@ impl Numbers {
 
 fn picture(width: usize, height: usize, format: PixelFormat) -> Picture {
     let mut numbers = Numbers(7);
-    let data: Vec<u8> = (0..width * height * 3 / 2).map(|_| numbers.next() as u8).collect();
+    picture_of((0..width * height * 3 / 2).map(|_| numbers.next() as u8).collect(), width, height, format)
+}
+
+fn picture_of(data: Vec<u8>, width: usize, height: usize, format: PixelFormat) -> Picture {
     let luma = width * height;
     let chroma_stride = if format == PixelFormat::I420 { width / 2 } else { width };
     let layout = PictureLayout {
@@ -158,5 +164,32 @@ fn repeats(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, planes_to_tensor, heads, repeats);
+/// A still scene with the noise of a sensor, analysed five times a second: looked at by each sweep, else held.
+fn motion_gate(c: &mut Criterion) {
+    let mut group = c.benchmark_group("motion_gate");
+    for (name, width, height) in [("1080p", 1920, 1080), ("720p", 1280, 720), ("360p", 640, 360)] {
+        let mut numbers = Numbers(17);
+        let mut still = |_| {
+            let luma = |i: usize| 40 + ((i / width * 120 / height) + i % width / 40 % 3 * 20) as u8;
+            let data = (0..width * height * 3 / 2).map(|i| luma(i % (width * height)) + (numbers.next() % 8) as u8);
+            picture_of(data.collect(), width, height, PixelFormat::I420)
+        };
+        let pictures: Vec<Picture> = (0..4).map(&mut still).collect();
+        for columns in [1, 2] {
+            let regions = grid(columns, 1, 0.15);
+            let params = GateParams { regions, input_px: 300 * 300, nms_iou: 0.5, sweep: Duration::from_secs(10) };
+            let (mut gate, mut frame) = (Gate::new(params), 0_u64);
+            group.bench_function(format!("{name}/{columns}_regions"), |b| {
+                b.iter(|| {
+                    frame += 1;
+                    let at = MediaTime::from_nanos(frame * 200_000_000);
+                    black_box(gate.plan(&pictures[(frame % 4) as usize], at).len())
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, planes_to_tensor, heads, repeats, motion_gate);
 criterion_main!(benches);

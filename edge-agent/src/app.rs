@@ -23,14 +23,15 @@
 mod inference;
 mod ladder;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use analytics::BBox;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::inference::{Lane, Network, Networks, start_workers};
+use self::inference::{Lane, Look, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
@@ -241,10 +242,14 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
+            let look = |regions: Vec<BBox>| {
+                let gate = setup::gate_over(camera, &network.model, regions.clone());
+                Look { regions, gate: gate.map(|gate| Arc::new(Mutex::new(gate))) }
+            };
             lanes.push(Lane {
                 network: network.index,
-                regions,
-                smaller: smaller(camera),
+                look: look(regions),
+                smaller: smaller(camera).map(look),
                 ladder: rung.clone(),
                 found,
                 counters: Arc::clone(&counters),

@@ -2,7 +2,8 @@
 //! bytes every time.
 //!
 //! Clips of several cameras are merged by media time; clips of one camera follow one another. Frames are inferred on
-//! all cores, each by a session of one thread, and judged in order.
+//! all cores, each by a session of one thread, and judged in order. Motion gates plan a batch's frames before any is
+//! inferred: they go by pictures alone, and so decide as they do in the service.
 
 pub mod difference;
 mod mot;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::camera::{Analysed, CameraCore, CameraParams};
 use crate::config::{Camera, Home, Site};
+use crate::detect::gate::{self, Decision, Gate};
 use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::outbox::Draft;
@@ -43,6 +45,8 @@ pub struct ReplayParams {
     pub start: WallTime,
     /// Whether traffic is measured too, where the site says so.
     pub measures: bool,
+    /// Whether motion gates hold frames, where the site says so.
+    pub motion_gates: bool,
 }
 
 /// What a replay amounted to.
@@ -52,6 +56,10 @@ pub struct Summary {
     pub frames: u64,
     /// Frames analysed.
     pub analysed: u64,
+    /// Frames analysed without inference: a motion gate held them.
+    pub held: u64,
+    /// Regions of frames inferred.
+    pub regions: u64,
     /// Detections.
     pub detections: u64,
     /// Events, every revision counted.
@@ -111,10 +119,19 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
     let end = loop {
         let (batch, ended) = next_batch(&mut stages, &mut numbered.summary);
         let is_over = batch.is_empty();
-        for (index, frame, detections) in infer(&mut stages, batch)? {
-            numbered.summary.analysed += 1;
-            numbered.summary.detections += detections.len() as u64;
+        for Inferred { stage: index, frame, plan, mut found, mut detections } in infer(&mut stages, batch)? {
             let stage = &mut stages[index];
+            let looks = match (&mut stage.gate, plan) {
+                (Some(gate), Some(plan)) => {
+                    gate.settle(&plan, &mut found, &mut detections);
+                    plan.iter().filter(|decision| **decision != Decision::Hold).count()
+                }
+                _ => stage.regions.len(),
+            };
+            numbered.summary.analysed += 1;
+            numbered.summary.held += u64::from(looks == 0);
+            numbered.summary.regions += looks as u64;
+            numbered.summary.detections += detections.len() as u64;
             let Frame { stamp, arrived_at, picture, .. } = frame;
             let (seq, size, pts) = (stamp.seq, (picture.width(), picture.height()), stamp.pts);
             if let Some(written) = numbered.output.detections.as_deref_mut() {
@@ -151,6 +168,7 @@ struct Stage {
     next: Option<Frame>,
     core: CameraCore,
     regions: Vec<analytics::BBox>,
+    gate: Option<Gate>,
     detectors: Vec<Box<dyn Detector>>,
 }
 
@@ -190,6 +208,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
                 context,
             }),
             regions: setup::regions(&camera, &model),
+            gate: setup::gate(&camera, &model).filter(|_| params.motion_gates),
             detectors,
         });
     }
@@ -215,22 +234,40 @@ fn next_batch(stages: &mut [Stage], summary: &mut Summary) -> (Vec<(usize, Frame
     (batch, Ok(()))
 }
 
-type Inferred = (usize, Frame, Vec<Detection>);
+/// A frame, and what was seen in it.
+struct Inferred {
+    stage: usize,
+    frame: Frame,
+    /// By a motion gate; `None`: there is none.
+    plan: Option<Vec<Decision>>,
+    /// With a plan: by region, and to be settled.
+    found: Vec<Vec<Detection>>,
+    detections: Vec<Detection>,
+}
 
 /// Infers a batch, one thread a frame; results in the order of the batch.
 fn infer(stages: &mut [Stage], batch: Vec<(usize, Frame)>) -> Result<Vec<Inferred>, DetectError> {
+    let planned = |(stage, frame): (usize, Frame)| {
+        let gate = stages[stage].gate.as_mut();
+        let plan = gate.map(|gate| gate.plan(&frame.picture, frame.stamp.pts).to_vec());
+        Inferred { stage, frame, plan, found: Vec::new(), detections: Vec::new() }
+    };
+    let batch: Vec<Inferred> = batch.into_iter().map(planned).collect();
     let mut free: Vec<_> = stages.iter_mut().map(|stage| (&stage.regions, stage.detectors.iter_mut())).collect();
     std::thread::scope(|scope| {
         let running: Vec<_> = batch
             .into_iter()
-            .map(|(index, frame)| {
-                let (regions, detectors) = &mut free[index];
+            .map(|mut inferred| {
+                let (regions, detectors) = &mut free[inferred.stage];
                 let regions: &[analytics::BBox] = regions;
                 let detector = detectors.next().expect("a batch holds no more frames than a stage has detectors");
                 scope.spawn(move || {
-                    let mut detections = Vec::new();
-                    detector.detect(&frame.picture, regions, &mut detections)?;
-                    Ok((index, frame, detections))
+                    let Inferred { frame, plan, found, detections, .. } = &mut inferred;
+                    match plan {
+                        Some(plan) => drop(gate::infer(detector.as_mut(), &frame.picture, regions, plan, found)?),
+                        None => detector.detect(&frame.picture, regions, detections)?,
+                    }
+                    Ok(inferred)
                 })
             })
             .collect();

@@ -12,8 +12,9 @@ use analytics::track::TrackerParams;
 use analytics::{BBox, RuleId};
 
 use crate::config::{
-    Camera, Credentials, Home, HomeError, HwProfile, Name, SecretError, Site, Stream, TrackerOverrides,
+    Camera, Credentials, Home, HomeError, HwProfile, MotionGate, Name, SecretError, Site, Stream, TrackerOverrides,
 };
+use crate::detect::gate::{Gate, GateParams};
 use crate::detect::manifest::{Manifest, Model, ModelError};
 use crate::detect::ort::{OrtDetector, Provider, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
@@ -151,6 +152,21 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
 #[must_use]
 pub fn smaller_input(camera: &Camera, model: &Model) -> Option<Vec<BBox>> {
     camera.smaller_input.clone().filter(|smaller| smaller.len() < regions(camera, model).len())
+}
+
+/// The camera's motion gate over what its model looks at; `None`: all of every frame is inferred.
+#[must_use]
+pub fn gate(camera: &Camera, model: &Model) -> Option<Gate> {
+    gate_over(camera, model, regions(camera, model))
+}
+
+/// The same over these regions.
+#[must_use]
+pub fn gate_over(camera: &Camera, model: &Model, regions: Vec<BBox>) -> Option<Gate> {
+    let MotionGate { sweep } = camera.motion_gate?;
+    let nms_iou = SessionOptions::for_model(model).nms_iou;
+    let input = &model.manifest().input;
+    Some(Gate::new(GateParams { regions, input_px: input.width * input.height, nms_iou, sweep }))
 }
 
 /// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.

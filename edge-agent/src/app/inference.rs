@@ -1,18 +1,19 @@
 //! Inference: which models the site's cameras use, and the workers that run them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use analytics::BBox;
+use analytics::{BBox, Detection};
 use tokio::sync::mpsc;
 
 use super::AppError;
 use crate::camera::Analysed;
 use crate::config::{Camera, Home, Site};
-use crate::detect::Detector;
+use crate::detect::gate::Gate;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
+use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::ladder::CameraRung;
 use crate::publish::wire::ModelRef;
@@ -84,19 +85,52 @@ impl Network {
 #[derive(Clone)]
 pub(super) struct Lane {
     pub(super) network: usize,
-    pub(super) regions: Vec<BBox>,
-    /// Fewer of them, where there are, for when the ladder says so.
-    pub(super) smaller: Option<Vec<BBox>>,
+    pub(super) look: Look,
+    /// Fewer, where there are, for when the ladder says so.
+    pub(super) smaller: Option<Look>,
     pub(super) ladder: CameraRung,
     pub(super) found: mpsc::Sender<Analysed>,
     pub(super) counters: Arc<CameraCounters>,
 }
 
 impl Lane {
-    /// What the model looks at now.
-    fn regions(&self) -> &[BBox] {
+    /// What its model looks at now.
+    fn look(&self) -> &Look {
         let is_smaller = self.ladder.rung().is_some_and(|rung| rung.smaller_input);
-        self.smaller.as_deref().filter(|_| is_smaller).unwrap_or(&self.regions)
+        self.smaller.as_ref().filter(|_| is_smaller).unwrap_or(&self.look)
+    }
+}
+
+/// What of its pictures a camera's model looks at.
+#[derive(Clone)]
+pub(super) struct Look {
+    pub(super) regions: Vec<BBox>,
+    /// Its motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
+    pub(super) gate: Option<Arc<Mutex<Gate>>>,
+}
+
+impl Look {
+    /// Detects in what of the frame is worth it; how many regions were inferred. `found` is scratch.
+    fn detect(
+        &self,
+        detector: &mut dyn Detector,
+        frame: &Frame,
+        found: &mut Vec<Vec<Detection>>,
+        detections: &mut Vec<Detection>,
+    ) -> Result<usize, DetectError> {
+        let Some(gate) = &self.gate else {
+            detector.detect(&frame.picture, &self.regions, detections)?;
+            return Ok(self.regions.len());
+        };
+        let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.detect(detector, &frame.picture, frame.stamp.pts, found, detections)
+    }
+
+    /// A frame was not analysed.
+    fn forget(&self) {
+        if let Some(gate) = &self.gate {
+            gate.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        }
     }
 }
 
@@ -124,19 +158,25 @@ pub(super) fn start_workers(
 
 /// An inference worker: takes the frame that is due, detects, hands over; never judges, never waits for a disk.
 fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detector>>, pulse: &Pulse) {
+    let mut found = Vec::new();
     while let Some(Job { lane: index, frame }) = scheduler.next() {
         pulse.works();
         let lane = &lanes[index];
+        let look = lane.look();
         let detector = &mut detectors[lane.network];
         let mut detections = Vec::new();
         let detected =
-            catch_unwind(AssertUnwindSafe(|| detector.detect(&frame.picture, lane.regions(), &mut detections)));
+            catch_unwind(AssertUnwindSafe(|| look.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
         let failure = match detected {
-            Ok(Ok(())) => None,
+            Ok(Ok(looks)) => {
+                lane.counters.looked(looks);
+                None
+            }
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("inference panicked".to_owned()),
         };
         if let Some(failure) = failure {
+            look.forget();
             lane.counters.failed();
             tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
             scheduler.done(index);
@@ -160,7 +200,6 @@ mod tests {
     use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
 
     use super::*;
-    use crate::detect::DetectError;
     use crate::detect::scheduler::LaneParams;
     use crate::frame::{
         Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
@@ -206,7 +245,7 @@ mod tests {
         let (found, mut analysed) = mpsc::channel(1);
         let lanes = [Lane {
             network: 0,
-            regions: Vec::new(),
+            look: Look { regions: Vec::new(), gate: None },
             smaller: None,
             ladder: CameraRung::example(),
             found,

@@ -58,6 +58,10 @@ pub(crate) struct Args {
     #[arg(long)]
     no_measures: bool,
 
+    /// Infer all of every analysed frame, whatever the site says of motion gates.
+    #[arg(long, conflicts_with = "tracks_db")]
+    no_motion_gate: bool,
+
     /// Wall time at which the clips begin.
     #[arg(long, value_name = "RFC3339", default_value = "1970-01-01T00:00:00Z", value_parser = parse_time)]
     start: WallTime,
@@ -98,7 +102,14 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     let mut tracks = args.tracks.as_ref().map(|_| MotWriter::default());
     let mut detections = args.detections.as_ref().map(|_| MotWriter::default());
     let measures = !args.no_measures;
-    let params = ReplayParams { clips, pace: args.fps, model: args.model, start: args.start, measures };
+    let params = ReplayParams {
+        clips,
+        pace: args.fps,
+        model: args.model,
+        start: args.start,
+        measures,
+        motion_gates: !args.no_motion_gate,
+    };
     // All print to the same place.
     let lines = RefCell::new(&mut events);
     let mut event = |incident: &_| write_line(&mut *lines.borrow_mut(), incident);
@@ -129,8 +140,8 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     }
     let summary = result?;
     eprintln!(
-        "{} frames, {} analysed, {} detections, {} events",
-        summary.frames, summary.analysed, summary.detections, summary.events
+        "{} frames, {} analysed ({} held), {} regions inferred, {} detections, {} events",
+        summary.frames, summary.analysed, summary.held, summary.regions, summary.detections, summary.events
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use crate::detect::ort::Provider;
 
 mod calibration;
 mod files;
+mod gate;
 mod ladder;
 mod measure;
 mod one_or_many;
@@ -21,6 +22,7 @@ mod rule;
 
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
+pub use gate::RawMotionGate;
 pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
@@ -355,6 +357,8 @@ pub struct RawCamera {
     #[serde(default)]
     #[schemars(schema_with = "decode_schema", extend("default" = "all"))]
     pub decode: Option<String>,
+    /// Inference only where the picture changes.
+    pub motion_gate: Option<RawMotionGate>,
     /// Tracker settings that differ from the pipeline's.
     #[serde(default)]
     pub tracker: RawTracker,

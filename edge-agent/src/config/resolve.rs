@@ -277,6 +277,7 @@ impl<'a> Resolver<'a> {
         let smaller = raw.smaller_input.as_ref().and_then(|regions| self.regions(&key("smaller_input"), regions));
         let (priority, key_frames_only) =
             (self.priority(&key("priority"), raw.priority), self.key_frames_only(index, raw));
+        let motion_gate = self.motion_gate(&key("motion_gate"), raw.motion_gate.as_ref());
         self.tracker(&key("tracker"), &raw.tracker);
         let mut places = self.places(index, &raw.zone, &raw.line);
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
@@ -308,6 +309,7 @@ impl<'a> Resolver<'a> {
             smaller_input: smaller.or_else(|| pipeline.smaller_input.as_deref().and_then(regions)),
             priority,
             key_frames_only,
+            motion_gate,
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
             measure,

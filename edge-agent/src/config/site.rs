@@ -149,6 +149,8 @@ pub struct Camera {
     pub priority: u8,
     /// Whether key frames alone are decoded.
     pub key_frames_only: bool,
+    /// Whether inference is spent only where something changes; `None`: all of every frame is inferred.
+    pub motion_gate: Option<MotionGate>,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
     /// All zones and lines, also those that no rule names.
@@ -159,6 +161,13 @@ pub struct Camera {
     pub signals: Signals,
     /// What to watch for.
     pub rules: Vec<RuleSpec>,
+}
+
+/// A motion gate, see [`crate::detect::gate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MotionGate {
+    /// What does not change is looked at anew after this time.
+    pub sweep: Duration,
 }
 
 /// Tracker settings of pipeline and site, together.

@@ -1,12 +1,14 @@
 //! From pictures to detections.
 //!
 //! [`manifest`] says what a network is; [`tensor`] makes its input from a picture's planes in one pass; [`ort`] runs it;
-//! [`head`] reads its outputs; [`graph`] says whether they are the manifest's; [`regions`] merges what was seen in several parts of one picture; [`nms`] drops repeats.
+//! [`head`] reads its outputs; [`graph`] says whether they are the manifest's; [`regions`] merges what was seen in several parts of one picture; [`nms`] drops repeats;
+//! [`gate`] says which parts are worth a look.
 //!
 //! # Ownership
 //! A [`Detector`] belongs to one inference worker; it knows no camera, so that any worker can take any frame.
 
 pub mod fetch;
+pub mod gate;
 pub mod graph;
 pub mod head;
 pub mod manifest;

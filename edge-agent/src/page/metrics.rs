@@ -215,6 +215,10 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     writer.counts("frames_replaced", "Frames replaced by a fresher one before they were analysed", replaced)?;
     let analysed = each_model(|camera| camera.source.counters.totals().analysed);
     writer.counts("frames_analysed", "Frames analysed", analysed)?;
+    let held = each(|camera| camera.source.counters.totals().held);
+    writer.counts("frames_held", "Frames analysed without inference, as nothing had changed", held)?;
+    let regions = each_model(|camera| camera.source.counters.totals().regions);
+    writer.counts("regions_inferred", "Regions of frames inferred", regions)?;
     let failed = each_model(|camera| camera.source.counters.totals().failures);
     writer.counts("frames_failed", "Frames whose inference failed", failed)?;
     let detections = each_model(|camera| camera.source.counters.totals().detections);

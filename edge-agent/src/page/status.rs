@@ -145,6 +145,10 @@ pub struct CameraCard {
     pub replaced_total: u64,
     /// Frames analysed since start.
     pub analysed_total: u64,
+    /// Of these, frames without inference: a motion gate held them.
+    pub held_total: u64,
+    /// Regions of frames inferred since start.
+    pub regions_total: u64,
     /// Detections since start.
     pub detections_total: u64,
     /// Incidents opened since start.
@@ -310,6 +314,8 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         ladder: status.ladder,
         replaced_total: camera.source.slot.replaced(),
         analysed_total: totals.analysed,
+        held_total: totals.held,
+        regions_total: totals.regions,
         detections_total: totals.detections,
         incidents_total: totals.incidents,
         failures_total: totals.failures,

@@ -373,12 +373,15 @@ impl HealthTask {
 fn camera_health((camera, (rate, record)): (&CameraSource, (&Rate, &RecordRate))) -> CameraHealth {
     let status = camera.status.borrow();
     let tenths = |fps: f64| (fps * 10.0).round() / 10.0;
+    let totals = camera.counters.totals();
     CameraHealth {
         camera: camera.camera.to_string(),
         state: with_ladder(camera_status(&camera.camera, &status), &camera.ladder).state,
         received_fps: tenths(rate.received_fps),
         analysed_fps: tenths(rate.analysed_fps),
         replaced_total: camera.slot.replaced(),
+        held_total: totals.held,
+        regions_total: totals.regions,
         connects_total: status.attempts,
         record: camera.record.as_ref().map(|source| record.health(source)),
         skipped_total: camera.slot.skipped(),

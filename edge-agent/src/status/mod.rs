@@ -47,6 +47,8 @@ pub struct CameraCounters {
     incidents: AtomicU64,
     crashes: AtomicU64,
     failures: AtomicU64,
+    held: AtomicU64,
+    regions: AtomicU64,
     latency: Mutex<Latencies>,
     opened: Mutex<BTreeMap<(Word, Severity), u64>>,
 }
@@ -85,6 +87,10 @@ pub struct Totals {
     pub crashes: u64,
     /// Frames whose inference failed.
     pub failures: u64,
+    /// Frames without inference: nothing had changed, and what was seen before stood.
+    pub held: u64,
+    /// Regions of frames inferred.
+    pub regions: u64,
 }
 
 impl CameraCounters {
@@ -124,6 +130,12 @@ impl CameraCounters {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many regions of a frame were inferred.
+    pub(crate) fn looked(&self, regions: usize) {
+        self.held.fetch_add(u64::from(regions == 0), Ordering::Relaxed);
+        self.regions.fetch_add(regions as u64, Ordering::Relaxed);
+    }
+
     /// How long frames took.
     #[must_use]
     pub fn latency(&self) -> Latencies {
@@ -148,6 +160,8 @@ impl CameraCounters {
             incidents: load(&self.incidents),
             crashes: load(&self.crashes),
             failures: load(&self.failures),
+            held: load(&self.held),
+            regions: load(&self.regions),
         }
     }
 }
@@ -199,6 +213,8 @@ impl std::iter::Sum for Totals {
             incidents: a.incidents + b.incidents,
             crashes: a.crashes + b.crashes,
             failures: a.failures + b.failures,
+            held: a.held + b.held,
+            regions: a.regions + b.regions,
         })
     }
 }

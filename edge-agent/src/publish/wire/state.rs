@@ -181,6 +181,12 @@ pub struct CameraHealth {
     pub analysed_fps: f64,
     /// Frames replaced before they were analysed, since start.
     pub replaced_total: u64,
+    /// Frames analysed without inference, since start: nothing had changed, and what was seen before stood.
+    #[serde(default)]
+    pub held_total: u64,
+    /// Regions of frames inferred, since start.
+    #[serde(default)]
+    pub regions_total: u64,
     /// Connections made, since start.
     pub connects_total: u64,
     /// Its full-size stream; absent where none is configured.
