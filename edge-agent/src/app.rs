@@ -26,6 +26,7 @@ mod ladder;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use analytics::BBox;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +53,8 @@ use crate::source::{
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents, RecordSource,
-    ServiceTask, SignalTroubles, Totals,
+    self, CameraCounters, CameraSigns, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
+    RecordSource, ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -276,17 +277,14 @@ impl App {
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
             let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
-            let told = status.clone();
-            let forward = status::forward_camera_status(
-                id,
-                topics,
-                told,
-                status_of_record,
+            let signs = CameraSigns {
+                status: status.clone(),
+                record: status_of_record,
                 posture,
-                troubles,
-                rung.clone(),
-                publish,
-            );
+                signals: troubles,
+                ladder: rung.clone(),
+            };
+            let forward = status::forward_camera_status(id, topics, signs, publish);
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),

@@ -13,7 +13,11 @@ use crate::decode::{self, DecodeError};
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 
 /// Longest time from one key frame to the next: a second watcher waits that long for a picture.
-const KEY_FRAMES_EVERY_S: f64 = 2.0;
+const KEY_FRAMES_EVERY_S: u32 = 2;
+
+/// Frames a second of a clip that is played at its own rate, as far as key frames go: encoders want their distance before
+/// they have seen the clip.
+const USUAL_FPS: u32 = 15;
 
 /// Cameras' usual rate: 4 Mbit/s for 1080p25.
 const BITS_PER_PIXEL: f64 = 0.08;
@@ -175,7 +179,13 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
          video/x-raw,format={format},framerate={fps}{size} ! {encoder} ! appsink name=units sync=false max-buffers=16"
     );
     let (pipeline, sink) = launch(&description, clip)?;
-    tune(&element(&pipeline, "encoder")?);
+    let encoder = element(&pipeline, "encoder")?;
+    if encoder.find_property("key-int-max").is_some() {
+        let frames = options.fps.unwrap_or(USUAL_FPS) * KEY_FRAMES_EVERY_S;
+        // Not with the rest: encoders take it only before they run.
+        encoder.set_property_from_str("key-int-max", &frames.to_string());
+    }
+    tune(&encoder);
     Ok((pipeline, sink))
 }
 
@@ -195,9 +205,9 @@ fn element(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DecodeE
     pipeline.by_name(name).ok_or(DecodeError::Gstreamer { action: "find an element" })
 }
 
-/// Sets key frame interval and bit rate when the size and rate are known, just before the encoder learns of them.
+/// Sets the bit rate when the size and rate are known, just before the encoder learns of them.
 fn tune(encoder: &gst::Element) {
-    let Some(pad) = encoder.static_pad("sink").filter(|_| encoder.find_property("key-int-max").is_some()) else {
+    let Some(pad) = encoder.static_pad("sink").filter(|_| encoder.find_property("bitrate").is_some()) else {
         return;
     };
     let encoder = encoder.downgrade();
@@ -206,7 +216,6 @@ fn tune(encoder: &gst::Element) {
             && let gst::EventView::Caps(caps) = event.view()
             && let Some((fps, pixels)) = rate_of(caps.caps())
         {
-            encoder.set_property_from_str("key-int-max", &format!("{:.0}", (fps * KEY_FRAMES_EVERY_S).max(1.0)));
             let kbits = (pixels * fps * BITS_PER_PIXEL / 1000.0).clamp(100.0, 20_000.0);
             encoder.set_property_from_str("bitrate", &format!("{kbits:.0}"));
         }

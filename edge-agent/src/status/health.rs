@@ -69,18 +69,25 @@ pub(super) fn state_and_reason(status: &SourceStatus) -> (CameraState, Option<&'
     (state, status.reason.or(starting))
 }
 
+/// What a camera's status is made of.
+#[derive(Debug)]
+pub struct CameraSigns {
+    /// Its supervisor's word.
+    pub status: watch::Receiver<SourceStatus>,
+    /// Its full-size stream, where one is configured.
+    pub record: Option<RecordSource>,
+    /// What its frames say of it.
+    pub posture: watch::Receiver<Posture>,
+    /// What is wrong with its signals.
+    pub signals: SignalTroubles,
+    /// Its place on the degradation ladder.
+    pub ladder: CameraRung,
+}
+
 /// Publishes a camera's status now and whenever it or that of its full-size stream changes, until its supervisor is
 /// gone.
-pub async fn forward_camera_status(
-    camera: CameraId,
-    topics: Topics,
-    mut status: watch::Receiver<SourceStatus>,
-    record: Option<RecordSource>,
-    mut posture: watch::Receiver<Posture>,
-    mut signals: SignalTroubles,
-    mut ladder: CameraRung,
-    publish: PublishHandle,
-) {
+pub async fn forward_camera_status(camera: CameraId, topics: Topics, signs: CameraSigns, publish: PublishHandle) {
+    let CameraSigns { mut status, record, mut posture, mut signals, mut ladder } = signs;
     let mut record = record.map(|record| record.status);
     let mut told: Option<CameraStatus> = None;
     loop {

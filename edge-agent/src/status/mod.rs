@@ -24,7 +24,8 @@ use analytics::Scene;
 
 pub use clock::time_quality;
 pub use health::{
-    CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status, with_ladder,
+    CameraSigns, CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status,
+    with_ladder,
 };
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};

