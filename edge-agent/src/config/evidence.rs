@@ -33,7 +33,8 @@ pub(super) struct OfCamera {
 impl Resolver<'_> {
     pub(super) fn evidence(&mut self, raw: Option<&RawEvidence>) -> EvidenceDefaults {
         let word = |of: fn(&RawEvidence) -> Option<&str>| raw.and_then(of);
-        let snapshots_from = self.severity("snapshots_from", word(|raw| raw.snapshots_from.as_deref()), Severity::Warning);
+        let snapshots_from =
+            self.severity("snapshots_from", word(|raw| raw.snapshots_from.as_deref()), Severity::Warning);
         let clips_from = self.severity("clips_from", word(|raw| raw.clips_from.as_deref()), Severity::High);
         let pre_roll = self.roll("pre_roll", raw.and_then(|raw| raw.pre_roll), Duration::from_secs(5));
         let post_roll = self.roll("post_roll", raw.and_then(|raw| raw.post_roll), Duration::from_secs(10));

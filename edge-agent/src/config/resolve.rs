@@ -16,9 +16,7 @@ use super::evidence::{EvidenceDefaults, OfCamera};
 use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
-use super::raw::{
-    RawCamera, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawStream, RawTracker,
-};
+use super::raw::{RawCamera, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawStream, RawTracker};
 use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;

@@ -17,8 +17,8 @@ use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
-use crate::record::RingLimits;
 use crate::publish::Protocol;
+use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
 use crate::tracks::TrackLimits;
 

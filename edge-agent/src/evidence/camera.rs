@@ -105,7 +105,8 @@ impl CameraEvidence {
         for draft in drafts.iter_mut().filter(|draft| draft.event().data.phase == Phase::New) {
             let severity = Severity::from(draft.event().data.severity);
             // The clip first: both are made from the event as it is without them.
-            let clip = self.clips.filter(|clips| severity >= clips.from).map(|clips| self.clip(draft, clips, arrived_at));
+            let clip =
+                self.clips.filter(|clips| severity >= clips.from).map(|clips| self.clip(draft, clips, arrived_at));
             let is_photographed = self.snapshots_from.is_some_and(|from| severity >= from);
             let shot = is_photographed.then(|| self.picture(draft, picture, arrived_at));
             let shot = shot.map(|order| (Evidence::pending_snapshot(&snapshot_name()), snapshot_name(), order));
@@ -147,7 +148,8 @@ impl CameraEvidence {
         let event = draft.event();
         let before_ms = event.time.as_unix_millis() - event.data.started_at.as_unix_millis();
         let wanted: Wanted = clips.wanted(arrived_at, Duration::from_millis(u64::try_from(before_ms).unwrap_or(0)));
-        let job = ClipJob { incident: event.data.incident_id, name: clip_name(), pin: ring.pin(wanted.from), wanted, turn };
+        let job =
+            ClipJob { incident: event.data.incident_id, name: clip_name(), pin: ring.pin(wanted.from), wanted, turn };
         Ok(Order::Clip(place, job))
     }
 }

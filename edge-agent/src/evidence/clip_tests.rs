@@ -80,7 +80,8 @@ async fn clips_are_bounded_and_the_event_itself_says_what_there_will_not_be() {
     drafts.push(draft(7, 1, Phase::New, Severity::Warning));
     let picture = super::tests::grey();
     let ordered = camera.announce(&mut drafts, &picture, start + FRAME * 150);
-    let announced = |draft: &crate::outbox::Draft| draft.event().data.evidence.first().map(|piece| piece.reason.clone());
+    let announced =
+        |draft: &crate::outbox::Draft| draft.event().data.evidence.first().map(|piece| piece.reason.clone());
     let busy = || Some(Some("busy".to_owned()));
     let expected = [Some(None), Some(None), Some(None), Some(None), busy(), busy(), None];
     assert_eq!(drafts.iter().map(announced).collect::<Vec<_>>(), expected);
@@ -108,7 +109,9 @@ async fn after_a_restart_a_clip_is_ready_if_it_is_whole_and_failed_if_not() {
     let [whole, half] = drafts.each_ref().map(|draft| draft.event().data.incident_id);
     room.outbox.commit(drafts).await.expect("commits");
     // As if the program had been killed once the first was renamed, and the second was half muxed.
-    room.store.write_with(whole, &EvidenceName::clip(1), |file, _| std::io::Write::write_all(file, b"clip")).expect("writes");
+    room.store
+        .write_with(whole, &EvidenceName::clip(1), |file, _| std::io::Write::write_all(file, b"clip"))
+        .expect("writes");
     for leftover in ["part", "mux"] {
         std::fs::write(room.store.folder().join(format!("{half}_1.mp4.{leftover}")), b"half").expect("writes");
     }
@@ -126,7 +129,12 @@ async fn after_a_restart_a_clip_is_ready_if_it_is_whole_and_failed_if_not() {
 }
 
 /// Takes a picture of an incident whose frame looked like this; what was told of it, and its width.
-async fn photographed(folder: &Path, record: &RecordStills, judged: Arc<crate::frame::Picture>, at: Instant) -> (Evidence, u32) {
+async fn photographed(
+    folder: &Path,
+    record: &RecordStills,
+    judged: Arc<crate::frame::Picture>,
+    at: Instant,
+) -> (Evidence, u32) {
     let room = Room::open(folder).await;
     let camera = room.evidence.camera(of(Some(Severity::Info), None, record));
     let mut draft = draft(1, 1, Phase::New, Severity::High);

@@ -116,7 +116,9 @@ fn likeness(a: &Picture, b: &Picture) -> f32 {
 /// Luma averaged over boxes, less its mean.
 fn grid(picture: &Picture) -> Vec<f32> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let span = |index: usize, of: usize, size: usize| (index * size / of)..((index + 1) * size / of).max(index * size / of + 1);
+    let span = |index: usize, of: usize, size: usize| {
+        (index * size / of)..((index + 1) * size / of).max(index * size / of + 1)
+    };
     let mut boxes = Vec::with_capacity(GRID.0 * GRID.1);
     for row in 0..GRID.1 {
         for column in 0..GRID.0 {

@@ -143,10 +143,7 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write_synced<E: From<io::Error>>(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> Result<(), E>,
-) -> Result<(), E> {
+fn write_synced<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), E>) -> Result<(), E> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
     fill(&mut file)?;
     Ok(file.sync_all()?)

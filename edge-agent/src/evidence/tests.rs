@@ -16,8 +16,7 @@ use crate::outbox::{Draft, NextRequest, Outbox, OutboxLimits, OutboxThread};
 use crate::publish::wire::Incident;
 
 const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
-const LIMITS: EvidenceLimits =
-    EvidenceLimits { max_bytes: 1 << 30, keep_for: MONTH, keep_clips_for: MONTH };
+const LIMITS: EvidenceLimits = EvidenceLimits { max_bytes: 1 << 30, keep_for: MONTH, keep_clips_for: MONTH };
 
 /// Luma from a function of place, no colour.
 pub(super) fn picture(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Arc<Picture> {

@@ -163,7 +163,12 @@ fn pictures(writer: &mut Writer<'_>, evidence: &EvidenceHealth) -> fmt::Result {
     writer.count("clips_made", "Clips of incidents made", evidence.clips_ready_total)?;
     writer.count("clips_failed", "Clips of incidents that could not be made", evidence.clips_failed_total)?;
     writer.one("pictures_kept", "Pictures and clips of incidents on the disk", None, evidence.kept)?;
-    writer.one("pictures_kept", "Size of the pictures and clips on the disk", Some(Unit::Bytes), evidence.kept_bytes)?;
+    writer.one(
+        "pictures_kept",
+        "Size of the pictures and clips on the disk",
+        Some(Unit::Bytes),
+        evidence.kept_bytes,
+    )?;
     writer.one("thumbnails_pending", "Thumbnails not yet delivered", None, evidence.thumbnails_pending)?;
     writer.count(
         "thumbnails_delivered",
@@ -248,7 +253,11 @@ fn rings(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     let each = |of: fn(&RingTotals) -> u64| rings.iter().map(move |(labels, totals)| (labels.clone(), of(totals)));
     let seconds = rings.iter().map(|(labels, totals)| (labels.clone(), totals.seconds));
     writer.gauges("record_ring_seconds", "So much of the record stream memory holds, undecoded", seconds)?;
-    writer.gauges("record_ring_bytes", "Size of what memory holds of the record stream", each(|ring| ring.bytes as u64))?;
+    writer.gauges(
+        "record_ring_bytes",
+        "Size of what memory holds of the record stream",
+        each(|ring| ring.bytes as u64),
+    )?;
     let limit = each(|ring| ring.max_bytes as u64);
     writer.gauges("record_ring_limit_bytes", "The most that memory holds of the record stream", limit)?;
     let headless = each(|ring| ring.headless_total);

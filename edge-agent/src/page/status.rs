@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use super::sources::{PageCamera, Sources};
 use crate::evidence::EvidenceStore;
-use crate::publish::wire::{CameraLabel, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word};
+use crate::publish::wire::{
+    CameraLabel, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence, Severity,
+    SiteLabel, Software, TimeQuality, UtcMillis, Word,
+};
 use crate::status::{CameraPace, camera_status, ring_health, with_record};
 use crate::text::{self, both, state};
 
@@ -297,7 +300,12 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         since: status.since,
         pipeline: camera.pipeline.clone(),
         model: camera.model.clone(),
-        ring: camera.source.record.as_ref().and_then(|record| record.ring.as_ref()).map(|ring| ring_health(ring.totals())),
+        ring: camera
+            .source
+            .record
+            .as_ref()
+            .and_then(|record| record.ring.as_ref())
+            .map(|ring| ring_health(ring.totals())),
         codec: supervisor.stream.as_ref().map(|stream| stream.codec.clone()),
         decoder: supervisor.stream.map(|stream| stream.decoder),
         asked_fps: camera.source.analyse_fps,

@@ -230,7 +230,8 @@ impl Ring {
         let about = state.group_at(at)?;
         // The next key frame may be nearer than the last unit before it.
         let near = state.groups.range(about..state.groups.len().min(about + 2));
-        let places = near.flat_map(|group| group.units.iter().enumerate().map(move |(index, unit)| (group, index, unit)));
+        let places =
+            near.flat_map(|group| group.units.iter().enumerate().map(move |(index, unit)| (group, index, unit)));
         let (group, index, _) = places.min_by_key(|(_, _, unit)| unit.distance(at))?;
         Some(Cut { caps: group.segment.caps.clone(), units: group.units[..=index].to_vec() })
     }
@@ -346,7 +347,14 @@ mod tests {
     impl Camera {
         fn of(limits: RingLimits) -> Self {
             let start = Instant::now() + Duration::from_secs(3600);
-            Self { ring: Ring::new(limits), caps: caps("video/x-h264"), start, connection: 1, clock: Duration::ZERO, count: 0 }
+            Self {
+                ring: Ring::new(limits),
+                caps: caps("video/x-h264"),
+                start,
+                connection: 1,
+                clock: Duration::ZERO,
+                count: 0,
+            }
         }
 
         fn send(&mut self, is_key: bool, bytes: usize) {

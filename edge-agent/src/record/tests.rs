@@ -121,7 +121,8 @@ fn a_clip_is_the_stream_as_it_came_and_plays_from_its_first_byte() {
         let read = played(&path, "identity");
         assert_eq!(read.len(), sent.len(), "{encoder}");
         assert!(std::iter::zip(&read, sent).all(|(read, sent)| bytes(read) == bytes(sent)), "{encoder}");
-        let is_key = |sample: &gst::Sample| !sample.buffer().expect("a unit").flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let is_key =
+            |sample: &gst::Sample| !sample.buffer().expect("a unit").flags().contains(gst::BufferFlags::DELTA_UNIT);
         assert!(is_key(&read[0]));
         let codec_data = |sample: &gst::Sample| {
             let caps = sample.caps().expect("caps").structure(0).expect("one").get::<gst::Buffer>("codec_data");

@@ -75,7 +75,8 @@ fn units(text: &str, most: usize) -> Vec<Vec<u8>> {
 
 /// The parts of a picture that hold pictures, from a stream with start codes (ITU-T H.264 and H.265, 7.4.1 and annex B).
 fn slices(unit: &[u8], is_slice: fn(u8) -> bool) -> Vec<Vec<u8>> {
-    let starts: Vec<usize> = (0..unit.len().saturating_sub(3)).filter(|at| unit[*at..].starts_with(&[0, 0, 1])).collect();
+    let starts: Vec<usize> =
+        (0..unit.len().saturating_sub(3)).filter(|at| unit[*at..].starts_with(&[0, 0, 1])).collect();
     let ends = starts.iter().skip(1).copied().chain([unit.len()]);
     let parts = starts.iter().zip(ends).map(|(start, end)| {
         let part = &unit[start + 3..end];
@@ -89,7 +90,8 @@ fn slices(unit: &[u8], is_slice: fn(u8) -> bool) -> Vec<Vec<u8>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clip_holds_the_very_slices_that_the_camera_sent() {
     let server = ServerProcess::start(0, "none");
-    let h264: (&str, &str, &str, fn(u8) -> bool) = ("h264", "rtph264depay", "h264parse", |head| (1..=5).contains(&(head & 31)));
+    let h264: (&str, &str, &str, fn(u8) -> bool) =
+        ("h264", "rtph264depay", "h264parse", |head| (1..=5).contains(&(head & 31)));
     let h265: (&str, &str, &str, fn(u8) -> bool) = ("h265", "rtph265depay", "h265parse", |head| head >> 1 & 63 < 32);
     for (path, depay, parse, is_slice) in [h264, h265] {
         let mut held = Held::start(server.url(path));

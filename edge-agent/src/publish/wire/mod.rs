@@ -17,7 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use incident::{CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality, TrackData, Verification, Why, incident};
+pub use incident::{
+    CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
+    TrackData, Verification, Why, incident,
+};
 pub use measure::{
     BandData, LaneData, LevelData, LineData, MEASUREMENT_TYPE, Measurement, MeasurementData, MovementData, QueueData,
     SpeedData, measurement,
@@ -26,7 +29,8 @@ pub use number::{Measures, Sequence, UtcMillis};
 pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
     Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
-    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel, Software, Status,
+    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel, Software,
+    Status,
 };
 pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
 
