@@ -13,6 +13,7 @@
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
 //! | signals (task) | 1 | a clock | latest value only |
+//! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -20,20 +21,23 @@
 //! `stopped`, the outbox closes. The grace time bounds the whole; what is committed needs none of it.
 
 mod inference;
+mod ladder;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::inference::{Lane, Network, Networks, start_workers};
+use self::inference::{Lane, Looking, Network, Networks, start_workers};
+use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
-use crate::detect::scheduler::Scheduler;
+use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
+use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
@@ -121,6 +125,7 @@ struct Running {
     counters: Arc<CameraCounters>,
     status: watch::Receiver<SourceStatus>,
     record: Option<RecordSource>,
+    ladder: CameraRung,
 }
 
 /// The service from start to drain.
@@ -193,13 +198,21 @@ impl App {
         let signal = Arc::new(FrameSignal::default());
         let slots: Vec<Arc<FrameSlot>> =
             site.cameras.iter().map(|_| Arc::new(FrameSlot::new(Arc::clone(&signal)))).collect();
-        let lanes = std::iter::zip(&slots, &site.cameras).map(|(slot, camera)| (Arc::clone(slot), camera.analyse_fps));
+        let lanes = std::iter::zip(&slots, &site.cameras).map(|(slot, camera)| LaneParams {
+            slot: Arc::clone(slot),
+            fps: camera.analyse_fps,
+            priority: camera.priority,
+        });
         let scheduler = Arc::new(Scheduler::new(signal, lanes.collect(), Instant::now()));
 
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (mut running, mut lanes) = (Vec::new(), Vec::new());
         let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
+        let smaller = |camera: &Camera| setup::smaller_input(camera, &networks.of(camera).model);
+        let plans: Vec<_> = site.cameras.iter().map(|camera| plan_of(camera, smaller(camera).is_some())).collect();
+        let (decision, ladder_told) = ladder::ladder(&plans, &site.hw_profile);
+        let (ladder, mut laddered) = (ladder_told.subscribe(), Vec::new());
         for (lane, ((camera, (source, record)), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
@@ -211,6 +224,7 @@ impl App {
             let (record, stills) = record.unzip();
             let stills = stills.flatten();
             let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
+            let rung = CameraRung { status: ladder.clone(), camera: lane };
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
@@ -221,6 +235,7 @@ impl App {
                 outbox: outbox.clone(),
                 evidence: evidence.camera(evidence_of(camera, stills)),
                 tracks: tracks.clone(),
+                ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
                 latest: Arc::clone(&latest),
@@ -230,11 +245,26 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
-            let gate = setup::gate(camera, &network.model).map(|gate| Arc::new(Mutex::new(gate)));
-            lanes.push(Lane { network: network.index, regions, gate, found, counters: Arc::clone(&counters) });
+            lanes.push(Lane {
+                network: network.index,
+                full: Looking::new(regions, |regions| setup::gate(camera, &network.model, regions)),
+                smaller: smaller(camera)
+                    .map(|fewer| Looking::new(fewer, |fewer| setup::gate(camera, &network.model, fewer))),
+                ladder: rung.clone(),
+                found,
+                counters: Arc::clone(&counters),
+            });
 
             let params = SupervisorParams::default();
-            let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
+            let session = Session::new(camera.id.clone(), Arc::clone(&slot));
+            laddered.push(LadderCamera {
+                camera: camera.id.clone(),
+                rules: camera.rules.clone(),
+                slot: Arc::clone(&slot),
+                counters: Arc::clone(&counters),
+                control: session.control(),
+            });
+            let supervisor = Supervisor::of(session, told, params);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
             let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
@@ -242,7 +272,16 @@ impl App {
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
             let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
             let told = status.clone();
-            let forward = status::forward_camera_status(id, topics, told, status_of_record, posture, troubles, publish);
+            let forward = status::forward_camera_status(
+                id,
+                topics,
+                told,
+                status_of_record,
+                posture,
+                troubles,
+                rung.clone(),
+                publish,
+            );
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),
@@ -251,6 +290,7 @@ impl App {
                 counters,
                 status,
                 record,
+                ladder: rung,
             });
             shown.push(PageCamera {
                 label: CameraLabel::new(&camera.id, setup::local_text(&camera.name)),
@@ -261,6 +301,15 @@ impl App {
                 latest,
             });
         }
+        let task = LadderTask::new(
+            (decision, ladder_told),
+            &site.hw_profile,
+            Arc::clone(&scheduler),
+            laddered,
+            outbox.clone(),
+            topics.clone(),
+        );
+        health.spawn(task.run(stop_sources.clone()));
         setup::announce_disabled(site, &topics, &publish);
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
@@ -276,6 +325,7 @@ impl App {
             publish,
             page: page_state.clone(),
             signals: signal_troubles,
+            ladder,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
@@ -410,7 +460,7 @@ impl App {
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary {
-            frames: self.running.iter().map(|camera| camera.slot.arrived()).sum(),
+            frames: self.running.iter().map(|camera| camera.slot.received()).sum(),
             totals: self.running.iter().map(|camera| camera.counters.totals()).sum(),
             delivered: self.delivery.borrow().delivered,
             pending: self.outbox.stats().borrow().pending,
@@ -435,6 +485,7 @@ impl Running {
             counters: Arc::clone(&self.counters),
             status: self.status.clone(),
             record: self.record.clone(),
+            ladder: self.ladder.clone(),
         }
     }
 }

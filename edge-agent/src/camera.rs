@@ -21,8 +21,8 @@ use analytics::record::Chunk;
 use analytics::rules::CameraFault;
 use analytics::view::Placement;
 use analytics::{
-    CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Look, MediaTime, Outage, OutageCause, Parked,
-    Scene, WallTime,
+    CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Kind, Look, MediaTime, Outage, OutageCause,
+    Parked, Scene, WallTime,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -33,6 +33,7 @@ use crate::config::{Calendar, SignalLamps};
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraEvidence, Ordered};
 use crate::frame::Picture;
+use crate::ladder::{CameraRung, Step, is_judged};
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{self, EventContext, Measurement, Moment, System, TimeQuality};
@@ -134,6 +135,8 @@ pub struct CameraCore {
     /// The last frame, and when it was analysed.
     last: Option<(FrameStamp, Instant)>,
     started: Instant,
+    /// On the degradation ladder.
+    step: Step,
 }
 
 impl CameraCore {
@@ -164,6 +167,15 @@ impl CameraCore {
             lamps,
             last: None,
             started: Instant::now(),
+            step: Step::Full,
+        }
+    }
+
+    /// From now on what can be judged at this step of the degradation ladder is, and nothing else. Where that is not what moves,
+    /// nothing of the traffic is measured either: the interval says how much of it was observed.
+    pub fn stand_on(&mut self, step: Step) {
+        if std::mem::replace(&mut self.step, step) != step {
+            self.core.judge_only(|kind| is_judged(kind, step));
         }
     }
 
@@ -179,7 +191,9 @@ impl CameraCore {
         self.core.note_clock(camera_clock(analysed.camera_ahead_s, time_quality));
         self.core.hear(self.params.heard.at(analysed.arrived_at, look.stamp.pts));
         let (scene, events) = self.core.step(look);
-        self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
+        let follows = is_judged(Kind::LineCrossing, self.step);
+        let measures = self.measures.as_mut().filter(|_| follows);
+        self.measured.extend(measures.and_then(|measures| measures.step(&scene, local)));
         (scene, self.drafts(&events, time_quality))
     }
 
@@ -256,6 +270,8 @@ pub struct CameraTask {
     pub outbox: Outbox,
     /// How incidents are photographed and filmed.
     pub evidence: CameraEvidence,
+    /// Its place on the degradation ladder.
+    pub ladder: CameraRung,
     /// Where its tracks go; `None`: they are not kept.
     pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
@@ -287,6 +303,7 @@ impl CameraTask {
                 analysed = self.analysed.recv() => analysed,
                 _ = idle.tick() => {
                     self.pulse.works();
+                    core.stand_on(self.ladder.step());
                     self.idle(&mut core, &mut session).await;
                     self.pulse.waits();
                     continue;
@@ -305,13 +322,19 @@ impl CameraTask {
             let time_quality = status::time_quality();
             let is_clock_heard = analysed.camera_ahead_s.is_some() || !self.judges_clock();
             let (seen, picture) = (analysed.detections.len(), Arc::clone(&analysed.picture));
+            let step = self.ladder.step();
+            core.stand_on(step);
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, mut drafts)) => {
                     self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let ordered = self.evidence.announce(&mut drafts, &picture, arrived_at);
+                    let ordered = if step < Step::CountsOnly {
+                        self.evidence.announce(&mut drafts, &picture, arrived_at)
+                    } else {
+                        Vec::new()
+                    };
                     self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
                     self.latest.set(picture, scene);
                     if self.commit(drafts).await {

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod eval;
 pub mod evidence;
 pub mod frame;
+pub mod ladder;
 pub mod outbox;
 pub mod page;
 pub mod publish;

@@ -208,7 +208,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
                 context,
             }),
             regions: setup::regions(&camera, &model),
-            gate: setup::gate(&camera, &model).filter(|_| params.motion_gates),
+            gate: setup::gate(&camera, &model, &setup::regions(&camera, &model)).filter(|_| params.motion_gates),
             detectors,
         });
     }

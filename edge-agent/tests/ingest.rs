@@ -17,3 +17,5 @@ mod record_clip;
 mod secrecy;
 #[path = "ingest/stage.rs"]
 mod stage;
+#[path = "ingest/thin.rs"]
+mod thin;

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::ground::Ground;
 use crate::id::SignalId;
 use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
+use crate::kind::Kind;
 use crate::parked::{Parked, Registry};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
@@ -135,6 +136,12 @@ impl Core {
         self.heard = signals;
     }
 
+    /// From the next step on, only rules of these kinds are judged: too little is seen for the others. They are as if not
+    /// armed: their incidents end, and what takes time or way begins anew when they are judged again.
+    pub fn judge_only(&mut self, is_judged: impl Fn(Kind) -> bool) {
+        self.judge.judge_only(is_judged);
+    }
+
     /// Takes a moment in which no frame comes: only what is judged of the stream itself is, everything else waits.
     pub fn idle(&mut self, idle: Idle) -> Vec<Event> {
         self.judge.idle(idle)
@@ -188,19 +195,21 @@ struct Watch {
     judged: bool,
     schedule: Option<Schedule>,
     armed: bool,
+    /// Whether too little is seen for it at the moment.
+    suspended: bool,
 }
 
 impl Watch {
     fn new(spec: RuleSpec) -> Self {
         let (schedule, fault) = (spec.schedule.clone(), spec.params.camera_fault());
-        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false }
+        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false, suspended: false }
     }
 
     fn look(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {
         let was_armed = self.armed && self.judged;
         let placement = if self.fault.is_some() { Placement::Home } else { scene.camera.placement };
         let is_due = self.schedule.as_ref().is_none_or(|schedule| schedule.is_armed(local));
-        self.armed = is_due && placement != Placement::Lost;
+        self.armed = is_due && placement != Placement::Lost && !self.suspended;
         self.judged = placement != Placement::Unsure;
         if self.armed && self.judged && !was_armed {
             self.rule.arm(scene.stamp.pts);
@@ -218,6 +227,7 @@ impl Watch {
         if self.fault.is_some_and(CameraFault::is_outage) {
             return self.look(scene, local, incidents);
         }
+        self.armed &= !self.suspended;
         Found { rule: self.rule.info(), armed: self.armed, judged: false, findings: Vec::new() }
     }
 }
@@ -255,6 +265,13 @@ impl Judge {
     /// What stands, when that changed since the last call: for the next session.
     pub fn parked_changes(&mut self) -> Option<Vec<Parked>> {
         self.registry.changes()
+    }
+
+    /// See [`Core::judge_only`].
+    pub fn judge_only(&mut self, is_judged: impl Fn(Kind) -> bool) {
+        for watch in &mut self.watches {
+            watch.suspended = !is_judged(watch.rule.info().kind);
+        }
     }
 
     /// The same for a calibrated camera.

@@ -16,6 +16,7 @@ mod evidence;
 mod explain;
 mod gate;
 mod home;
+mod ladder;
 mod measure;
 mod missing;
 mod place;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::detect::ort::{Need, Provider, ProviderChoice};
+use crate::ladder::{LadderParams, ThermalParams};
 
 use super::document::{Document, bare_or_quoted};
 use super::error::ConfigErrors;
@@ -28,6 +29,10 @@ pub struct HwProfile {
     pub threads: usize,
     /// Execution providers in order.
     pub providers: Vec<ProviderChoice>,
+    /// Temperatures at which less is done.
+    pub thermal: ThermalParams,
+    /// When less is done.
+    pub ladder: LadderParams,
 }
 
 /// What is watched for: only its name travels further, its defaults are merged into cameras and rules.
@@ -62,6 +67,9 @@ pub(super) fn read_pipeline(
     }
     if let Some(regions) = &raw.regions {
         resolver.regions("regions", regions);
+    }
+    if let Some(regions) = &raw.smaller_input {
+        resolver.regions("smaller_input", regions);
     }
     resolver.tracker("tracker", &raw.tracker);
     for (label, numbers) in &raw.rule {
@@ -108,12 +116,14 @@ pub(super) fn read_hw_profile(name: &str, file: &Path, errors: &mut ConfigErrors
         0 => cores.saturating_sub(1).max(1),
         workers => workers,
     };
+    let (thermal, ladder) = (resolver.thermal(&raw.thermal), resolver.ladder(&raw.ladder));
     let failed = resolver.errors.0.len() > known;
     *errors = resolver.errors;
     if failed {
         return None;
     }
-    let profile = HwProfile { name: name.to_owned(), h264: h264?, h265: h265?, workers, threads, providers };
+    let profile =
+        HwProfile { name: name.to_owned(), h264: h264?, h265: h265?, workers, threads, providers, thermal, ladder };
     Some((profile, document))
 }
 

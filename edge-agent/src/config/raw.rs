@@ -15,6 +15,7 @@ use crate::detect::ort::Provider;
 mod calibration;
 mod files;
 mod gate;
+mod ladder;
 mod measure;
 mod one_or_many;
 mod rule;
@@ -22,6 +23,7 @@ mod rule;
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
 pub use gate::RawMotionGate;
+pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
 pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
@@ -86,6 +88,10 @@ fn regions_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "items": region, "minItems": 1, "examples": [[[0.0, 0.0, 0.55, 1.0], [0.45, 0.0, 1.0, 1.0]]]
     })
+}
+
+fn decode_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["all", "key-frames"] })
 }
 
 fn rules_by_kind_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -362,6 +368,18 @@ pub struct RawCamera {
     pub regions: Option<Vec<Numbers<4>>>,
     /// Inference only where the picture changes.
     pub motion_gate: Option<RawMotionGate>,
+    /// The fewer parts that it looks at instead when the box is overloaded; default from the pipeline. Fewer cost less;
+    /// what is small is missed.
+    #[serde(default)]
+    #[schemars(schema_with = "regions_schema")]
+    pub smaller_input: Option<Vec<Numbers<4>>>,
+    /// 1 matters most; when the box is overloaded or hot, cameras of greater numbers give way first.
+    #[schemars(range(min = 1, max = 9), extend("default" = 1))]
+    pub priority: Option<u8>,
+    /// `all`, or `key-frames`: a picture every one to four seconds, for a sixth of the decoding.
+    #[serde(default)]
+    #[schemars(schema_with = "decode_schema", extend("default" = "all"))]
+    pub decode: Option<String>,
     /// Tracker settings that differ from the pipeline's.
     #[serde(default)]
     pub tracker: RawTracker,

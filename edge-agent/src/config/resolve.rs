@@ -258,6 +258,9 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         let motion_gate = self.motion_gate(&key("motion_gate"), raw.motion_gate.as_ref());
+        let smaller = raw.smaller_input.as_ref().and_then(|regions| self.regions(&key("smaller_input"), regions));
+        let (priority, key_frames_only) =
+            (self.priority(&key("priority"), raw.priority), self.key_frames_only(index, raw));
         self.tracker(&key("tracker"), &raw.tracker);
         let mut places = self.places(index, &raw.zone, &raw.line);
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
@@ -285,6 +288,9 @@ impl<'a> Resolver<'a> {
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             motion_gate,
+            smaller_input: smaller.or_else(|| pipeline.smaller_input.as_deref().and_then(regions)),
+            priority,
+            key_frames_only,
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
             measure,

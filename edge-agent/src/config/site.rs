@@ -150,6 +150,12 @@ pub struct Camera {
     pub regions: Option<Vec<BBox>>,
     /// Whether inference is spent only where something changes; `None`: all of every frame is inferred.
     pub motion_gate: Option<MotionGate>,
+    /// The fewer parts it looks at instead when the box is overloaded; `None`: there is no such step.
+    pub smaller_input: Option<Vec<BBox>>,
+    /// 1 matters most: cameras of greater numbers give way first.
+    pub priority: u8,
+    /// Whether key frames alone are decoded.
+    pub key_frames_only: bool,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
     /// All zones and lines, also those that no rule names.

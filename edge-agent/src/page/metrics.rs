@@ -14,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::sources::{PageCamera, Sources};
+use crate::ladder::Step;
 use crate::publish::wire::{CameraState, EvidenceHealth, HealthState, Severity};
 use crate::record::RingTotals;
 use crate::status::{Latency, Snapshot, camera_status};
@@ -136,6 +137,12 @@ fn the_program(writer: &mut Writer<'_>, sources: &Sources, snapshot: &Snapshot) 
     writer.one("health_ok", "1 while the box does all it should", None, ok)?;
     let reasons = health.reasons.iter().map(|reason| ([("reason", reason.as_ref())], 1_u64));
     writer.gauges("health_degraded", "1 for each reason why the box does not do all it should", reasons)?;
+    if let Some(ladder) = &health.ladder {
+        writer.one("ladder_level", "Level of the degradation ladder; 0: nothing is given up", None, ladder.level)?;
+        if let Some(celsius) = ladder.temperature_c {
+            writer.one("temperature", "Of the hottest thermal zone", Some(Unit::Celsius), celsius)?;
+        }
+    }
     let clock = health.time_quality;
     writer.one("clock_synced", "1 while the clock follows a time source", None, u64::from(clock.synced))?;
     let error = clock.max_error_ms.map_or(f64::INFINITY, |ms| f64::from(ms) / 1e3);
@@ -204,6 +211,14 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
         each(|camera| camera.source.status.borrow().stalls),
     )?;
     writer.counts("frames_received", "Frames received and decoded", each(|camera| camera.source.slot.arrived()))?;
+    let skipped = each(|camera| camera.source.slot.skipped());
+    writer.counts("frames_skipped", "Frames received and not decoded", skipped)?;
+    let steps = cameras.iter().flat_map(|camera| {
+        let now = camera.source.ladder.step();
+        let labels = move |step: Step| [("camera", camera.label.id.clone()), ("step", step.label().to_owned())];
+        Step::ALL.map(move |step| (labels(step), u64::from(step == now)))
+    });
+    writer.gauges("ladder_step", "1 for the step of the degradation ladder that the camera stands on", steps)?;
     let replaced = each(|camera| camera.source.slot.replaced());
     writer.counts("frames_replaced", "Frames replaced by a fresher one before they were analysed", replaced)?;
     rings(writer, cameras)?;

@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::sources::{PageCamera, Sources};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
-    CameraLabel, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence, Severity,
-    SiteLabel, Software, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence,
+    Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word,
 };
-use crate::status::{CameraPace, camera_status, ring_health, with_record};
+use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
 
 /// How the box is. Fields are only ever added within v1.
@@ -139,6 +139,10 @@ pub struct CameraCard {
     pub latency: LatencyMs,
     /// Frames received since start.
     pub received_total: u64,
+    /// Of them, not decoded.
+    pub skipped_total: u64,
+    /// What is given up for it; null where nothing is.
+    pub ladder: Option<CameraLadder>,
     /// Frames replaced before they were analysed, since start.
     pub replaced_total: u64,
     /// Frames analysed since start.
@@ -288,6 +292,7 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         Some(record) => with_record(status, &record.status.borrow()),
         None => status,
     };
+    let status = with_ladder(status, &camera.source.ladder);
     let totals = camera.source.counters.totals();
     let shot = camera.latest.get();
     let ms = |q: f64| pace.latency.quantile(q).map(|latency| tenths(latency.as_secs_f64() * 1e3));
@@ -312,7 +317,9 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         received_fps: tenths(pace.received_fps),
         analysed_fps: tenths(pace.analysed_fps),
         latency: LatencyMs { p50_ms: ms(0.5), p95_ms: ms(0.95) },
-        received_total: camera.source.slot.arrived(),
+        received_total: camera.source.slot.received(),
+        skipped_total: camera.source.slot.skipped(),
+        ladder: status.ladder,
         replaced_total: camera.source.slot.replaced(),
         analysed_total: totals.analysed,
         held_total: totals.held,

@@ -21,6 +21,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::{oneshot, watch};
 
 use super::codec::Codec;
+use super::thin;
 use super::{Attempt, SourceError, StreamInfo};
 use crate::decode::{self, DecodeError, picture_from_sample};
 use crate::secret::redact;
@@ -137,7 +138,8 @@ pub(super) fn watch_bus(
 /// What becomes of a stream.
 #[derive(Debug, Clone)]
 pub(super) enum Purpose {
-    /// Its pictures are decoded, by the first of these elements that is installed.
+    /// Its pictures are decoded, by the first of these elements that is installed, as far as the session's
+    /// [`DecodeControl`](super::DecodeControl) says.
     Decode { h264: Vec<String>, h265: Vec<String> },
     /// It is received; its pictures are found, counted and held as they came.
     Keep,
@@ -185,6 +187,7 @@ impl Receiver {
             Purpose::Decode { h264, h265 } => {
                 if let Some(decoder) = decoder(codec, h264, h265)? {
                     stream.decoder = element_kind(&decoder);
+                    thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps);
                     chain.push(decoder);
                 }
                 decode::tail(pipeline.upcast_ref(), true)?

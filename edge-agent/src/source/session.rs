@@ -16,6 +16,7 @@ use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
 use crate::record::Ring;
 use crate::source::sender_clock::SenderClock;
+use crate::source::thin::DecodeControl;
 
 /// What is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,7 @@ enum Target {
 pub struct Session {
     camera: CameraId,
     target: Target,
+    control: Arc<DecodeControl>,
     state: Mutex<State>,
 }
 
@@ -88,17 +90,24 @@ impl Session {
     /// A session without frames, that fills `slot`.
     #[must_use]
     pub fn new(camera: CameraId, slot: Arc<FrameSlot>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Frames(slot), state: Mutex::default() })
+        Arc::new(Self { camera, target: Target::Frames(slot), control: Arc::default(), state: Mutex::default() })
     }
 
     /// A session of a stream that is received and not decoded: its pictures are counted, and held in the ring, if any.
     #[must_use]
     pub fn of_packets(camera: CameraId, count: Arc<PacketCount>, ring: Option<Arc<Ring>>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Packets(count, ring), state: Mutex::default() })
+        let target = Target::Packets(count, ring);
+        Arc::new(Self { camera, target, control: Arc::default(), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
         &self.camera
+    }
+
+    /// Which of its pictures are decoded, over all its attempts.
+    #[must_use]
+    pub fn control(&self) -> Arc<DecodeControl> {
+        Arc::clone(&self.control)
     }
 
     /// Opens the next attempt; the one before is closed.
@@ -149,6 +158,10 @@ impl Attempt {
     #[must_use]
     pub fn camera(&self) -> &CameraId {
         self.session.camera()
+    }
+
+    pub(super) fn control(&self) -> &DecodeControl {
+        &self.session.control
     }
 
     /// Says what is received; again, when more is known of it.
@@ -208,6 +221,23 @@ impl Attempt {
             if let Some(ring) = ring {
                 ring.put(self.number, sample, arrived_at, captured_at);
             }
+        }
+        Ok(())
+    }
+
+    /// Takes notice of a coded picture that was received and is not decoded: it has its number, and is no silence.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub fn skip(&self) -> Result<(), Closed> {
+        let mut state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        state.seq += 1;
+        state.attempt_frames += 1;
+        if let Target::Frames(slot) = &self.session.target {
+            slot.skip();
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
 mod incident;
+mod ladder;
 mod measure;
 mod number;
 mod signal;
@@ -21,6 +22,7 @@ pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
     TrackData, Verification, Why, incident,
 };
+pub use ladder::{CameraLadder, DegradedCamera, LadderData, LadderHealth, box_degraded};
 pub use measure::{
     BandData, LaneData, LevelData, LineData, MEASUREMENT_TYPE, Measurement, MeasurementData, MovementData, QueueData,
     SpeedData, measurement,

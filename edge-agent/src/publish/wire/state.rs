@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CameraLabel, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word};
+use super::{
+    CameraLabel, CameraLadder, LadderHealth, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word,
+};
 
 /// Whether a box is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -119,7 +121,7 @@ pub enum CameraState {
 }
 
 /// Topic `camera/{cam}/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraStatus {
     /// The camera.
     #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
@@ -133,6 +135,9 @@ pub struct CameraStatus {
     /// Its full-size stream; absent where none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordStatus>,
+    /// What is given up for it; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<CameraLadder>,
 }
 
 /// How a camera's full-size stream is, which is received and not analysed.
@@ -187,6 +192,12 @@ pub struct CameraHealth {
     /// Its full-size stream; absent where none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordHealth>,
+    /// Pictures received and not decoded, since start.
+    #[serde(default)]
+    pub skipped_total: u64,
+    /// What is given up for it; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<CameraLadder>,
 }
 
 /// The health of a camera's full-size stream.
@@ -294,6 +305,9 @@ pub struct Health {
     pub publish: PublishHealth,
     /// Pictures.
     pub evidence: EvidenceHealth,
+    /// What is given up of what is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<LadderHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
 }
