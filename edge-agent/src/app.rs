@@ -34,6 +34,7 @@ use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
@@ -160,6 +161,7 @@ impl App {
         let topics = setup::topics(site)?;
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
+        setup::try_decoders(&site.hw_profile);
         let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
@@ -217,14 +219,15 @@ impl App {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
+            let spares = Arc::new(Spares::default());
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
             let (placed, posture) = watch::channel(Posture::default());
+            let rung = CameraRung { status: ladder.clone(), camera: lane };
             let (record, stills) = record.unzip();
             let stills = stills.flatten();
             let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
-            let rung = CameraRung { status: ladder.clone(), camera: lane };
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
@@ -238,6 +241,7 @@ impl App {
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                spares: Arc::clone(&spares),
                 latest: Arc::clone(&latest),
                 recent: Arc::clone(&recent),
                 pulse,
@@ -252,6 +256,7 @@ impl App {
                     .map(|fewer| Looking::new(fewer, |fewer| setup::gate(camera, &network.model, fewer))),
                 ladder: rung.clone(),
                 found,
+                spares,
                 counters: Arc::clone(&counters),
             });
 
@@ -454,6 +459,11 @@ impl App {
         let mut all = Latencies::default();
         self.running.iter().for_each(|camera| all.merge(&camera.counters.latency()));
         all
+    }
+
+    /// What each camera's stages have counted, in the site file's order: frames received, and what was made of them.
+    pub fn cameras(&self) -> impl Iterator<Item = (u64, &CameraCounters)> {
+        self.running.iter().map(|camera| (camera.slot.arrived(), &*camera.counters))
     }
 
     /// What has been done so far.

@@ -30,5 +30,6 @@ pub mod status;
 pub mod telemetry;
 pub mod text;
 pub mod tracks;
+pub mod tune;
 pub mod view;
 pub mod watch;

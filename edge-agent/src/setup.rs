@@ -14,9 +14,10 @@ use analytics::{BBox, RuleId};
 use crate::config::{
     Camera, Credentials, Home, HomeError, HwProfile, MotionGate, Name, SecretError, Site, Stream, TrackerOverrides,
 };
+use crate::decode::{self, VideoCodec};
 use crate::detect::gate::{Gate, GateParams};
 use crate::detect::manifest::{Manifest, Model, ModelError};
-use crate::detect::ort::{OrtDetector, Provider, Runtime, SessionOptions};
+use crate::detect::ort::{Build, OrtDetector, Provider, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
 use crate::publish::wire::{
     self, Birth, BirthCamera, BirthRule, CameraLabel, CameraState, CameraStatus, EventContext, LocalText, ModelRef,
@@ -107,8 +108,21 @@ pub fn manifest(home: &Home, name: &str) -> Result<Manifest, SetupError> {
 }
 
 /// Loads ONNX Runtime.
-pub fn onnx_runtime(home: &Home) -> Result<Runtime, SetupError> {
-    Ok(Runtime::load(&home.onnxruntime()?)?)
+pub fn onnx_runtime(home: &Home, build: Build) -> Result<Runtime, SetupError> {
+    Ok(Runtime::load(&home.onnxruntime(build)?)?)
+}
+
+/// Finds out which decoders work, before the first camera waits for it; says what of the profile's first choices does not.
+pub fn try_decoders(profile: &HwProfile) {
+    if decode::init().is_err() {
+        // Every camera will say so.
+        return;
+    }
+    for (codec, preferences) in [(VideoCodec::H264, &profile.h264), (VideoCodec::H265, &profile.h265)] {
+        for (decoder, why) in decode::choose(codec, preferences).map(|choice| choice.passed_over).unwrap_or_default() {
+            tracing::warn!(codec = codec.label(), decoder, %why, "preferred decoder cannot be used; taking the next");
+        }
+    }
 }
 
 /// Proves the model's files and, where there is a runtime, that the network fits its manifest and runs: on the CPU, which
@@ -129,9 +143,14 @@ pub fn detector(
     runtime: &Runtime,
     model: &Model,
     profile: &HwProfile,
+    home: &Home,
 ) -> Result<(Box<dyn Detector>, Provider), SetupError> {
+    let compiles = profile.build() != Build::Cpu;
+    // Without the folder, which the service can write to and who tries things out mostly cannot, nothing is kept.
+    let cache = Some(home.engine_cache()).filter(|folder| compiles && std::fs::create_dir_all(folder).is_ok());
     let options = SessionOptions {
         providers: profile.providers.clone(),
+        cache,
         intra_threads: profile.threads,
         ..SessionOptions::for_model(model)
     };

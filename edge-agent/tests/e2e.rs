@@ -56,3 +56,5 @@ mod site_picture;
 mod systemd;
 #[path = "e2e/tracks.rs"]
 mod tracks;
+#[path = "e2e/tune.rs"]
+mod tune;

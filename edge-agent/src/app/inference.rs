@@ -13,7 +13,7 @@ use crate::detect::gate::Gate;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
-use crate::detect::{DetectError, Detector};
+use crate::detect::{DetectError, Detector, Spares};
 use crate::frame::Frame;
 use crate::ladder::CameraRung;
 use crate::publish::wire::ModelRef;
@@ -35,14 +35,14 @@ pub(super) struct Networks(Vec<Network>);
 impl Networks {
     /// Opens each model once, however many cameras use it.
     pub(super) fn open(site: &Site, home: &Home) -> Result<Self, SetupError> {
-        let runtime = setup::onnx_runtime(home)?;
+        let runtime = setup::onnx_runtime(home, site.hw_profile.build())?;
         let mut networks: Vec<Network> = Vec::new();
         for camera in &site.cameras {
             if networks.iter().any(|network| network.model.manifest().name == camera.model) {
                 continue;
             }
             let model = setup::load_model(home, &camera.model)?;
-            networks.push(Network::open(&runtime, networks.len(), model, site)?);
+            networks.push(Network::open(&runtime, networks.len(), model, (site, home))?);
         }
         Ok(Self(networks))
     }
@@ -68,12 +68,12 @@ impl Networks {
 }
 
 impl Network {
-    fn open(runtime: &Runtime, index: usize, model: Model, site: &Site) -> Result<Self, SetupError> {
+    fn open(runtime: &Runtime, index: usize, model: Model, (site, home): (&Site, &Home)) -> Result<Self, SetupError> {
         let profile = &site.hw_profile;
-        let (first, provider) = setup::detector(runtime, &model, profile)?;
+        let (first, provider) = setup::detector(runtime, &model, profile, home)?;
         let mut detectors = vec![first];
         for _ in 1..profile.workers {
-            detectors.push(setup::detector(runtime, &model, profile)?.0);
+            detectors.push(setup::detector(runtime, &model, profile, home)?.0);
         }
         let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
         tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
@@ -90,6 +90,7 @@ pub(super) struct Lane {
     pub(super) smaller: Option<Looking>,
     pub(super) ladder: CameraRung,
     pub(super) found: mpsc::Sender<Analysed>,
+    pub(super) spares: Arc<Spares>,
     pub(super) counters: Arc<CameraCounters>,
 }
 
@@ -169,7 +170,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
         let lane = &lanes[index];
         let looking = lane.looking();
         let detector = &mut detectors[lane.network];
-        let mut detections = Vec::new();
+        let mut detections = lane.spares.take();
         let detected =
             catch_unwind(AssertUnwindSafe(|| looking.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
         let failure = match detected {
@@ -254,6 +255,7 @@ mod tests {
             smaller: None,
             ladder: CameraRung::example(),
             found,
+            spares: Arc::default(),
             counters: Arc::default(),
         }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);

@@ -41,7 +41,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use home::{Home, HomeError};
 pub use measure::MeasureSpec;
 pub use place::Places;
-pub use profile::{HwProfile, Pipeline, hw_profiles};
+pub use profile::{HwProfile, Pipeline, Sandbox, hw_profiles};
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use signal::{SignalLamps, Signals};

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::value::{DurationText, Numbers, SizeText};
-use crate::detect::ort::Provider;
+use crate::detect::ort::{OpenVinoDevice, Precision, Provider};
 
 mod calibration;
 mod files;
@@ -21,7 +21,7 @@ mod one_or_many;
 mod rule;
 
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
-pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider};
+pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider, RawService};
 pub use gate::RawMotionGate;
 pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
@@ -79,6 +79,14 @@ fn segment_schema(_: &mut SchemaGenerator) -> Schema {
 
 fn provider_schema(_: &mut SchemaGenerator) -> Schema {
     labels(Provider::ALL.into_iter().map(Provider::label))
+}
+
+fn device_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(OpenVinoDevice::ALL.into_iter().map(OpenVinoDevice::label))
+}
+
+fn precision_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(Precision::ALL.into_iter().map(Precision::label))
 }
 
 fn regions_schema(_: &mut SchemaGenerator) -> Schema {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 mod any_text;
 mod calendar;
 mod files;
+mod profiles;
 mod schemas;
 mod secrets;
 mod wrong;

@@ -115,7 +115,7 @@ pub struct CameraCard {
     pub state_text: LocalText,
     /// Why it is not online.
     pub reasons: Vec<Reason>,
-    /// The last failure, for technicians; without secrets. Null while online.
+    /// For technicians, without secrets: the last failure; while online, why a preferred decoder is not used, else null.
     pub detail: Option<String>,
     /// Since when it is in this state.
     pub since: UtcMillis,
@@ -301,7 +301,10 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         state: status.state,
         state_text: state::camera_state(status.state).into(),
         reasons: status.reasons.into_iter().map(reason).collect(),
-        detail: supervisor.detail.filter(|_| status.state != CameraState::Online),
+        detail: supervisor.detail.filter(|_| status.state != CameraState::Online).or_else(|| {
+            let passed_over = &supervisor.stream.as_ref()?.passed_over;
+            (!passed_over.is_empty()).then(|| passed_over.join("; "))
+        }),
         since: status.since,
         pipeline: camera.pipeline.clone(),
         model: camera.model.clone(),

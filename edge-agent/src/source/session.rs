@@ -19,12 +19,14 @@ use crate::source::sender_clock::SenderClock;
 use crate::source::thin::DecodeControl;
 
 /// What is received.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamInfo {
     /// By RTP encoding name; `raw` where nothing is coded.
     pub codec: String,
     /// The decoder in use: the element that was made, not the one preferred. Empty where none is needed.
     pub decoder: String,
+    /// Decoders that the hardware profile prefers over it and that cannot be used, each with the reason.
+    pub passed_over: Vec<String>,
     /// Width and height in pixels, once a picture or its header came.
     pub size: Option<(u32, u32)>,
 }
@@ -125,6 +127,12 @@ impl Session {
     /// Closes the attempt at hand.
     pub(super) fn close(&self) {
         self.state().open = false;
+    }
+
+    /// What is received; `None` before the first connection.
+    #[must_use]
+    pub fn stream(&self) -> Option<StreamInfo> {
+        self.state().stream.clone()
     }
 
     pub(super) fn progress(&self) -> Progress {

@@ -125,7 +125,8 @@ mod tests {
         let record = told.record.expect("there is one");
         assert_eq!((record.state, record.reasons), (CameraState::Offline, vec![Word::Borrowed("not_found")]));
         let mut online = status(SourceState::Online, None);
-        online.stream = Some(StreamInfo { codec: "H265".to_owned(), decoder: String::new(), size: Some((1920, 1080)) });
+        online.stream =
+            Some(StreamInfo { codec: "H265".to_owned(), size: Some((1920, 1080)), ..StreamInfo::default() });
         let told = with_record(camera, &online);
         assert_eq!(told.reasons, Vec::<Word>::new());
         let record = told.record.expect("there is one");
