@@ -91,11 +91,20 @@ fn system(event: &System, lang: Lang, zone: &TimeZone) -> String {
 /// An operator has read the rest already.
 fn settlement(event: &Incident, lang: Lang, zone: &TimeZone) -> String {
     let data = &event.data;
-    let is_ready = data.evidence.iter().any(|piece| piece.state == "ready");
-    let became = if is_ready { text::PICTURE_READY } else { text::PICTURE_FAILED };
+    // All that is settled: which piece it was this time is not said.
+    let settled = data.evidence.iter().filter(|piece| !piece.is_pending()).map(|piece| {
+        let became = match (piece.kind == "clip", piece.state == "ready") {
+            (false, true) => text::PICTURE_READY,
+            (false, false) => text::PICTURE_FAILED,
+            (true, true) => text::CLIP_READY,
+            (true, false) => text::CLIP_FAILED,
+        };
+        lang.of(became)
+    });
+    let became = settled.collect::<Vec<_>>().join(", ");
     let parts = [
         time(event.time, data.time_quality.synced, lang, zone),
-        format!("{} ({})", lang.of_local(&data.label), lang.of(became)),
+        format!("{} ({})", lang.of_local(&data.label), became),
         text::place(event, lang),
     ];
     parts.join(" · ")
