@@ -112,8 +112,9 @@ fn package_of(element: &str) -> &'static str {
         | "v4l2src" | "mp4mux" | "qtdemux" | "avidemux" | "matroskademux" => "gstreamer1.0-plugins-good",
         "h264parse" | "h265parse" | "openh264dec" | "libde265dec" | "x265enc" => "gstreamer1.0-plugins-bad",
         "x264enc" => "gstreamer1.0-plugins-ugly",
+        // Of these the plugin is mostly there, and gives an element only where the driver finds its hardware.
         name if name.starts_with("va") || name.starts_with("nv") || name.starts_with("v4l2") => {
-            "gstreamer1.0-plugins-bad"
+            "gstreamer1.0-plugins-bad, and the driver of its hardware"
         }
         "filesrc" | "capsfilter" => "libgstreamer1.0-0",
         _ => "gstreamer1.0-plugins-base",
