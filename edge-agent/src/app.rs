@@ -26,7 +26,6 @@ mod ladder;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::BBox;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -321,6 +321,7 @@ mod tests {
             smaller: None,
             ladder: CameraRung::example(),
             found,
+            spares: Arc::default(),
             counters: Arc::clone(&counters),
         }];
         let (looks, pulse) = (Arc::new(AtomicUsize::new(0)), Pulse::new().0);
