@@ -154,7 +154,7 @@ fn object(number: usize, frame: u64) -> (Class, BBox) {
     let class = CLASSES[number % CLASSES.len()];
     let seconds = frame as f32 / FPS as f32;
     let tremor = ((frame * 7 + number as u64 * 13) % 5) as f32 * 2e-4;
-    let pace = if number % 2 == 0 { 0.0 } else { 0.02 };
+    let pace = if number.is_multiple_of(2) { 0.0 } else { 0.02 };
     let x = 0.12 + 0.18 * column + pace * (0.6 * seconds + number as f32).sin() + tremor;
     let bottom = 0.2 + 0.18 * row + tremor;
     (class, BBox::new(x - 0.03, bottom - 0.1, x + 0.03, bottom).expect("a box"))
