@@ -4,10 +4,10 @@
 # cargo-deny may be in .cache/bin; a shell opened before Rust was installed does not have ~/.cargo/bin.
 export PATH := $(CURDIR)/.cache/bin:$(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo deb check test bench clean
+.PHONY: help setup setup-test build demo deb check test test-openvino bench clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## fetch what building and the demo need: packages, crates, ONNX Runtime, a clip
 	@scripts/setup-packages.sh demo
@@ -44,12 +44,16 @@ test: check deb  ## check, then every test; leaves target/release/edge-agent
 	cargo build --workspace --release --locked --bins --tests
 	cargo test --workspace --release --locked
 
-bench: setup  ## run the benches (half an hour), in tables as benches/RESULTS.md keeps them
+# Fetches 84 MB once, so it is apart.
+test-openvino: setup  ## are OpenVINO's detections those of the processor, within a tolerance?
+	@scripts/setup-onnxruntime.sh openvino
+	cargo run --release --locked -p benches --bin providers -- --build openvino
+
+bench: setup  ## run the benches (an hour), in tables as benches/RESULTS.md keeps them
 	@scripts/setup-peers.sh
 	cargo bench --locked -p benches
-	cargo run --release --locked -p benches --bin end_to_end -- overhead
-	cargo run --release --locked -p benches --bin end_to_end -- peer
-	cargo run --release --locked -p benches --bin end_to_end -- load
+	cargo run --release --locked -p benches --bin end_to_end -- matrix
+	cargo run --release --locked -p benches --bin end_to_end -- overload
 	cargo run --release --locked -p benches --bin simulate -- hours
 	cargo run --release --locked -p benches --bin simulate -- sweep --hours 24
 

@@ -8,7 +8,7 @@
 //! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
 //! | `outbox` | 1 | its channel of 256 | senders wait |
 //! | `tracks` | 1 | its channel of 64 | that minute of a camera's tracks is dropped, counted |
-//! | `evidence` | 1 | its channel of 8 | that picture is `failed`: busy |
+//! | `evidence` | 1 | its channels of 8 (pictures) and 16 (clips) | that piece is `failed`: busy |
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
@@ -23,26 +23,27 @@
 mod inference;
 mod ladder;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::BBox;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::inference::{Lane, Look, Network, Networks, start_workers};
+use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
-use crate::evidence::{EvidenceParams, EvidenceThread};
+use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
+use crate::record::Ring;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
@@ -160,6 +161,7 @@ impl App {
         let topics = setup::topics(site)?;
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
+        setup::try_decoders(&site.hw_profile);
         let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
@@ -217,11 +219,15 @@ impl App {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
+            let spares = Arc::new(Spares::default());
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
             let (placed, posture) = watch::channel(Posture::default());
             let rung = CameraRung { status: ladder.clone(), camera: lane };
+            let (record, stills) = record.unzip();
+            let stills = stills.flatten();
+            let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
@@ -230,11 +236,12 @@ impl App {
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
+                evidence: evidence.camera(evidence_of(camera, stills)),
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                spares: Arc::clone(&spares),
                 latest: Arc::clone(&latest),
                 recent: Arc::clone(&recent),
                 pulse,
@@ -242,16 +249,14 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
-            let look = |regions: Vec<BBox>| {
-                let gate = setup::gate_over(camera, &network.model, regions.clone());
-                Look { regions, gate: gate.map(|gate| Arc::new(Mutex::new(gate))) }
-            };
             lanes.push(Lane {
                 network: network.index,
-                look: look(regions),
-                smaller: smaller(camera).map(look),
+                full: Looking::new(regions, |regions| setup::gate(camera, &network.model, regions)),
+                smaller: smaller(camera)
+                    .map(|fewer| Looking::new(fewer, |fewer| setup::gate(camera, &network.model, fewer))),
                 ladder: rung.clone(),
                 found,
+                spares,
                 counters: Arc::clone(&counters),
             });
 
@@ -266,7 +271,7 @@ impl App {
             });
             let supervisor = Supervisor::of(session, told, params);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
+            let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -453,6 +458,11 @@ impl App {
         all
     }
 
+    /// What each camera's stages have counted, in the site file's order: frames received, and what was made of them.
+    pub fn cameras(&self) -> impl Iterator<Item = (u64, &CameraCounters)> {
+        self.running.iter().map(|camera| (camera.slot.arrived(), &*camera.counters))
+    }
+
     /// What has been done so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -487,29 +497,41 @@ impl Running {
     }
 }
 
+/// A camera's full-size stream, and what is held of it.
+type Record = (RtspSource, Option<RecordStills>);
+
 /// What a camera's model looks at, and the full-size stream beside it.
-fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<RtspSource>), AppError> {
+fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>), AppError> {
     let wrong = |error| AppError::Source { camera: camera.id.clone(), error };
     let params = setup::detect_params(site, camera)?.ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
     let detect = LiveSource::new(params).map_err(wrong)?;
     let Some(stream) = &camera.record else { return Ok((detect, None)) };
-    let record = RtspSource::undecoded(setup::rtsp_params(site, camera, stream)?).map_err(wrong)?;
-    Ok((detect, Some(record)))
+    let params = setup::rtsp_params(site, camera, stream)?;
+    let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
+    let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
+    let record = RtspSource::undecoded(params).map_err(wrong)?;
+    Ok((detect, Some((record, stills))))
+}
+
+/// What a camera's evidence is made from.
+fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
+    OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
 }
 
 /// Receives a camera's full-size stream, which nothing of the analysis waits for.
 fn start_record(
     camera: &Camera,
     source: RtspSource,
+    ring: Option<Arc<Ring>>,
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
-    let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets));
+    let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
     let supervisor = Supervisor::of(session, told, SupervisorParams::default());
     supervisors.spawn(supervisor.run(source, stop.clone()));
-    RecordSource { status, packets }
+    RecordSource { status, packets, ring }
 }
 
 fn camera_params(

@@ -30,8 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::measured::MeasureKeeper;
 use crate::config::{Calendar, SignalLamps};
+use crate::detect::Spares;
 use crate::detect::scheduler::Scheduler;
-use crate::evidence::{CameraSnapshots, Ordered};
+use crate::evidence::{CameraEvidence, Ordered};
 use crate::frame::Picture;
 use crate::ladder::{CameraRung, Step, is_judged};
 use crate::outbox::{Draft, Outbox, OutboxError};
@@ -132,6 +133,8 @@ pub struct CameraCore {
     rate: RateMeter,
     viewer: Viewer,
     lamps: LampReader,
+    /// The last frame's.
+    detections: Vec<Detection>,
     /// The last frame, and when it was analysed.
     last: Option<(FrameStamp, Instant)>,
     started: Instant,
@@ -165,6 +168,7 @@ impl CameraCore {
             rate: RateMeter::default(),
             viewer: Viewer::default(),
             lamps,
+            detections: Vec::new(),
             last: None,
             started: Instant::now(),
             step: Step::Full,
@@ -194,7 +198,23 @@ impl CameraCore {
         let follows = is_judged(Kind::LineCrossing, self.step);
         let measures = self.measures.as_mut().filter(|_| follows);
         self.measured.extend(measures.and_then(|measures| measures.step(&scene, local)));
+        self.detections = analysed.detections;
         (scene, self.drafts(&events, time_quality))
+    }
+
+    /// The list of the frame before, for its memory.
+    pub fn take_detections(&mut self) -> Vec<Detection> {
+        std::mem::take(&mut self.detections)
+    }
+
+    /// From now on its scenes are recorded, in chunks of about `every`.
+    pub fn record(&mut self, every: Duration) {
+        self.core.record(every);
+    }
+
+    /// Takes back a scene that nobody reads any more: the next one is made in its memory.
+    pub fn reuse(&mut self, scene: Scene) {
+        self.core.reuse(scene);
     }
 
     /// Judges the stream at a moment without a frame, and drafts the events; nothing, when the last frame was just now.
@@ -268,8 +288,8 @@ pub struct CameraTask {
     pub posture: watch::Sender<Posture>,
     /// Where events go.
     pub outbox: Outbox,
-    /// How incidents are photographed; `None`: they are not.
-    pub snapshots: Option<CameraSnapshots>,
+    /// How incidents are photographed and filmed.
+    pub evidence: CameraEvidence,
     /// Its place on the degradation ladder.
     pub ladder: CameraRung,
     /// Where its tracks go; `None`: they are not kept.
@@ -278,6 +298,8 @@ pub struct CameraTask {
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
     pub counters: Arc<CameraCounters>,
+    /// Where lists of detections go back to.
+    pub spares: Arc<Spares>,
     /// What was seen last, for the status page.
     pub latest: Arc<LatestScene>,
     /// What was committed last, for the status page.
@@ -330,10 +352,13 @@ impl CameraTask {
                     self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let snapshots = self.snapshots.as_ref().filter(|_| step < Step::CountsOnly);
-                    let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
+                    let announce = || self.evidence.announce(&mut drafts, &picture, arrived_at);
+                    let ordered = (step < Step::CountsOnly).then(announce);
                     self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
-                    self.latest.set(picture, scene);
+                    if let Some(before) = self.latest.set(picture, scene) {
+                        core.reuse(before);
+                    }
+                    self.spares.give(core.take_detections());
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
@@ -413,7 +438,7 @@ impl CameraTask {
         let session = params.core.id_seed.cast_signed();
         let mut core = CameraCore::new(params);
         if self.tracks.is_some() {
-            core.core.record(CHUNK);
+            core.record(CHUNK);
         }
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),

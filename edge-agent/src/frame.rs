@@ -307,9 +307,11 @@ impl FrameSlot {
         let previous = self.latest.lock().unwrap_or_else(PoisonError::into_inner).replace(frame);
         self.arrived.fetch_add(1, Ordering::Relaxed);
         if previous.is_some() {
+            // Whoever waits knows of a frame here already.
             self.replaced.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.signal.notify();
         }
-        self.signal.notify();
     }
 
     /// Counts a picture that was received and not decoded.

@@ -142,6 +142,7 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);
             }
+            stage.core.reuse(scene);
             numbered.emit(drafts)?;
             numbered.announce(stage.core.take_withheld())?;
             numbered.measured(stage.core.take_measured(NO_CLOCK))?;
@@ -174,7 +175,7 @@ struct Stage {
 
 fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>, ReplayError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = setup::onnx_runtime(home)?;
+    let runtime = setup::onnx_runtime(home, site.hw_profile.build())?;
     let mut cameras: Vec<&CameraId> = Vec::new();
     for (camera, _) in &params.clips {
         if !cameras.contains(&camera) {
@@ -188,10 +189,10 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
         let pace = params.pace.unwrap_or(Pace::Fps(camera.analyse_fps));
         let camera = Camera { model: params.model.clone().unwrap_or_else(|| camera.model.clone()), ..camera.clone() };
         let model = setup::load_model(home, &camera.model)?;
-        let (first, provider) = setup::detector(&runtime, &model, &site.hw_profile)?;
+        let (first, provider) = setup::detector(&runtime, &model, &site.hw_profile, home)?;
         let mut detectors = vec![first];
         for _ in 1..cores {
-            detectors.push(setup::detector(&runtime, &model, &site.hw_profile)?.0);
+            detectors.push(setup::detector(&runtime, &model, &site.hw_profile, home)?.0);
         }
         let context = setup::event_context(site, &camera, &model, provider)?;
         stages.push(Stage {
@@ -208,7 +209,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
                 context,
             }),
             regions: setup::regions(&camera, &model),
-            gate: setup::gate(&camera, &model).filter(|_| params.motion_gates),
+            gate: setup::gate(&camera, &model, &setup::regions(&camera, &model)).filter(|_| params.motion_gates),
             detectors,
         });
     }

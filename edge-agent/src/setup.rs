@@ -14,9 +14,10 @@ use analytics::{BBox, RuleId};
 use crate::config::{
     Camera, Credentials, Home, HomeError, HwProfile, MotionGate, Name, SecretError, Site, Stream, TrackerOverrides,
 };
+use crate::decode::{self, VideoCodec};
 use crate::detect::gate::{Gate, GateParams};
 use crate::detect::manifest::{Manifest, Model, ModelError};
-use crate::detect::ort::{OrtDetector, Provider, Runtime, SessionOptions};
+use crate::detect::ort::{Build, OrtDetector, Provider, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
 use crate::publish::wire::{
     self, Birth, BirthCamera, BirthRule, CameraLabel, CameraState, CameraStatus, EventContext, LocalText, ModelRef,
@@ -107,8 +108,21 @@ pub fn manifest(home: &Home, name: &str) -> Result<Manifest, SetupError> {
 }
 
 /// Loads ONNX Runtime.
-pub fn onnx_runtime(home: &Home) -> Result<Runtime, SetupError> {
-    Ok(Runtime::load(&home.onnxruntime()?)?)
+pub fn onnx_runtime(home: &Home, build: Build) -> Result<Runtime, SetupError> {
+    Ok(Runtime::load(&home.onnxruntime(build)?)?)
+}
+
+/// Finds out which decoders work, before the first camera waits for it; says what of the profile's first choices does not.
+pub fn try_decoders(profile: &HwProfile) {
+    if decode::init().is_err() {
+        // Every camera will say so.
+        return;
+    }
+    for (codec, preferences) in [(VideoCodec::H264, &profile.h264), (VideoCodec::H265, &profile.h265)] {
+        for (decoder, why) in decode::choose(codec, preferences).map(|choice| choice.passed_over).unwrap_or_default() {
+            tracing::warn!(codec = codec.label(), decoder, %why, "preferred decoder cannot be used; taking the next");
+        }
+    }
 }
 
 /// Proves the model's files and, where there is a runtime, that the network fits its manifest and runs: on the CPU, which
@@ -129,9 +143,14 @@ pub fn detector(
     runtime: &Runtime,
     model: &Model,
     profile: &HwProfile,
+    home: &Home,
 ) -> Result<(Box<dyn Detector>, Provider), SetupError> {
+    let compiles = profile.build() != Build::Cpu;
+    // Without the folder, which the service can write to and who tries things out mostly cannot, nothing is kept.
+    let cache = Some(home.engine_cache()).filter(|folder| compiles && std::fs::create_dir_all(folder).is_ok());
     let options = SessionOptions {
         providers: profile.providers.clone(),
+        cache,
         intra_threads: profile.threads,
         ..SessionOptions::for_model(model)
     };
@@ -148,25 +167,19 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
     camera.regions.clone().or_else(of_model).unwrap_or_else(whole)
 }
 
+/// A motion gate over these regions of a camera; `None`: all of every frame is inferred.
+#[must_use]
+pub fn gate(camera: &Camera, model: &Model, regions: &[BBox]) -> Option<Gate> {
+    let MotionGate { sweep } = camera.motion_gate?;
+    let nms_iou = SessionOptions::for_model(model).nms_iou;
+    let input = &model.manifest().input;
+    Some(Gate::new(GateParams { regions: regions.to_vec(), input_px: input.width * input.height, nms_iou, sweep }))
+}
+
 /// The fewer regions it looks at when the box is overloaded; `None`: none are named, or they are no fewer.
 #[must_use]
 pub fn smaller_input(camera: &Camera, model: &Model) -> Option<Vec<BBox>> {
     camera.smaller_input.clone().filter(|smaller| smaller.len() < regions(camera, model).len())
-}
-
-/// The camera's motion gate over what its model looks at; `None`: all of every frame is inferred.
-#[must_use]
-pub fn gate(camera: &Camera, model: &Model) -> Option<Gate> {
-    gate_over(camera, model, regions(camera, model))
-}
-
-/// The same over these regions.
-#[must_use]
-pub fn gate_over(camera: &Camera, model: &Model, regions: Vec<BBox>) -> Option<Gate> {
-    let MotionGate { sweep } = camera.motion_gate?;
-    let nms_iou = SessionOptions::for_model(model).nms_iou;
-    let input = &model.manifest().input;
-    Some(Gate::new(GateParams { regions, input_px: input.width * input.height, nms_iou, sweep }))
 }
 
 /// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.

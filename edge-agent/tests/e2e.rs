@@ -18,6 +18,8 @@ mod centre;
 mod check;
 #[path = "e2e/clip.rs"]
 mod clip;
+#[path = "e2e/clips.rs"]
+mod clips;
 #[path = "e2e/commands.rs"]
 mod commands;
 #[path = "e2e/credentials.rs"]
@@ -54,3 +56,5 @@ mod site_picture;
 mod systemd;
 #[path = "e2e/tracks.rs"]
 mod tracks;
+#[path = "e2e/tune.rs"]
+mod tune;

@@ -11,6 +11,8 @@ mod outages;
 mod reception;
 #[path = "ingest/record.rs"]
 mod record;
+#[path = "ingest/record_clip.rs"]
+mod record_clip;
 #[path = "ingest/secrecy.rs"]
 mod secrecy;
 #[path = "ingest/stage.rs"]

@@ -126,6 +126,11 @@ impl Core {
         (scene, events)
     }
 
+    /// Takes back a scene that nobody reads any more: the next step makes its own in that memory.
+    pub fn reuse(&mut self, scene: Scene) {
+        self.tracker.reuse(scene);
+    }
+
     /// From the next step on, the camera's clock is as told here.
     pub fn note_clock(&mut self, clock: Option<CameraClock>) {
         self.clock = clock;
@@ -183,6 +188,14 @@ pub struct Judge {
     stillness: Option<Stillness>,
     watches: Vec<Watch>,
     incidents: Incidents,
+    /// Work space of a scene; empty between two.
+    found: Vec<Found<'static>>,
+}
+
+/// The same memory for what is found next.
+fn emptied<'a>(mut found: Vec<Found<'_>>) -> Vec<Found<'a>> {
+    found.clear();
+    found.into_iter().map(|_| unreachable!("there is none")).collect()
 }
 
 /// A rule and when it is armed. It follows the scenes at all times, so that it knows at once what was there before; what
@@ -249,6 +262,7 @@ impl Judge {
             stillness: rules.iter().any(|rule| rule.params.is_of_stills()).then(Stillness::default),
             incidents: Incidents::new(incidents, id_seed).bundling(Bundles::of(&rules)),
             watches: rules.into_iter().map(Watch::new).collect(),
+            found: Vec::new(),
         }
     }
 
@@ -304,14 +318,19 @@ impl Judge {
         let drawn = moved_back.as_ref().unwrap_or(scene);
         let incidents = &self.incidents;
         let look = |watch| Watch::look(watch, drawn, local, incidents);
-        let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();
-        self.incidents.update(scene, &found)
+        let mut found = emptied(std::mem::take(&mut self.found));
+        found.extend(self.watches.iter_mut().map(look));
+        let events = self.incidents.update(scene, &found);
+        self.found = emptied(found);
+        events
     }
 
     /// Says what holds still, and where that is on the ground.
     fn find_stills(&mut self, scene: &mut Scene, view: Option<&GrayView<'_>>) {
         let Some(stillness) = &mut self.stillness else { return };
-        scene.stills = stillness.observe(scene, view).to_vec();
+        let mut stills = std::mem::take(&mut scene.stills);
+        stills.extend_from_slice(stillness.observe(scene, view));
+        scene.stills = stills;
         let (Some(ground), shift) = (&self.ground, scene.camera.placement.shift()) else { return };
         scene.stills.iter_mut().for_each(|still| still.stand_on(ground, shift));
     }

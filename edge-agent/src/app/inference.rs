@@ -13,7 +13,7 @@ use crate::detect::gate::Gate;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
-use crate::detect::{DetectError, Detector};
+use crate::detect::{DetectError, Detector, Spares};
 use crate::frame::Frame;
 use crate::ladder::CameraRung;
 use crate::publish::wire::ModelRef;
@@ -35,14 +35,14 @@ pub(super) struct Networks(Vec<Network>);
 impl Networks {
     /// Opens each model once, however many cameras use it.
     pub(super) fn open(site: &Site, home: &Home) -> Result<Self, SetupError> {
-        let runtime = setup::onnx_runtime(home)?;
+        let runtime = setup::onnx_runtime(home, site.hw_profile.build())?;
         let mut networks: Vec<Network> = Vec::new();
         for camera in &site.cameras {
             if networks.iter().any(|network| network.model.manifest().name == camera.model) {
                 continue;
             }
             let model = setup::load_model(home, &camera.model)?;
-            networks.push(Network::open(&runtime, networks.len(), model, site)?);
+            networks.push(Network::open(&runtime, networks.len(), model, (site, home))?);
         }
         Ok(Self(networks))
     }
@@ -68,12 +68,12 @@ impl Networks {
 }
 
 impl Network {
-    fn open(runtime: &Runtime, index: usize, model: Model, site: &Site) -> Result<Self, SetupError> {
+    fn open(runtime: &Runtime, index: usize, model: Model, (site, home): (&Site, &Home)) -> Result<Self, SetupError> {
         let profile = &site.hw_profile;
-        let (first, provider) = setup::detector(runtime, &model, profile)?;
+        let (first, provider) = setup::detector(runtime, &model, profile, home)?;
         let mut detectors = vec![first];
         for _ in 1..profile.workers {
-            detectors.push(setup::detector(runtime, &model, profile)?.0);
+            detectors.push(setup::detector(runtime, &model, profile, home)?.0);
         }
         let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
         tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
@@ -85,31 +85,37 @@ impl Network {
 #[derive(Clone)]
 pub(super) struct Lane {
     pub(super) network: usize,
-    pub(super) look: Look,
-    /// Fewer, where there are, for when the ladder says so.
-    pub(super) smaller: Option<Look>,
+    pub(super) full: Looking,
+    /// Fewer parts, where there are, for when the ladder says so.
+    pub(super) smaller: Option<Looking>,
     pub(super) ladder: CameraRung,
     pub(super) found: mpsc::Sender<Analysed>,
+    pub(super) spares: Arc<Spares>,
     pub(super) counters: Arc<CameraCounters>,
 }
 
 impl Lane {
-    /// What its model looks at now.
-    fn look(&self) -> &Look {
+    /// What the model looks at now.
+    fn looking(&self) -> &Looking {
         let is_smaller = self.ladder.rung().is_some_and(|rung| rung.smaller_input);
-        self.smaller.as_ref().filter(|_| is_smaller).unwrap_or(&self.look)
+        self.smaller.as_ref().filter(|_| is_smaller).unwrap_or(&self.full)
     }
 }
 
-/// What of its pictures a camera's model looks at.
+/// The parts of a camera's pictures that its model looks at.
 #[derive(Clone)]
-pub(super) struct Look {
-    pub(super) regions: Vec<BBox>,
-    /// Its motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
-    pub(super) gate: Option<Arc<Mutex<Gate>>>,
+pub(super) struct Looking {
+    regions: Vec<BBox>,
+    /// Their motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
+    gate: Option<Arc<Mutex<Gate>>>,
 }
 
-impl Look {
+impl Looking {
+    pub(super) fn new(regions: Vec<BBox>, gate: impl Fn(&[BBox]) -> Option<Gate>) -> Self {
+        let gate = gate(&regions).map(|gate| Arc::new(Mutex::new(gate)));
+        Self { regions, gate }
+    }
+
     /// Detects in what of the frame is worth it; how many regions were inferred. `found` is scratch.
     fn detect(
         &self,
@@ -162,11 +168,11 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
     while let Some(Job { lane: index, frame }) = scheduler.next() {
         pulse.works();
         let lane = &lanes[index];
-        let look = lane.look();
+        let looking = lane.looking();
         let detector = &mut detectors[lane.network];
-        let mut detections = Vec::new();
+        let mut detections = lane.spares.take();
         let detected =
-            catch_unwind(AssertUnwindSafe(|| look.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
+            catch_unwind(AssertUnwindSafe(|| looking.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
         let failure = match detected {
             Ok(Ok(looks)) => {
                 lane.counters.looked(looks);
@@ -176,7 +182,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             Err(_) => Some("inference panicked".to_owned()),
         };
         if let Some(failure) = failure {
-            look.forget();
+            looking.forget();
             lane.counters.failed();
             tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
             scheduler.done(index);
@@ -245,10 +251,11 @@ mod tests {
         let (found, mut analysed) = mpsc::channel(1);
         let lanes = [Lane {
             network: 0,
-            look: Look { regions: Vec::new(), gate: None },
+            full: Looking::new(Vec::new(), |_| None),
             smaller: None,
             ladder: CameraRung::example(),
             found,
+            spares: Arc::default(),
             counters: Arc::default(),
         }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);

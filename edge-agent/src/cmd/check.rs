@@ -21,7 +21,7 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     if !wrong_secrets.0.is_empty() {
         return Err(wrong_secrets.into());
     }
-    let runtime = setup::onnx_runtime(home);
+    let runtime = setup::onnx_runtime(home, site.hw_profile.build());
     let open = |model: &str| setup::try_model(runtime.as_ref().ok(), home, model);
     let failures: Vec<SetupError> = models(&site).into_iter().filter_map(|model| open(model).err()).collect();
     if !failures.is_empty() {

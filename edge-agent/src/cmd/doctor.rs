@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_agent::config::{self, ConfigErrors, Home, HomeError, Site};
+use edge_agent::detect::ort::Build;
 use edge_agent::doctor::{self, Check, Needs, Verdict};
 
 #[derive(Debug, clap::Args)]
@@ -28,9 +29,17 @@ pub(crate) struct Args {
     /// Print one JSON object instead.
     #[arg(long)]
     json: bool,
+
+    /// Try the providers of this build of ONNX Runtime alone, for another process that cannot load it.
+    #[arg(long, hide = true, value_parser = |label: &str| Build::from_label(label).ok_or("no such build"))]
+    try_build: Option<Build>,
 }
 
 pub(crate) fn run(args: Args, home: Result<Home, HomeError>) -> anyhow::Result<ExitCode> {
+    if let (Some(build), Ok(home)) = (args.try_build, &home) {
+        println!("{}", serde_json::to_string(&doctor::try_build(home, build))?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut report = Report { checks: Vec::new(), lines: (!args.json).then(Lines::new) };
     match &args.site {
         None => doctor::check_box(&home, &Needs::nothing(), &mut |check| report.take(check)),

@@ -8,11 +8,13 @@ mod doctor;
 mod eval;
 mod man;
 mod models;
+mod profiles;
 mod progress;
 mod replay;
 mod run;
 mod schema;
 mod site;
+mod tune;
 mod watch;
 
 use std::path::PathBuf;
@@ -43,6 +45,7 @@ Start here:
                                            and how much of it was right?
   edge-agent doctor site.toml              broker and cameras, tried
   edge-agent run site.toml                 the service
+  edge-agent tune                          how many cameras does this box carry, and with which setting?
   edge-agent watch                         the other end: incidents as an operator reads them
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 64 wrong configuration (all errors are printed).
@@ -82,6 +85,10 @@ enum Command {
     Watch(watch::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Measures what this box carries, finds the best setting, writes its hardware profile.
+    Tune(tune::Args),
+    /// Lists the hardware profiles; prints what one asks of the systemd unit.
+    Profiles(profiles::Args),
     /// Prints the JSON Schema of a file or message, or the AsyncAPI document.
     Schema(schema::Args),
     /// Prints what a shell needs to complete the command line.
@@ -100,11 +107,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(_) => "info,ort=warn",
         // What fails is a line of the report.
         Command::Doctor(_) | Command::Site(_) => "off",
+        // The service that it runs has no broker; a provider that does not work is left out.
+        Command::Tune(_) => "off",
         Command::Check(_)
         | Command::Replay(_)
         | Command::Eval(_)
         | Command::Watch(_)
         | Command::Models(_)
+        | Command::Profiles(_)
         | Command::Schema(_)
         | Command::Completions(_)
         | Command::Man(_) => "warn",
@@ -121,6 +131,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Tune(args) => tune::run(args, &home()?),
+        Command::Profiles(args) => profiles::run(args, &home()?),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

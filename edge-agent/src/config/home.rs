@@ -7,6 +7,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::detect::ort::Build;
+
 /// The parts of the installation.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -119,17 +121,32 @@ impl Home {
         names(&self.root.join("hw-profiles"))
     }
 
-    /// The ONNX Runtime library: `ORT_DYLIB_PATH`, or the newest `libonnxruntime.so*` of the installation.
-    pub fn onnxruntime(&self) -> Result<PathBuf, HomeError> {
+    /// The ONNX Runtime library: `ORT_DYLIB_PATH`; else the newest of `build` in the installation; else the newest of the
+    /// build for processors, with which a preferred provider gives way and a required one says what is missing.
+    pub fn onnxruntime(&self, build: Build) -> Result<PathBuf, HomeError> {
         if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
             return Ok(path.into());
         }
-        let libraries = self.library_dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten();
+        let found = self.onnxruntime_of(build).or_else(|| self.onnxruntime_of(Build::Cpu));
+        found.ok_or_else(|| HomeError::NoOnnxRuntime { looked: list(&self.library_dirs) })
+    }
+
+    /// The newest `libonnxruntime.so*` of this very build: of the folders of libraries, or of one in them that is named
+    /// after the build.
+    #[must_use]
+    pub fn onnxruntime_of(&self, build: Build) -> Option<PathBuf> {
+        let folder = |dir: &PathBuf| if build == Build::Cpu { dir.clone() } else { dir.join(build.label()) };
+        let libraries = self.library_dirs.iter().filter_map(|dir| std::fs::read_dir(folder(dir)).ok()).flatten();
         libraries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so")))
             .max()
-            .ok_or_else(|| HomeError::NoOnnxRuntime { looked: list(&self.library_dirs) })
+    }
+
+    /// Where execution providers keep what they compiled for this box.
+    #[must_use]
+    pub fn engine_cache(&self) -> PathBuf {
+        self.state_models.with_file_name("engines")
     }
 }
 

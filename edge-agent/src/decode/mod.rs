@@ -5,12 +5,14 @@
 //! ten bits go when a picture is first looked at. [`clock`] makes media time.
 
 mod chain;
+mod choice;
 pub mod clock;
 mod narrow;
 mod picture;
 
 pub(crate) use chain::limit_threads;
 pub use chain::{accept_padded_pictures, first_available, make, packet_tail, tail};
+pub use choice::{Choice, Unusable, VideoCodec, choose, try_decoder};
 pub use picture::picture_from_sample;
 
 use crate::frame::InvalidPicture;

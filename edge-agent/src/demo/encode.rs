@@ -62,7 +62,7 @@ pub(super) fn encode(
     if !clip.is_file() {
         return Err(failed("no such file".to_owned()));
     }
-    let (pipeline, sink) = transcoder(clip, options)?;
+    let (pipeline, sink) = if options.as_it_is { reader(clip)? } else { transcoder(clip, options)? };
     let running = Running(pipeline);
     let _ = running.0.set_state(gst::State::Playing);
 
@@ -127,6 +127,14 @@ fn stream_of(sample: &gst::Sample) -> Option<(gst::Caps, (u64, u64))> {
     (numer > 0 && denom > 0).then_some((caps, (numer, denom)))
 }
 
+/// Of what is in the file already.
+fn reader(clip: &Path) -> Result<(gst::Pipeline, gst_app::AppSink), RtspServerError> {
+    let description = "filesrc name=clip ! qtdemux ! h264parse ! \
+                       video/x-h264,stream-format=byte-stream,alignment=au ! \
+                       appsink name=units sync=false max-buffers=16";
+    launch(description, clip)
+}
+
 fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst_app::AppSink), RtspServerError> {
     let (encoder, needed) = match options.codec {
         Codec::H264 if options.b_frames => (
@@ -170,21 +178,31 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
         "filesrc name=clip ! decodebin ! videoconvert ! videoscale ! videorate ! \
          video/x-raw,format={format},framerate={fps}{size} ! {encoder} ! appsink name=units sync=false max-buffers=16"
     );
-    let pipeline = gst::parse::launch(&description)
-        .ok()
-        .and_then(|pipeline| pipeline.downcast::<gst::Pipeline>().ok())
-        .ok_or(DecodeError::Gstreamer { action: "make the transcoder" })?;
-    let element = |name| pipeline.by_name(name).ok_or(DecodeError::Gstreamer { action: "find an element" });
-    element("clip")?.set_property("location", clip);
-    let encoder = element("encoder")?;
+    let (pipeline, sink) = launch(&description, clip)?;
+    let encoder = element(&pipeline, "encoder")?;
     if encoder.find_property("key-int-max").is_some() {
         let frames = options.fps.unwrap_or(USUAL_FPS) * KEY_FRAMES_EVERY_S;
         // Not with the rest: encoders take it only before they run.
         encoder.set_property_from_str("key-int-max", &frames.to_string());
     }
     tune(&encoder);
-    let sink = element("units")?.downcast().map_err(|_| DecodeError::Gstreamer { action: "make an appsink" })?;
     Ok((pipeline, sink))
+}
+
+/// A pipeline from the element `clip`, a file's source, to the appsink `units`.
+fn launch(description: &str, clip: &Path) -> Result<(gst::Pipeline, gst_app::AppSink), RtspServerError> {
+    let pipeline = gst::parse::launch(description)
+        .ok()
+        .and_then(|pipeline| pipeline.downcast::<gst::Pipeline>().ok())
+        .ok_or(DecodeError::Gstreamer { action: "make the transcoder" })?;
+    element(&pipeline, "clip")?.set_property("location", clip);
+    let sink = element(&pipeline, "units")?;
+    let sink = sink.downcast().map_err(|_| DecodeError::Gstreamer { action: "make an appsink" })?;
+    Ok((pipeline, sink))
+}
+
+fn element(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DecodeError> {
+    pipeline.by_name(name).ok_or(DecodeError::Gstreamer { action: "find an element" })
 }
 
 /// Sets the bit rate when the size and rate are known, just before the encoder learns of them.

@@ -64,6 +64,8 @@ pub struct MountOptions {
     pub sound: bool,
     /// What its sender reports say of its calendar clock: this much ahead of the machine's.
     pub clock_ahead: Duration,
+    /// Plays the H.264 of an MP4 file as it is, without encoding it again; size, rate and bits are then the file's.
+    pub as_it_is: bool,
 }
 
 impl Default for MountOptions {
@@ -77,6 +79,7 @@ impl Default for MountOptions {
             ten_bits: false,
             sound: false,
             clock_ahead: Duration::ZERO,
+            as_it_is: false,
         }
     }
 }

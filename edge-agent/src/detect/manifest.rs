@@ -56,8 +56,23 @@ pub struct Manifest {
     pub head: Head,
     /// What is used where nothing else is said.
     pub defaults: Defaults,
+    /// How well it finds, as measured; without it `tune` takes it for below every floor.
+    #[serde(default)]
+    pub accuracy: Option<Accuracy>,
     #[serde(skip)]
     dir: PathBuf,
+}
+
+/// How well a network finds, as somebody measured.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accuracy {
+    /// Average precision at an overlap of 0.5, with the default regions; compared between models, so measured alike.
+    #[schemars(range(min = 0, max = 1), example = 0.8)]
+    pub ap50: f32,
+    /// On what, and where that is written down.
+    #[schemars(length(min = 1))]
+    pub measured: String,
 }
 
 /// How a picture becomes the network's input: f32 `[1, 3, height, width]`.
@@ -371,6 +386,9 @@ impl Manifest {
         }
         problems.extend(self.input.problems());
         problems.extend(self.defaults.problems());
+        if let Some(accuracy) = self.accuracy.as_ref().filter(|accuracy| !(0.0..=1.0).contains(&accuracy.ap50)) {
+            problems.push(("accuracy.ap50", format!("is {}", accuracy.ap50), "write 0 to 1"));
+        }
         if let Head::Yolox { strides, .. } = &self.head {
             let Input { width, height, .. } = self.input;
             if strides.is_empty() || strides.iter().any(|&s| s == 0 || width % s != 0 || height % s != 0) {

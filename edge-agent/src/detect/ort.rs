@@ -13,23 +13,21 @@
 //! threads do not spin, since spinning doubles the CPU time where workers outnumber cores.
 
 mod assignment;
+mod provider;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use analytics::{BBox, Confidence, Detection};
 use ort::environment::Environment;
-use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+pub use self::provider::{Build, Need, OpenVinoDevice, Precision, Provider, ProviderChoice, ProviderOptions};
 use crate::detect::graph::{self, Misfit};
-use crate::detect::head::{Head, TensorView};
+use crate::detect::head::{Head, MOST_OUTPUTS, TensorView};
 use crate::detect::manifest::Model;
 use crate::detect::regions::Merger;
 use crate::detect::tensor::InputTensor;
@@ -79,96 +77,13 @@ impl Runtime {
     }
 }
 
-/// An execution provider of ONNX Runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// The processor: always there.
-    Cpu,
-    /// NVIDIA, through CUDA.
-    Cuda,
-    /// NVIDIA, through TensorRT; what that cannot run goes to CUDA.
-    TensorRt,
-    /// Intel, through OpenVINO.
-    OpenVino,
-}
-
-impl Provider {
-    /// Every provider.
-    pub const ALL: [Self; 4] = [Self::Cpu, Self::Cuda, Self::TensorRt, Self::OpenVino];
-
-    /// The provider with this label.
-    #[must_use]
-    pub fn from_label(label: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|provider| provider.label() == label)
-    }
-
-    /// The word in files and on the wire.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::TensorRt => "tensorrt",
-            Self::OpenVino => "openvino",
-        }
-    }
-
-    /// ONNX Runtime's name for it.
-    fn runtime_name(self) -> &'static str {
-        match self {
-            Self::Cpu => ep::CPU::NAME,
-            Self::Cuda => ep::CUDA::NAME,
-            Self::TensorRt => ep::TensorRT::NAME,
-            Self::OpenVino => ep::OpenVINO::NAME,
-        }
-    }
-
-    /// Without `error_on_failure` a provider that fails is silently replaced by the CPU.
-    fn dispatches(self, intra_threads: usize) -> Vec<ExecutionProviderDispatch> {
-        let cuda = || ep::CUDA::default().build().error_on_failure();
-        match self {
-            Self::Cpu => Vec::new(),
-            Self::Cuda => vec![cuda()],
-            Self::TensorRt => vec![ep::TensorRT::default().build().error_on_failure(), cuda()],
-            Self::OpenVino => {
-                vec![ep::OpenVINO::default().with_num_threads(intra_threads).build().error_on_failure()]
-            }
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
-    }
-}
-
-/// What happens when a provider cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Need {
-    /// Opening fails.
-    Required,
-    /// The next is tried, at last the CPU; the log says so.
-    Preferred,
-}
-
-/// A provider to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderChoice {
-    /// Which.
-    pub provider: Provider,
-    /// How much it is wanted.
-    pub need: Need,
-}
-
 /// How a network is run on this box.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionOptions {
     /// In the order of trying; the first that can be used is. None: the CPU.
     pub providers: Vec<ProviderChoice>,
+    /// Where providers may keep what they compiled for this box; `None`: they compile at every start.
+    pub cache: Option<PathBuf>,
     /// Threads of one run. More than one lowers the latency and costs CPU time: several detectors of one thread do more.
     pub intra_threads: usize,
     /// Detections below are dropped.
@@ -184,6 +99,7 @@ impl SessionOptions {
         let defaults = model.manifest().defaults;
         Self {
             providers: Vec::new(),
+            cache: None,
             intra_threads: 1,
             confidence: Confidence::new(defaults.confidence).expect("Manifest::load checks it"),
             nms_iou: defaults.nms_iou,
@@ -211,8 +127,9 @@ impl OrtDetector {
     /// [`DetectError::Graph`] for a network that does not fit its manifest, [`DetectError::Provider`] for a required
     /// provider, else what ails the network itself.
     pub fn open(runtime: &Runtime, model: &Model, options: &SessionOptions) -> Result<Self, DetectError> {
-        for &ProviderChoice { provider, need } in &options.providers {
-            match (Self::open_with(provider, runtime, model, options), need) {
+        for choice in &options.providers {
+            let provider = choice.provider;
+            match (Self::open_with(choice, runtime, model, options), choice.need) {
                 (Ok(detector), _) => return Ok(detector),
                 // No provider's fault, and no other provider's cure.
                 (Err(misfit @ DetectError::Graph { .. }), _) => return Err(misfit),
@@ -224,7 +141,7 @@ impl OrtDetector {
                 }
             }
         }
-        Self::open_with(Provider::Cpu, runtime, model, options)
+        Self::open_with(&ProviderChoice::new(Provider::Cpu, Need::Required), runtime, model, options)
     }
 
     /// The execution provider that runs the network.
@@ -234,13 +151,14 @@ impl OrtDetector {
     }
 
     fn open_with(
-        provider: Provider,
+        choice: &ProviderChoice,
         runtime: &Runtime,
         model: &Model,
         options: &SessionOptions,
     ) -> Result<Self, DetectError> {
         let name = &model.manifest().name;
-        let session = session(provider, runtime, model, options).map_err(|problem| DetectError::Session {
+        let provider = choice.provider;
+        let session = session(choice, runtime, model, options).map_err(|problem| DetectError::Session {
             model: name.clone(),
             weights: model.weights().to_path_buf(),
             problem,
@@ -279,12 +197,13 @@ impl OrtDetector {
         let placement = self.input.fill(picture, region);
         let tensor = TensorRef::from_array_view((self.input.shape(), self.input.data()))?;
         let outputs = self.session.run(ort::inputs![self.input_name.as_str() => tensor])?;
-        let mut views = Vec::with_capacity(self.head.outputs().len());
-        for output in self.head.outputs() {
+        let mut views = [TensorView::default(); MOST_OUTPUTS];
+        for (output, view) in self.head.outputs().iter().zip(&mut views) {
             let (shape, data) = outputs[output.name.as_str()].try_extract_tensor::<f32>()?;
-            views.push(TensorView { shape, data });
+            *view = TensorView { shape, data };
         }
-        self.head.decode(&views, &placement, self.confidence, found)?;
+        let views = &views[..self.head.outputs().len()];
+        self.head.decode(views, &placement, self.confidence, found)?;
         if self.head.repeats_objects() {
             nms::suppress(found, self.nms_iou);
         }
@@ -315,7 +234,7 @@ impl Detector for OrtDetector {
 }
 
 fn session(
-    provider: Provider,
+    choice: &ProviderChoice,
     runtime: &Runtime,
     model: &Model,
     options: &SessionOptions,
@@ -325,7 +244,7 @@ fn session(
         .with_intra_threads(options.intra_threads)?
         .with_intra_op_spinning(false)?
         .with_config_entry(assignment::RECORD, "1")?
-        .with_execution_providers(provider.dispatches(options.intra_threads))?
+        .with_execution_providers(choice.dispatches(options.intra_threads, options.cache.as_deref()))?
         .commit_from_file(model.weights())
 }
 

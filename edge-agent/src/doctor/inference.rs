@@ -5,20 +5,22 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::decoders::{Codec, Decoders, State};
+use super::decoders::{Decoders, decoders_of};
 use super::{Check, Needs, Verdict};
 use crate::config::{Home, HwProfile, hw_profiles};
+use crate::decode::VideoCodec;
 use crate::detect::DetectError;
 use crate::detect::manifest::{Model, ModelError};
-use crate::detect::ort::{Need, OrtDetector, Provider, ProviderChoice, Runtime, SessionOptions};
+use crate::detect::ort::{Build, Need, OrtDetector, Provider, ProviderChoice, Runtime, SessionOptions};
 use crate::setup::{self, SetupError};
 
-/// Whether a provider ran a network, or the reason why not.
-pub(super) type Providers = BTreeMap<&'static str, Result<(), String>>;
+/// Whether a provider ran a network, or the reason why not; by [`ProviderChoice::words`].
+pub(super) type Providers = BTreeMap<String, Result<(), String>>;
 
 /// Checks the library, the models, and every provider with a model that is there.
 pub(super) fn check(home: &Home, needs: &Needs<'_>, tell: &mut dyn FnMut(Check)) -> Providers {
-    let runtime = match setup::onnx_runtime(home) {
+    let build = needs.profile.map_or(Build::Cpu, HwProfile::build);
+    let runtime = match setup::onnx_runtime(home, build) {
         Ok(runtime) => {
             let version = library_version(runtime.path()).unwrap_or_else(|| "of unknown version".to_owned());
             tell(Check::ok("onnxruntime", &format!("ONNX Runtime {version}, {}", runtime.path().display())));
@@ -31,14 +33,61 @@ pub(super) fn check(home: &Home, needs: &Needs<'_>, tell: &mut dyn FnMut(Check))
     };
     let model = models(home, needs, tell);
     let mut providers = Providers::new();
-    if let (Some(runtime), Some(model)) = (runtime, model) {
-        for provider in Provider::ALL {
-            let tried = try_provider(&runtime, &model, provider);
-            tell(said(provider, &tried, needs, &model));
-            providers.insert(provider.label(), tried);
+    let (Some(runtime), Some(model)) = (runtime, model) else { return providers };
+    let others: Vec<Build> = Build::ALL.into_iter().filter(|other| *other != build && is_apart(home, *other)).collect();
+    for other in &others {
+        providers.extend(try_elsewhere(*other));
+    }
+    for choice in choices(home, needs) {
+        let label = choice.words();
+        let apart = others.contains(&choice.provider.build());
+        if !(apart && providers.contains_key(&label)) {
+            providers.insert(label.clone(), try_provider(&runtime, &model, choice));
         }
+        tell(said(&choice, &providers[&label], needs, &model));
     }
     providers
+}
+
+/// Every provider, then as the profile in use, or else every profile, tells it to run.
+fn choices(home: &Home, needs: &Needs<'_>) -> Vec<ProviderChoice> {
+    let plain = Provider::ALL.map(|provider| ProviderChoice::new(provider, Need::Required));
+    let of_profiles = match needs.profile {
+        Some(profile) => profile.providers.clone(),
+        None => hw_profiles(home).into_iter().flat_map(|profile| profile.providers).collect(),
+    };
+    let mut choices: Vec<ProviderChoice> = Vec::new();
+    for choice in plain.into_iter().chain(of_profiles) {
+        if !choices.iter().any(|known| known.words() == choice.words()) {
+            choices.push(choice);
+        }
+    }
+    choices
+}
+
+/// Whether there is a library of this build, and nobody insists on another.
+fn is_apart(home: &Home, build: Build) -> bool {
+    build != Build::Cpu && std::env::var_os("ORT_DYLIB_PATH").is_none() && home.onnxruntime_of(build).is_some()
+}
+
+/// Tries the providers of a build with the library of that build; by [`ProviderChoice::words`], null: it ran.
+#[must_use]
+pub fn try_build(home: &Home, build: Build) -> BTreeMap<String, Option<String>> {
+    let needs = Needs::nothing();
+    let (Ok(runtime), Some(model)) = (setup::onnx_runtime(home, build), models(home, &needs, &mut |_| ())) else {
+        return BTreeMap::new();
+    };
+    let of_build = choices(home, &needs).into_iter().filter(|choice| choice.provider.build() == build);
+    of_build.map(|choice| (choice.words(), try_provider(&runtime, &model, choice).err())).collect()
+}
+
+/// The same in a process of its own: one process can load one library.
+fn try_elsewhere(build: Build) -> Providers {
+    let Ok(program) = std::env::current_exe() else { return Providers::new() };
+    let done = std::process::Command::new(program).args(["doctor", "--try-build", build.label()]).output();
+    let tried = done.ok().and_then(|done| serde_json::from_slice(&done.stdout).ok()).unwrap_or_default();
+    let tried: BTreeMap<String, Option<String>> = tried;
+    tried.into_iter().map(|(choice, problem)| (choice, problem.map_or(Ok(()), Err))).collect()
 }
 
 /// Every model; one that can be opened, those in use first.
@@ -66,8 +115,8 @@ fn models(home: &Home, needs: &Needs<'_>, tell: &mut dyn FnMut(Check)) -> Option
     used.or(other)
 }
 
-fn try_provider(runtime: &Runtime, model: &Model, provider: Provider) -> Result<(), String> {
-    let providers = vec![ProviderChoice { provider, need: Need::Required }];
+fn try_provider(runtime: &Runtime, model: &Model, choice: ProviderChoice) -> Result<(), String> {
+    let providers = vec![ProviderChoice { need: Need::Required, ..choice }];
     let options = SessionOptions { providers, ..SessionOptions::for_model(model) };
     match OrtDetector::open(runtime, model, &options) {
         Ok(_) => Ok(()),
@@ -86,15 +135,16 @@ fn innermost(error: &DetectError) -> String {
     }
 }
 
-fn said(provider: Provider, tried: &Result<(), String>, needs: &Needs<'_>, model: &Model) -> Check {
+fn said(choice: &ProviderChoice, tried: &Result<(), String>, needs: &Needs<'_>, model: &Model) -> Check {
+    let words = choice.words();
     let why = match tried {
-        Ok(()) => return Check::ok("provider", &format!("{provider}: ran {}", model.manifest().name)),
+        Ok(()) => return Check::ok("provider", &format!("{words}: ran {}", model.manifest().name)),
         Err(why) => why,
     };
-    let asked = needs.profile.is_some_and(|profile| profile.providers.iter().any(|choice| choice.provider == provider));
+    let asked = needs.profile.is_some_and(|profile| profile.providers.iter().any(|asked| asked.words() == words));
     let verdict = if asked { Verdict::Warn } else { Verdict::Info };
-    let check = Check::new("provider", verdict, &format!("{provider}: not usable: {why}"));
-    if asked { check.cure(needed_for(provider)) } else { check }
+    let check = Check::new("provider", verdict, &format!("{words}: not usable: {why}"));
+    if asked { check.cure(needed_for(choice.provider)) } else { check }
 }
 
 /// What a provider asks of a box.
@@ -102,11 +152,13 @@ const fn needed_for(provider: Provider) -> &'static str {
     match provider {
         Provider::Cpu => "install an ONNX Runtime for this machine",
         Provider::Cuda => {
-            "install the NVIDIA driver, CUDA and cuDNN, and the GPU build of ONNX Runtime (ORT_DYLIB_PATH, or \
-             lib/ngatu); nvidia-smi must work for the user that the service runs as"
+            "scripts/setup-onnxruntime.sh gpu, the NVIDIA driver, CUDA 13 and cuDNN 9 (hw-profiles/README.md); nvidia-smi \
+             must work for the user that the service runs as"
         }
-        Provider::TensorRt => "install TensorRT beside CUDA, and the GPU build of ONNX Runtime",
-        Provider::OpenVino => "install OpenVINO and a build of ONNX Runtime that has it",
+        Provider::TensorRt => "install TensorRT 10 beside what cuda needs (hw-profiles/README.md)",
+        Provider::OpenVino => {
+            "scripts/setup-onnxruntime.sh openvino (hw-profiles/README.md); a gpu needs Intel's driver too"
+        }
     }
 }
 
@@ -129,7 +181,9 @@ pub(super) fn check_profiles(
         let name = &profile.name;
         any |= worst.is_none_or(|(verdict, _)| *verdict < Verdict::Fail);
         tell(match worst {
-            None => Check::ok("profile", &format!("{name}: this box can be run with it")),
+            None => {
+                Check::ok("profile", &format!("{name}: this box can be run with it (measured: {})", profile.measured))
+            }
             Some((Verdict::Fail, why)) => {
                 Check::new("profile", Verdict::Info, &format!("{name}: not for this box: {why}"))
             }
@@ -160,39 +214,32 @@ fn said_of_used(profile: &HwProfile, decoders: &Decoders, providers: &Providers)
 /// What of a profile does not work: `Fail` where the service would not run or see nothing, `Warn` where it falls back.
 fn obstacles(profile: &HwProfile, decoders: &Decoders, providers: &Providers) -> Vec<(Verdict, String)> {
     let mut obstacles = Vec::new();
-    for codec in Codec::ALL {
-        let mut before = Vec::new();
-        let mut found = false;
-        for element in codec.decoders(profile) {
-            match decoders.get(&(codec, element.clone())) {
-                Some(State::Works) => {
-                    found = true;
-                    break;
-                }
-                // The first that is installed is used, whether it works or not.
-                Some(State::Broken(why)) => {
-                    obstacles.push((Verdict::Fail, format!("{element} is installed and does not work: {why}")));
-                    found = true;
-                    break;
-                }
-                Some(State::Missing(_)) | None => before.push(element.as_str()),
-            }
-        }
-        if !found {
-            let none = format!("no {} decoder: {} not installed", codec.label(), before.join(" and "));
-            obstacles.push((Verdict::Fail, none));
-        } else if !before.is_empty() {
-            let next = format!("{} not installed, the next {} decoder is used", before.join(" and "), codec.label());
-            obstacles.push((Verdict::Warn, next));
-        }
+    for codec in VideoCodec::ALL {
+        obstacles.extend(decoding_obstacle(codec, decoders_of(profile, codec), decoders));
     }
     for choice in &profile.providers {
-        if let Some(Err(why)) = providers.get(choice.provider.label()) {
+        if let Some(Err(why)) = providers.get(&choice.words()) {
             let verdict = if choice.need == Need::Required { Verdict::Fail } else { Verdict::Warn };
-            obstacles.push((verdict, format!("{} not usable: {why}", choice.provider)));
+            obstacles.push((verdict, format!("{} not usable: {why}", choice.words())));
         }
     }
     obstacles
+}
+
+/// The same rule by which cameras choose: the first that works.
+fn decoding_obstacle(codec: VideoCodec, preferences: &[String], decoders: &Decoders) -> Option<(Verdict, String)> {
+    let mut before = Vec::new();
+    for element in preferences {
+        match decoders.get(&(codec, element.clone())) {
+            Some(Ok(())) if before.is_empty() => return None,
+            Some(Ok(())) => {
+                return Some((Verdict::Warn, format!("{}; {element} decodes {}", before.join("; "), codec.label())));
+            }
+            Some(Err(why)) => before.push(format!("{element} {why}")),
+            None => before.push(format!("{element} was not tried")),
+        }
+    }
+    Some((Verdict::Fail, format!("no {} decoder: {}", codec.label(), before.join("; "))))
 }
 
 /// The head of ONNX Runtime's C API (onnxruntime_c_api.h, `OrtApiBase`), which never changes.

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::config::{ConfigErrors, Home, HomeError, HwProfile};
 use crate::secret::redact;
 
+pub use inference::try_build;
 pub use site::{check_cameras, check_site, check_stream};
 
 /// How one thing is.

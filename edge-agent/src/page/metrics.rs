@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::sources::{PageCamera, Sources};
 use crate::ladder::Step;
 use crate::publish::wire::{CameraState, EvidenceHealth, HealthState, Severity};
+use crate::record::RingTotals;
 use crate::status::{Latency, Snapshot, camera_status};
 
 /// Before every name.
@@ -166,8 +167,15 @@ fn delivery(writer: &mut Writer<'_>, sources: &Sources) -> fmt::Result {
 fn pictures(writer: &mut Writer<'_>, evidence: &EvidenceHealth) -> fmt::Result {
     writer.count("pictures_made", "Pictures of incidents made", evidence.ready_total)?;
     writer.count("pictures_failed", "Pictures of incidents that could not be made", evidence.failed_total)?;
-    writer.one("pictures_kept", "Pictures of incidents on the disk", None, evidence.kept)?;
-    writer.one("pictures_kept", "Size of the pictures on the disk", Some(Unit::Bytes), evidence.kept_bytes)?;
+    writer.count("clips_made", "Clips of incidents made", evidence.clips_ready_total)?;
+    writer.count("clips_failed", "Clips of incidents that could not be made", evidence.clips_failed_total)?;
+    writer.one("pictures_kept", "Pictures and clips of incidents on the disk", None, evidence.kept)?;
+    writer.one(
+        "pictures_kept",
+        "Size of the pictures and clips on the disk",
+        Some(Unit::Bytes),
+        evidence.kept_bytes,
+    )?;
     writer.one("thumbnails_pending", "Thumbnails not yet delivered", None, evidence.thumbnails_pending)?;
     writer.count(
         "thumbnails_delivered",
@@ -213,6 +221,7 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     writer.gauges("ladder_step", "1 for the step of the degradation ladder that the camera stands on", steps)?;
     let replaced = each(|camera| camera.source.slot.replaced());
     writer.counts("frames_replaced", "Frames replaced by a fresher one before they were analysed", replaced)?;
+    rings(writer, cameras)?;
     let analysed = each_model(|camera| camera.source.counters.totals().analysed);
     writer.counts("frames_analysed", "Frames analysed", analysed)?;
     let held = each(|camera| camera.source.counters.totals().held);
@@ -245,6 +254,31 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     )?;
     let committed = cameras.iter().map(|camera| (id(camera), camera.source.counters.latency().committed));
     writer.histograms("event_latency", "The same of frames that had events", committed)
+}
+
+/// Of the cameras whose full-size stream is held.
+fn rings(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
+    let rings: Vec<_> = cameras
+        .iter()
+        .filter_map(|camera| {
+            let ring = camera.source.record.as_ref()?.ring.as_ref()?;
+            Some(([("camera", camera.label.id.clone())], ring.totals()))
+        })
+        .collect();
+    let each = |of: fn(&RingTotals) -> u64| rings.iter().map(move |(labels, totals)| (labels.clone(), of(totals)));
+    let seconds = rings.iter().map(|(labels, totals)| (labels.clone(), totals.seconds));
+    writer.gauges("record_ring_seconds", "So much of the record stream memory holds, undecoded", seconds)?;
+    writer.gauges(
+        "record_ring_bytes",
+        "Size of what memory holds of the record stream",
+        each(|ring| ring.bytes as u64),
+    )?;
+    let limit = each(|ring| ring.max_bytes as u64);
+    writer.gauges("record_ring_limit_bytes", "The most that memory holds of the record stream", limit)?;
+    let headless = each(|ring| ring.headless_total);
+    writer.counts("record_pictures_without_key", "Pictures that came before a first key frame", headless)?;
+    let oversized = each(|ring| ring.oversized_total);
+    writer.counts("record_groups_too_large", "Groups of pictures heavier than memory may hold", oversized)
 }
 
 fn severity_word(severity: Severity) -> &'static str {

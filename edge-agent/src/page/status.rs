@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::sources::{PageCamera, Sources};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
-    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, Sequence, Severity,
-    SiteLabel, Software, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence,
+    Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word,
 };
-use crate::status::{CameraPace, camera_status, with_ladder, with_record};
+use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
 
 /// How the box is. Fields are only ever added within v1.
@@ -115,7 +115,7 @@ pub struct CameraCard {
     pub state_text: LocalText,
     /// Why it is not online.
     pub reasons: Vec<Reason>,
-    /// The last failure, for technicians; without secrets. Null while online.
+    /// For technicians, without secrets: the last failure; while online, why a preferred decoder is not used, else null.
     pub detail: Option<String>,
     /// Since when it is in this state.
     pub since: UtcMillis,
@@ -123,6 +123,8 @@ pub struct CameraCard {
     pub pipeline: String,
     /// The network, and the execution provider really in use.
     pub model: ModelRef,
+    /// What memory holds of its full-size stream; null where nothing is held.
+    pub ring: Option<RingHealth>,
     /// Codec of the stream, once connected.
     pub codec: Option<String>,
     /// Decoder in use, once connected.
@@ -229,9 +231,9 @@ pub struct RecentPicture {
     pub path: String,
 }
 
-/// A picture that lies on the disk by now; the event that announced it was written before it.
+/// A picture that lies on the disk by now; the event that announced it was written before it. Clips are not shown.
 fn picture(incident: Uuid, name: &str, evidence: &EvidenceStore) -> Option<RecentPicture> {
-    evidence.find(incident, name)?;
+    evidence.picture(incident, name)?;
     Some(RecentPicture { path: format!("/api/v1/incident/{incident}/{name}") })
 }
 
@@ -299,10 +301,19 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         state: status.state,
         state_text: state::camera_state(status.state).into(),
         reasons: status.reasons.into_iter().map(reason).collect(),
-        detail: supervisor.detail.filter(|_| status.state != CameraState::Online),
+        detail: supervisor.detail.filter(|_| status.state != CameraState::Online).or_else(|| {
+            let passed_over = &supervisor.stream.as_ref()?.passed_over;
+            (!passed_over.is_empty()).then(|| passed_over.join("; "))
+        }),
         since: status.since,
         pipeline: camera.pipeline.clone(),
         model: camera.model.clone(),
+        ring: camera
+            .source
+            .record
+            .as_ref()
+            .and_then(|record| record.ring.as_ref())
+            .map(|ring| ring_health(ring.totals())),
         codec: supervisor.stream.as_ref().map(|stream| stream.codec.clone()),
         decoder: supervisor.stream.map(|stream| stream.decoder),
         asked_fps: camera.source.analyse_fps,

@@ -35,6 +35,7 @@ pub use error::{DeviceFault, FileFault, SourceError};
 pub use file::FileSource;
 pub use http::{HttpParams, HttpSource};
 pub use live::{LiveParams, LiveSource};
+pub(crate) use pipeline::still_decoder;
 pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
 pub use session::{Attempt, Closed, PacketCount, Session, StreamInfo, wall_now};
 pub use status::{SourceState, SourceStatus};

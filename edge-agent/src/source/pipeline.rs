@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use super::codec::Codec;
 use super::thin;
 use super::{Attempt, SourceError, StreamInfo};
-use crate::decode::{self, DecodeError, picture_from_sample};
+use crate::decode::{self, Choice, DecodeError, VideoCodec, picture_from_sample};
 use crate::secret::redact;
 
 /// Earlier pipelines that may hang in their teardown before no further one is started.
@@ -138,10 +138,10 @@ pub(super) fn watch_bus(
 /// What becomes of a stream.
 #[derive(Debug, Clone)]
 pub(super) enum Purpose {
-    /// Its pictures are decoded, by the first of these elements that is installed, as far as the session's
+    /// Its pictures are decoded, by the first of these elements that works, as far as the session's
     /// [`DecodeControl`](super::DecodeControl) says.
     Decode { h264: Vec<String>, h265: Vec<String> },
-    /// It is received, its pictures are found and counted.
+    /// It is received; its pictures are found, counted and held as they came.
     Keep,
 }
 
@@ -182,12 +182,13 @@ impl Receiver {
         for name in [unwrap, codec.parser()].into_iter().flatten() {
             chain.push(decode::make(name)?);
         }
-        let mut stream = StreamInfo { codec: codec.name().to_owned(), decoder: String::new(), size: None };
+        let mut stream = StreamInfo { codec: codec.name().to_owned(), ..StreamInfo::default() };
         let (entry, sink) = match &*self.purpose {
             Purpose::Decode { h264, h265 } => {
-                if let Some(decoder) = decoder(codec, h264, h265)? {
+                if let Some((decoder, passed_over)) = decoder(codec, h264, h265)? {
                     stream.decoder = element_kind(&decoder);
                     thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps);
+                    stream.passed_over = passed_over;
                     chain.push(decoder);
                 }
                 decode::tail(pipeline.upcast_ref(), true)?
@@ -227,7 +228,7 @@ impl Receiver {
             let delivered = if decoded {
                 receiver.deliver(&sample, arrived_at)?
             } else {
-                receiver.attempt.count(sample.buffer().map_or(0, gst::BufferRef::size))
+                receiver.attempt.keep(&sample, arrived_at)
             };
             delivered.map(|()| gst::FlowSuccess::Ok).map_err(|_closed| gst::FlowError::Flushing)
         };
@@ -244,20 +245,37 @@ impl Receiver {
     }
 }
 
-/// The decoder, `None` where nothing is coded.
-fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<gst::Element>, SourceError> {
-    let name = match codec {
-        Codec::H264 => decode::first_available(h264)?,
-        Codec::H265 => decode::first_available(h265)?,
-        Codec::Jpeg => JPEG_DECODER,
+/// The decoder, and why not those preferred over it; `None` where nothing is coded.
+fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<(gst::Element, Vec<String>)>, DecodeError> {
+    let choice = match codec {
+        Codec::H264 => decode::choose(VideoCodec::H264, h264)?,
+        Codec::H265 => decode::choose(VideoCodec::H265, h265)?,
+        Codec::Jpeg => Choice { element: JPEG_DECODER.to_owned(), passed_over: Vec::new() },
         Codec::Raw => return Ok(None),
     };
-    let decoder = decode::make(name)?;
+    let decoder = decode::make(&choice.element)?;
     if decoder.find_property("output-corrupt").is_some() {
         // A smeared picture is worse than none: it looks like motion.
         decoder.set_property("output-corrupt", false);
     }
-    Ok(Some(decoder))
+    let passed_over = choice.passed_over.into_iter().map(|(element, why)| format!("{element}: {why}")).collect();
+    Ok(Some((decoder, passed_over)))
+}
+
+/// Parser and decoder, in this order, for pictures of this media type that were kept as they came.
+///
+/// # Errors
+/// [`DecodeError`], also for a codec that has no decoder here.
+pub(crate) fn still_decoder(media: &str, h264: &[String], h265: &[String]) -> Result<Vec<gst::Element>, DecodeError> {
+    let codec = match media {
+        "video/x-h264" => Codec::H264,
+        "video/x-h265" => Codec::H265,
+        "image/jpeg" => Codec::Jpeg,
+        other => return Err(DecodeError::BadSample { reason: format!("{other} is no coded picture") }),
+    };
+    let parser = codec.parser().map(decode::make).transpose()?;
+    let decoder = decoder(codec, h264, h265)?.map(|(decoder, _)| decoder);
+    Ok(parser.into_iter().chain(decoder).collect())
 }
 
 /// Puts the chain between `pad` and `entry` and starts it.

@@ -54,7 +54,7 @@ pub struct RtspParams {
     pub credentials: Option<Credentials>,
     /// How RTP travels.
     pub transport: Transport,
-    /// Decoder elements for H.264, preferred first: the first that is installed is used.
+    /// Decoder elements for H.264, preferred first: the first that works is used.
     pub h264_decoders: Vec<String>,
     /// The same for H.265.
     pub h265_decoders: Vec<String>,

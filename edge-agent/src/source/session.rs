@@ -1,4 +1,5 @@
-//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of packets that are only counted.
+//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of coded pictures that are counted
+//! and kept for a while.
 //!
 //! # Ownership
 //! The supervisor (or whoever wants a frame or two without one) owns the session; each attempt holds an [`Attempt`], which the source's streaming thread delivers
@@ -9,19 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use analytics::{CameraId, FrameStamp, WallTime};
+use gstreamer as gst;
 
 use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
+use crate::record::Ring;
 use crate::source::sender_clock::SenderClock;
 use crate::source::thin::DecodeControl;
 
 /// What is received.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamInfo {
     /// By RTP encoding name; `raw` where nothing is coded.
     pub codec: String,
     /// The decoder in use: the element that was made, not the one preferred. Empty where none is needed.
     pub decoder: String,
+    /// Decoders that the hardware profile prefers over it and that cannot be used, each with the reason.
+    pub passed_over: Vec<String>,
     /// Width and height in pixels, once a picture or its header came.
     pub size: Option<(u32, u32)>,
 }
@@ -51,7 +56,7 @@ impl PacketCount {
 #[derive(Debug)]
 enum Target {
     Frames(Arc<FrameSlot>),
-    Packets(Arc<PacketCount>),
+    Packets(Arc<PacketCount>, Option<Arc<Ring>>),
 }
 
 /// A camera's session.
@@ -90,10 +95,11 @@ impl Session {
         Arc::new(Self { camera, target: Target::Frames(slot), control: Arc::default(), state: Mutex::default() })
     }
 
-    /// A session of a stream that is received and not decoded: its pictures are counted, and that is all.
+    /// A session of a stream that is received and not decoded: its pictures are counted, and held in the ring, if any.
     #[must_use]
-    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Packets(count), control: Arc::default(), state: Mutex::default() })
+    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>, ring: Option<Arc<Ring>>) -> Arc<Self> {
+        let target = Target::Packets(count, ring);
+        Arc::new(Self { camera, target, control: Arc::default(), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
@@ -121,6 +127,12 @@ impl Session {
     /// Closes the attempt at hand.
     pub(super) fn close(&self) {
         self.state().open = false;
+    }
+
+    /// What is received; `None` before the first connection.
+    #[must_use]
+    pub fn stream(&self) -> Option<StreamInfo> {
+        self.state().stream.clone()
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -199,19 +211,24 @@ impl Attempt {
         }
     }
 
-    /// Counts a coded picture that is not decoded.
+    /// Counts a coded picture that is not decoded, and puts it into the ring.
     ///
     /// # Errors
     /// [`Closed`]: the source may stop.
-    pub fn count(&self, bytes: usize) -> Result<(), Closed> {
+    pub fn keep(&self, sample: &gst::Sample, arrived_at: Instant) -> Result<(), Closed> {
+        let captured_at = wall_now();
         let mut state = self.session.state();
         if !self.is_open(&state) {
             return Err(Closed);
         }
         state.attempt_frames += 1;
-        if let Target::Packets(count) = &self.session.target {
+        if let Target::Packets(count, ring) = &self.session.target {
+            let bytes = sample.buffer().map_or(0, gst::BufferRef::size);
             count.pictures.fetch_add(1, Ordering::Relaxed);
             count.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            if let Some(ring) = ring {
+                ring.put(self.number, sample, arrived_at, captured_at);
+            }
         }
         Ok(())
     }

@@ -34,18 +34,28 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Analysing less than this share of the frames asked for, over a minute, is too slow.
 const BEHIND: f64 = 0.8;
 
+/// A decoder that the profile prefers cannot be used; the next one is.
+const DECODER_FALLBACK: &str = "decoder_fallback";
+
 /// A camera's status as a message, without its full-size stream ([`with_record`] adds that).
 #[must_use]
 pub fn camera_status(camera: &CameraId, status: &SourceStatus) -> CameraStatus {
     let (state, reason) = state_and_reason(status);
+    // It sees all the same, for more CPU.
+    let fallback = falls_back(status).then_some(DECODER_FALLBACK);
     CameraStatus {
         camera: camera.to_string(),
         state,
-        reasons: reason.into_iter().map(Word::Borrowed).collect(),
+        reasons: reason.into_iter().chain(fallback).map(Word::Borrowed).collect(),
         since: status.since.into(),
         record: None,
         ladder: None,
     }
+}
+
+/// Whether a decoder that the profile prefers cannot be used.
+fn falls_back(status: &SourceStatus) -> bool {
+    status.stream.as_ref().is_some_and(|stream| !stream.passed_over.is_empty())
 }
 
 /// A stream's state in messages, and the word for why it is not online.
@@ -310,6 +320,9 @@ impl HealthTask {
         if self.fallback {
             reasons.push("provider_fallback".into());
         }
+        if self.cameras.iter().any(|camera| falls_back(&camera.status.borrow())) {
+            reasons.push(DECODER_FALLBACK.into());
+        }
         let mut offline = self.cameras.iter().filter(|camera| camera.status.borrow().state != SourceState::Online);
         if offline.next().is_some() {
             reasons.push("camera_not_online".into());
@@ -365,6 +378,8 @@ impl HealthTask {
                 ready_total: evidence.ready,
                 failed_total: evidence.failed,
                 failing: evidence.failing,
+                clips_ready_total: evidence.clips_ready,
+                clips_failed_total: evidence.clips_failed,
                 kept: evidence.kept,
                 kept_bytes: evidence.kept_bytes,
                 thumbnails_pending: outbox.thumbnails,
@@ -489,6 +504,24 @@ mod tests {
             rates.note(vec![counted], start + Duration::from_secs(second));
         }
         rates.rates[0]
+    }
+
+    #[test]
+    fn a_camera_whose_preferred_decoder_cannot_be_used_is_online_and_says_so() {
+        use crate::source::{StreamInfo, wall_now};
+
+        let camera = CameraId::new("nam").expect("valid");
+        let with = |passed_over: &[&str]| {
+            let passed_over = passed_over.iter().map(|&why| why.to_owned()).collect();
+            let stream = Some(StreamInfo { passed_over, ..StreamInfo::default() });
+            camera_status(
+                &camera,
+                &SourceStatus { state: SourceState::Online, stream, ..SourceStatus::connecting(wall_now()) },
+            )
+        };
+        assert_eq!(with(&[]).reasons, Vec::<Word>::new());
+        let told = with(&["vah264dec: not installed"]);
+        assert_eq!((told.state, told.reasons), (CameraState::Online, vec![Word::Borrowed("decoder_fallback")]));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
 pub use live::dead_reasons;
 pub use pace::CameraPace;
-pub use record::{RecordSource, record_status, with_record};
+pub use record::{RecordSource, record_status, ring_health, with_record};
 pub use service::ServiceTask;
 
 use crate::outbox::Draft;
@@ -183,6 +183,8 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
         memory_bytes: 1 << 20,
         outbox: OutboxHealth { pending: 0, pending_bytes: 0, lost_total: 0, failing: false },
         evidence: EvidenceHealth {
+            clips_ready_total: 0,
+            clips_failed_total: 0,
             ready_total: 0,
             failed_total: 0,
             failing: false,

@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 48] = [
+const REASONS: [(&str, Text); 49] = [
     (
         "camera_moved",
         text(
@@ -131,6 +131,13 @@ const REASONS: [(&str, Text); 48] = [
         text("hộp quá nóng: kiểm tra quạt và thông gió của tủ", "the box is hot: check the cabinet's fan and vents"),
     ),
     ("device_missing", text("không thấy camera cắm vào hộp: hãy cắm lại", "the camera is not plugged into the box")),
+    (
+        "decoder_fallback",
+        text(
+            "bộ giải mã được ưu tiên trong cấu hình phần cứng không dùng được: đang dùng bộ giải mã kế tiếp, tốn CPU hơn",
+            "a decoder that the hardware profile prefers cannot be used: the next one decodes, for more CPU",
+        ),
+    ),
     (
         "device_forbidden",
         text(

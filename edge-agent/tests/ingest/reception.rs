@@ -93,15 +93,19 @@ async fn a_sound_track_does_not_disturb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_decoder_that_is_installed_is_used_and_named() {
+async fn the_first_decoder_that_works_is_used_and_those_before_it_are_named_with_why() {
     let server = ServerProcess::start(0, "none");
     let preferring = |names: &[&str]| RtspParams {
         h264_decoders: names.iter().map(|&name| name.to_owned()).collect(),
         ..RtspParams::new(server.url("h264"))
     };
-    let mut second = Camera::start(preferring(&["nosuchdec", "openh264dec", "avdec_h264"]));
+    let mut second = Camera::start(preferring(&["nosuchdec", "avdec_h265", "openh264dec", "avdec_h264"]));
     let online = second.until(|status| status.state == SourceState::Online).await;
-    assert_eq!(online.stream.expect("described").decoder, "openh264dec");
+    let stream = online.stream.expect("described");
+    assert_eq!(stream.decoder, "openh264dec");
+    let [missing, broken] = stream.passed_over.as_slice() else { panic!("{stream:?}") };
+    assert!(missing.starts_with("nosuchdec: not installed"), "{missing}");
+    assert!(broken.starts_with("avdec_h265: installed and does not work"), "{broken}");
     let mut none = Camera::start(preferring(&["avdec_nosuch"]));
     let offline = none.until(|status| status.state == SourceState::Offline).await;
     assert_eq!(offline.reason, Some("missing_element"));

@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::rule::RawRuleNumbers;
-use super::{RawLadder, RawName, RawThermal, RawTracker, provider_schema, rules_by_kind_schema};
-use crate::config::value::{DateText, Numbers};
+use super::{
+    RawLadder, RawName, RawThermal, RawTracker, device_schema, precision_schema, provider_schema, rules_by_kind_schema,
+};
+use crate::config::value::{DateText, Numbers, SizeText};
 
 /// A pipeline: what is watched for, and with which model.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -46,6 +48,9 @@ pub struct RawHwProfile {
     /// Which boxes it is for, in one sentence.
     #[schemars(required, length(min = 1))]
     pub description: Option<String>,
+    /// Where and when it was run, or that it was not; `edge-agent profiles` and `doctor` show it.
+    #[schemars(required, length(min = 1))]
+    pub measured: Option<String>,
     /// GStreamer decoders by codec, the preferred first.
     #[serde(default)]
     #[schemars(required)]
@@ -60,9 +65,30 @@ pub struct RawHwProfile {
     /// What is done when the box is late.
     #[serde(default)]
     pub ladder: RawLadder,
+    /// What the systemd unit must open and may use, beyond the package's: `edge-agent profiles NAME --unit` prints it as
+    /// a drop-in.
+    #[serde(default)]
+    pub service: RawService,
 }
 
-/// GStreamer decoders by codec; the first that is installed is used.
+/// What the service's sandbox leaves open.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawService {
+    /// Device nodes, as `DeviceAllow=` of systemd.resource-control(5) names them; none: no device at all.
+    #[serde(default)]
+    #[schemars(example = ["char-drm"])]
+    pub devices: Vec<String>,
+    /// Groups that those nodes belong to.
+    #[serde(default)]
+    #[schemars(example = ["render", "video"])]
+    pub groups: Vec<String>,
+    /// Memory the service may take before the kernel ends it and systemd starts it again (`MemoryMax=`).
+    #[schemars(example = &"2 GiB")]
+    pub memory: Option<SizeText>,
+}
+
+/// GStreamer decoders by codec; the first that is found to work is used.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawDecode {
@@ -100,6 +126,15 @@ pub struct RawProvider {
     /// `true`: start-up fails when it does not work. `false`: the next one is tried, and health says so.
     #[serde(default)]
     pub required: bool,
+    /// `openvino` alone: what it computes on; by default the processor.
+    #[schemars(schema_with = "device_schema")]
+    pub device: Option<String>,
+    /// `tensorrt`, and `openvino` on a gpu: numbers of 16 bits are quicker and less exact. By default as the weights are.
+    #[schemars(schema_with = "precision_schema")]
+    pub precision: Option<String>,
+    /// `cuda` and `tensorrt` alone: memory of the GPU that one session may take. By default as much as there is.
+    #[schemars(example = &"1 GiB")]
+    pub memory: Option<SizeText>,
 }
 
 /// A file of holidays: days on which a site keeps other hours.

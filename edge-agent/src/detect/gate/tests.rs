@@ -62,7 +62,7 @@ impl Scene {
 
     /// Pavement with kerbs and a wall, so that there is light and shade.
     fn luma(&self, x: usize, y: usize) -> f32 {
-        let ground = 60.0 + (y * 60 / self.size.1) as f32 + if x / 40 % 3 == 0 { 30.0 } else { 0.0 };
+        let ground = 60.0 + (y * 60 / self.size.1) as f32 + if (x / 40).is_multiple_of(3) { 30.0 } else { 0.0 };
         let covered = |from: f32, at: usize| {
             (from + SIDE as f32 - at as f32).clamp(0.0, 1.0).min((at as f32 + 1.0 - from).clamp(0.0, 1.0))
         };
@@ -301,7 +301,7 @@ fn a_network_that_wavers_is_shown_to_waver() {
         fn detect(&mut self, picture: &Picture, _: &[BBox], into: &mut Vec<Detection>) -> Result<(), DetectError> {
             self.0 += 1;
             *into = bright(picture, BBox::new(0.0, 0.0, 1.0, 1.0).expect("a box"));
-            into.truncate(usize::from(self.0 % 3 != 0));
+            into.truncate(usize::from(!self.0.is_multiple_of(3)));
             Ok(())
         }
     }

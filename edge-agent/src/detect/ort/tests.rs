@@ -26,7 +26,7 @@ fn tiny() -> Model {
 }
 
 fn options(providers: &[(Provider, Need)]) -> SessionOptions {
-    let providers = providers.iter().map(|&(provider, need)| ProviderChoice { provider, need }).collect();
+    let providers = providers.iter().map(|&(provider, need)| ProviderChoice::new(provider, need)).collect();
     SessionOptions { providers, ..SessionOptions::for_model(&tiny()) }
 }
 

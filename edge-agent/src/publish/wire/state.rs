@@ -211,6 +211,24 @@ pub struct RecordHealth {
     pub received_kbps: f64,
     /// Connections made, since start.
     pub connects_total: u64,
+    /// What is held of it for pictures and clips; absent where neither is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<RingHealth>,
+}
+
+/// What is held in memory of a full-size stream, not decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RingHealth {
+    /// So many seconds.
+    pub seconds: f64,
+    /// Their size.
+    pub bytes: u64,
+    /// The most it may be.
+    pub max_bytes: u64,
+    /// Pictures that came before a first key frame, since start.
+    pub headless_total: u64,
+    /// Groups of pictures, from one key frame to the next, that alone were heavier than may be held, since start.
+    pub oversized_total: u64,
 }
 
 /// The outbox's health.
@@ -244,9 +262,15 @@ pub struct EvidenceHealth {
     pub ready_total: u64,
     /// Pictures that could not be made.
     pub failed_total: u64,
+    /// Clips made.
+    #[serde(default)]
+    pub clips_ready_total: u64,
+    /// Clips that could not be made.
+    #[serde(default)]
+    pub clips_failed_total: u64,
     /// Whether the last one could not be made.
     pub failing: bool,
-    /// Pictures on the box's disk.
+    /// Pictures and clips on the box's disk.
     pub kept: u64,
     /// Their size in bytes.
     pub kept_bytes: u64,
