@@ -49,12 +49,11 @@ test-openvino: setup  ## are OpenVINO's detections those of the processor, withi
 	@scripts/setup-onnxruntime.sh openvino
 	cargo run --release --locked -p benches --bin providers -- --build openvino
 
-bench: setup  ## run the benches (half an hour), in tables as benches/RESULTS.md keeps them
+bench: setup  ## run the benches (an hour), in tables as benches/RESULTS.md keeps them
 	@scripts/setup-peers.sh
 	cargo bench --locked -p benches
-	cargo run --release --locked -p benches --bin end_to_end -- overhead
-	cargo run --release --locked -p benches --bin end_to_end -- peer
-	cargo run --release --locked -p benches --bin end_to_end -- load
+	cargo run --release --locked -p benches --bin end_to_end -- matrix
+	cargo run --release --locked -p benches --bin end_to_end -- overload
 	cargo run --release --locked -p benches --bin simulate -- hours
 	cargo run --release --locked -p benches --bin simulate -- sweep --hours 24
 

@@ -1,4 +1,4 @@
-//! What rules cost: 50 objects, tracked, with no rule, with each kind alone, and with 7, 20 and 200 rules.
+//! What rules cost: 50 objects, tracked, with no rule, with each kind alone, and with 7 to 200 rules.
 //!
 //! The difference to `no_rule` is what judging adds to tracking; the step from 20 to 200 rules shows how it grows.
 
@@ -29,7 +29,7 @@ fn judge(c: &mut Criterion) {
     let camera = CameraId::new("cam").expect("valid");
     let detections = traffic::detections(OBJECTS, FRAMES);
     let alone = all_seven().into_iter().map(|rule| (rule.params.kind().wire_label().to_owned(), vec![rule]));
-    let together = [7, 20, 200].map(|count| (format!("{count}_rules"), many(count)));
+    let together = [7, 20, 50, 200].map(|count| (format!("{count}_rules"), many(count)));
     for (name, rules) in [("no_rule".to_owned(), Vec::new())].into_iter().chain(alone).chain(together) {
         group.bench_function(name, |b| {
             b.iter_batched_ref(

@@ -1,4 +1,4 @@
-//! What tracking costs: frames a second of one camera's tracker, one thread, with 20 and 100 objects in sight.
+//! What tracking costs: frames a second of one camera's tracker, one thread, with 1 to 300 objects in sight.
 //!
 //! A minute of a synthetic road at 5 frames a second: objects enter and leave, 5 % of sightings are missed, 3 % are false,
 //! boxes jitter. Assignment grows faster than linearly with the objects; the bench shows that even 100 of them leave a
@@ -19,7 +19,7 @@ fn update(c: &mut Criterion) {
     group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
     group.throughput(Throughput::Elements(FRAMES as u64));
     let camera = CameraId::new("cam").expect("valid");
-    for objects in [20, 100] {
+    for objects in [1, 20, 50, 100, 300] {
         let detections = traffic::detections(objects, FRAMES);
         group.bench_function(format!("{objects}_objects"), |b| {
             b.iter_batched_ref(

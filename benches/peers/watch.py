@@ -9,6 +9,7 @@ way OpenCV offers. Prints one line of JSON: what one window took.
 """
 
 import argparse
+import collections
 import json
 import os
 import resource
@@ -143,6 +144,18 @@ def resident_mib():
         return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
 
 
+def proportional_mib():
+    with open("/proc/self/smaps_rollup") as rollup:
+        return sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
+
+
+def lived_s():
+    """Since the process was started, imports included."""
+    with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
+        started = int(stat.read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return float(uptime.read().split()[0]) - started
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--camera", required=True, help="rtsp://…")
@@ -154,7 +167,6 @@ def main():
     arguments.add_argument("--for", dest="length_s", type=float, required=True, help="seconds")
     options = arguments.parse_args()
 
-    started = time.monotonic()
     cv2.setNumThreads(1)
     session_options = ort.SessionOptions()
     session_options.intra_op_num_threads = 1
@@ -164,11 +176,10 @@ def main():
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.connect(host, int(port))
     client.loop_start()
-    events = 0
+    told = collections.Counter()
 
     def tell(kind, track):
-        nonlocal events
-        events += 1
+        told[kind] += 1
         client.publish(f"peer/{kind}", json.dumps({"track": track, "time": time.time()}), qos=1)
 
     capture = cv2.VideoCapture(options.camera, cv2.CAP_FFMPEG)
@@ -177,35 +188,45 @@ def main():
     rules = Rules(*map(int, size), options.analyse_fps, tell)
     every = max(1, options.fps // options.analyse_fps)
     frames = analysed = 0
-    first_frame_s, begun = 0.0, None
+    first_frame_s, warm_at, begun, judged_ms = 0.0, None, None, []
     while True:
         if not capture.grab():
             raise SystemExit("the stream ended")
         frames += 1
+        arrived = time.monotonic()
         if frames % every == 1 or every == 1:
             _, image = capture.retrieve()
             found = detect(image)
             tracked = tracker.update_with_detections(found)
             rules(tracked[tracked.class_id == PERSON])
             analysed += 1
-            first_frame_s = first_frame_s or time.monotonic() - started
+            if warm_at is None:
+                first_frame_s, warm_at = lived_s(), time.monotonic() + WARM_UP_S
+            judged_ms.append((time.monotonic() - arrived) * 1e3)
         now = time.monotonic()
-        if begun is None and now - started >= first_frame_s + WARM_UP_S and analysed:
-            begun = (now, cpu_s(), threads_s(), frames, analysed, events)
+        if begun is None and warm_at is not None and now >= warm_at:
+            begun = (now, cpu_s(), threads_s(), frames, analysed, told.copy())
+            judged_ms.clear()
         if begun and now - begun[0] >= options.length_s:
             break
-    at, cpu, threads, frames_then, analysed_then, events_then = begun
+    at, cpu, threads, frames_then, analysed_then, told_then = begun
+    incidents = told - told_then
     print(json.dumps({
         "wall_s": now - at,
         "cpu_s": cpu_s() - cpu,
         "threads_s": {name: used - threads.get(name, 0.0) for name, used in threads_s().items()},
         "frames": frames - frames_then,
         "analysed": analysed - analysed_then,
-        "events": events - events_then,
+        "analysed_by_camera": [analysed - analysed_then],
+        "events": incidents.total(),
+        "incidents": incidents,
         "resident_mib": resident_mib(),
+        "proportional_mib": proportional_mib(),
         "first_frame_s": first_frame_s,
         "judged_ms": None,
         "committed_ms": None,
+        "each_judged_ms": judged_ms,
+        "halves": [],
     }))
     client.loop_stop()
 

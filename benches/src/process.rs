@@ -75,3 +75,26 @@ pub fn resident_bytes() -> (u64, u64) {
     };
     (kib("VmRSS:") * 1024, kib("VmHWM:") * 1024)
 }
+
+/// The resident set, with what is shared with other processes divided among them, in bytes (proc(5), `Pss`); zero where it
+/// cannot be read.
+#[must_use]
+pub fn proportional_bytes() -> u64 {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// What the figures of a run were measured on, and how busy that was: processor, cores, system, load, date.
+#[must_use]
+pub fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("unknown processor", |(_, name)| name);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let (release, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
+    let load: Vec<&str> = load.split_ascii_whitespace().take(3).collect();
+    let now = edge_agent::publish::wire::UtcMillis::now();
+    format!("{cores} cores of {model}, Linux {}, load {}, {now}", release.trim(), load.join(" "))
+}

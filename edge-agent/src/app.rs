@@ -8,11 +8,12 @@
 //! | camera (task) | one a camera | its channel of 1 | waits for the commit; the slot replaces |
 //! | `outbox` | 1 | its channel of 256 | senders wait |
 //! | `tracks` | 1 | its channel of 64 | that minute of a camera's tracks is dropped, counted |
-//! | `evidence` | 1 | its channel of 8 | that picture is `failed`: busy |
+//! | `evidence` | 1 | its channels of 8 (pictures) and 16 (clips) | that piece is `failed`: busy |
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
 //! | signals (task) | 1 | a clock | latest value only |
+//! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -20,24 +21,29 @@
 //! `stopped`, the outbox closes. The grace time bounds the whole; what is committed needs none of it.
 
 mod inference;
+mod ladder;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::inference::{Lane, Network, Networks, start_workers};
+use self::inference::{Lane, Looking, Network, Networks, start_workers};
+use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
-use crate::detect::scheduler::Scheduler;
-use crate::evidence::{EvidenceParams, EvidenceThread};
+use crate::detect::Spares;
+use crate::detect::scheduler::{LaneParams, Scheduler};
+use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
+use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
+use crate::record::Ring;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
@@ -120,6 +126,7 @@ struct Running {
     counters: Arc<CameraCounters>,
     status: watch::Receiver<SourceStatus>,
     record: Option<RecordSource>,
+    ladder: CameraRung,
 }
 
 /// The service from start to drain.
@@ -193,21 +200,34 @@ impl App {
         let signal = Arc::new(FrameSignal::default());
         let slots: Vec<Arc<FrameSlot>> =
             site.cameras.iter().map(|_| Arc::new(FrameSlot::new(Arc::clone(&signal)))).collect();
-        let lanes = std::iter::zip(&slots, &site.cameras).map(|(slot, camera)| (Arc::clone(slot), camera.analyse_fps));
+        let lanes = std::iter::zip(&slots, &site.cameras).map(|(slot, camera)| LaneParams {
+            slot: Arc::clone(slot),
+            fps: camera.analyse_fps,
+            priority: camera.priority,
+        });
         let scheduler = Arc::new(Scheduler::new(signal, lanes.collect(), Instant::now()));
 
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (mut running, mut lanes) = (Vec::new(), Vec::new());
         let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
+        let smaller = |camera: &Camera| setup::smaller_input(camera, &networks.of(camera).model);
+        let plans: Vec<_> = site.cameras.iter().map(|camera| plan_of(camera, smaller(camera).is_some())).collect();
+        let (decision, ladder_told) = ladder::ladder(&plans, &site.hw_profile);
+        let (ladder, mut laddered) = (ladder_told.subscribe(), Vec::new());
         for (lane, ((camera, (source, record)), slot)) in site.cameras.iter().zip(sources).zip(slots).enumerate() {
             let network = networks.of(camera);
             let (counters, latest) = (Arc::new(CameraCounters::default()), Arc::new(LatestScene::default()));
             let (found, analysed) = mpsc::channel(ANALYSED);
+            let spares = Arc::new(Spares::default());
             let (pulse, beat) = Pulse::new();
             loops.push((format!("camera {}", camera.id), beat));
             let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
             let (placed, posture) = watch::channel(Posture::default());
+            let rung = CameraRung { status: ladder.clone(), camera: lane };
+            let (record, stills) = record.unzip();
+            let stills = stills.flatten();
+            let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
@@ -216,10 +236,12 @@ impl App {
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                snapshots: camera.snapshots_from.map(|from| evidence.camera(from, camera.places.clone())),
+                evidence: evidence.camera(evidence_of(camera, stills)),
                 tracks: tracks.clone(),
+                ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
+                spares: Arc::clone(&spares),
                 latest: Arc::clone(&latest),
                 recent: Arc::clone(&recent),
                 pulse,
@@ -227,19 +249,44 @@ impl App {
             };
             cameras.spawn(task.run());
             let regions = setup::regions(camera, &network.model);
-            let gate = setup::gate(camera, &network.model).map(|gate| Arc::new(Mutex::new(gate)));
-            lanes.push(Lane { network: network.index, regions, gate, found, counters: Arc::clone(&counters) });
+            lanes.push(Lane {
+                network: network.index,
+                full: Looking::new(regions, |regions| setup::gate(camera, &network.model, regions)),
+                smaller: smaller(camera)
+                    .map(|fewer| Looking::new(fewer, |fewer| setup::gate(camera, &network.model, fewer))),
+                ladder: rung.clone(),
+                found,
+                spares,
+                counters: Arc::clone(&counters),
+            });
 
             let params = SupervisorParams::default();
-            let supervisor = Supervisor::new(camera.id.clone(), Arc::clone(&slot), told, params);
+            let session = Session::new(camera.id.clone(), Arc::clone(&slot));
+            laddered.push(LadderCamera {
+                camera: camera.id.clone(),
+                rules: camera.rules.clone(),
+                slot: Arc::clone(&slot),
+                counters: Arc::clone(&counters),
+                control: session.control(),
+            });
+            let supervisor = Supervisor::of(session, told, params);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, &mut supervisors, &stop_sources));
+            let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
             let troubles = SignalTroubles { troubles: signal_troubles.clone(), topics: of_camera };
             let told = status.clone();
-            let forward = status::forward_camera_status(id, topics, told, status_of_record, posture, troubles, publish);
+            let forward = status::forward_camera_status(
+                id,
+                topics,
+                told,
+                status_of_record,
+                posture,
+                troubles,
+                rung.clone(),
+                publish,
+            );
             health.spawn(forward);
             running.push(Running {
                 camera: camera.id.clone(),
@@ -248,6 +295,7 @@ impl App {
                 counters,
                 status,
                 record,
+                ladder: rung,
             });
             shown.push(PageCamera {
                 label: CameraLabel::new(&camera.id, setup::local_text(&camera.name)),
@@ -258,6 +306,15 @@ impl App {
                 latest,
             });
         }
+        let task = LadderTask::new(
+            (decision, ladder_told),
+            &site.hw_profile,
+            Arc::clone(&scheduler),
+            laddered,
+            outbox.clone(),
+            topics.clone(),
+        );
+        health.spawn(task.run(stop_sources.clone()));
         setup::announce_disabled(site, &topics, &publish);
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
@@ -273,6 +330,7 @@ impl App {
             publish,
             page: page_state.clone(),
             signals: signal_troubles,
+            ladder,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
@@ -403,11 +461,16 @@ impl App {
         all
     }
 
+    /// What each camera's stages have counted, in the site file's order: frames received, and what was made of them.
+    pub fn cameras(&self) -> impl Iterator<Item = (u64, &CameraCounters)> {
+        self.running.iter().map(|camera| (camera.slot.arrived(), &*camera.counters))
+    }
+
     /// What has been done so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary {
-            frames: self.running.iter().map(|camera| camera.slot.arrived()).sum(),
+            frames: self.running.iter().map(|camera| camera.slot.received()).sum(),
             totals: self.running.iter().map(|camera| camera.counters.totals()).sum(),
             delivered: self.delivery.borrow().delivered,
             pending: self.outbox.stats().borrow().pending,
@@ -432,33 +495,46 @@ impl Running {
             counters: Arc::clone(&self.counters),
             status: self.status.clone(),
             record: self.record.clone(),
+            ladder: self.ladder.clone(),
         }
     }
 }
 
+/// A camera's full-size stream, and what is held of it.
+type Record = (RtspSource, Option<RecordStills>);
+
 /// What a camera's model looks at, and the full-size stream beside it.
-fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<RtspSource>), AppError> {
+fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>), AppError> {
     let wrong = |error| AppError::Source { camera: camera.id.clone(), error };
     let params = setup::detect_params(site, camera)?.ok_or_else(|| AppError::NoStream(camera.id.clone()))?;
     let detect = LiveSource::new(params).map_err(wrong)?;
     let Some(stream) = &camera.record else { return Ok((detect, None)) };
-    let record = RtspSource::undecoded(setup::rtsp_params(site, camera, stream)?).map_err(wrong)?;
-    Ok((detect, Some(record)))
+    let params = setup::rtsp_params(site, camera, stream)?;
+    let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
+    let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
+    let record = RtspSource::undecoded(params).map_err(wrong)?;
+    Ok((detect, Some((record, stills))))
+}
+
+/// What a camera's evidence is made from.
+fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
+    OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
 }
 
 /// Receives a camera's full-size stream, which nothing of the analysis waits for.
 fn start_record(
     camera: &Camera,
     source: RtspSource,
+    ring: Option<Arc<Ring>>,
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
-    let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets));
+    let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
     let supervisor = Supervisor::of(session, told, SupervisorParams::default());
     supervisors.spawn(supervisor.run(source, stop.clone()));
-    RecordSource { status, packets }
+    RecordSource { status, packets, ring }
 }
 
 fn camera_params(

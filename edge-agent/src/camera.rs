@@ -21,8 +21,8 @@ use analytics::record::Chunk;
 use analytics::rules::CameraFault;
 use analytics::view::Placement;
 use analytics::{
-    CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Look, MediaTime, Outage, OutageCause, Parked,
-    Scene, WallTime,
+    CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Kind, Look, MediaTime, Outage, OutageCause,
+    Parked, Scene, WallTime,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -30,9 +30,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::measured::MeasureKeeper;
 use crate::config::{Calendar, SignalLamps};
+use crate::detect::Spares;
 use crate::detect::scheduler::Scheduler;
-use crate::evidence::{CameraSnapshots, Ordered};
+use crate::evidence::{CameraEvidence, Ordered};
 use crate::frame::Picture;
+use crate::ladder::{CameraRung, Step, is_judged};
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{self, EventContext, Measurement, Moment, System, TimeQuality};
@@ -131,9 +133,13 @@ pub struct CameraCore {
     rate: RateMeter,
     viewer: Viewer,
     lamps: LampReader,
+    /// The last frame's.
+    detections: Vec<Detection>,
     /// The last frame, and when it was analysed.
     last: Option<(FrameStamp, Instant)>,
     started: Instant,
+    /// On the degradation ladder.
+    step: Step,
 }
 
 impl CameraCore {
@@ -162,8 +168,18 @@ impl CameraCore {
             rate: RateMeter::default(),
             viewer: Viewer::default(),
             lamps,
+            detections: Vec::new(),
             last: None,
             started: Instant::now(),
+            step: Step::Full,
+        }
+    }
+
+    /// From now on what can be judged at this step of the degradation ladder is, and nothing else. Where that is not what moves,
+    /// nothing of the traffic is measured either: the interval says how much of it was observed.
+    pub fn stand_on(&mut self, step: Step) {
+        if std::mem::replace(&mut self.step, step) != step {
+            self.core.judge_only(|kind| is_judged(kind, step));
         }
     }
 
@@ -179,8 +195,26 @@ impl CameraCore {
         self.core.note_clock(camera_clock(analysed.camera_ahead_s, time_quality));
         self.core.hear(self.params.heard.at(analysed.arrived_at, look.stamp.pts));
         let (scene, events) = self.core.step(look);
-        self.measured.extend(self.measures.as_mut().and_then(|measures| measures.step(&scene, local)));
+        let follows = is_judged(Kind::LineCrossing, self.step);
+        let measures = self.measures.as_mut().filter(|_| follows);
+        self.measured.extend(measures.and_then(|measures| measures.step(&scene, local)));
+        self.detections = analysed.detections;
         (scene, self.drafts(&events, time_quality))
+    }
+
+    /// The list of the frame before, for its memory.
+    pub fn take_detections(&mut self) -> Vec<Detection> {
+        std::mem::take(&mut self.detections)
+    }
+
+    /// From now on its scenes are recorded, in chunks of about `every`.
+    pub fn record(&mut self, every: Duration) {
+        self.core.record(every);
+    }
+
+    /// Takes back a scene that nobody reads any more: the next one is made in its memory.
+    pub fn reuse(&mut self, scene: Scene) {
+        self.core.reuse(scene);
     }
 
     /// Judges the stream at a moment without a frame, and drafts the events; nothing, when the last frame was just now.
@@ -254,14 +288,18 @@ pub struct CameraTask {
     pub posture: watch::Sender<Posture>,
     /// Where events go.
     pub outbox: Outbox,
-    /// How incidents are photographed; `None`: they are not.
-    pub snapshots: Option<CameraSnapshots>,
+    /// How incidents are photographed and filmed.
+    pub evidence: CameraEvidence,
+    /// Its place on the degradation ladder.
+    pub ladder: CameraRung,
     /// Where its tracks go; `None`: they are not kept.
     pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
     pub scheduler: Arc<Scheduler>,
     /// What health reports.
     pub counters: Arc<CameraCounters>,
+    /// Where lists of detections go back to.
+    pub spares: Arc<Spares>,
     /// What was seen last, for the status page.
     pub latest: Arc<LatestScene>,
     /// What was committed last, for the status page.
@@ -287,6 +325,7 @@ impl CameraTask {
                 analysed = self.analysed.recv() => analysed,
                 _ = idle.tick() => {
                     self.pulse.works();
+                    core.stand_on(self.ladder.step());
                     self.idle(&mut core, &mut session).await;
                     self.pulse.waits();
                     continue;
@@ -305,16 +344,21 @@ impl CameraTask {
             let time_quality = status::time_quality();
             let is_clock_heard = analysed.camera_ahead_s.is_some() || !self.judges_clock();
             let (seen, picture) = (analysed.detections.len(), Arc::clone(&analysed.picture));
+            let step = self.ladder.step();
+            core.stand_on(step);
             // A panic leaves the core in an unknown state: it is replaced, never used again.
             match catch_unwind(AssertUnwindSafe(|| core.step(analysed, time_quality))) {
                 Ok((scene, mut drafts)) => {
                     self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let snapshots = self.snapshots.as_ref();
-                    let ordered = snapshots.map(|snapshots| snapshots.announce(&mut drafts, &picture));
+                    let announce = || self.evidence.announce(&mut drafts, &picture, arrived_at);
+                    let ordered = (step < Step::CountsOnly).then(announce);
                     self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
-                    self.latest.set(picture, scene);
+                    if let Some(before) = self.latest.set(picture, scene) {
+                        core.reuse(before);
+                    }
+                    self.spares.give(core.take_detections());
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
@@ -394,7 +438,7 @@ impl CameraTask {
         let session = params.core.id_seed.cast_signed();
         let mut core = CameraCore::new(params);
         if self.tracks.is_some() {
-            core.core.record(CHUNK);
+            core.record(CHUNK);
         }
         match self.outbox.open_incidents(self.camera.clone()).await {
             Ok(open) => core.core.restore(open),

@@ -290,6 +290,7 @@ pub struct FrameSlot {
     latest: Mutex<Option<Frame>>,
     arrived: AtomicU64,
     replaced: AtomicU64,
+    skipped: AtomicU64,
     signal: Arc<FrameSignal>,
 }
 
@@ -297,7 +298,8 @@ impl FrameSlot {
     /// An empty slot that wakes the workers waiting on `signal`.
     #[must_use]
     pub fn new(signal: Arc<FrameSignal>) -> Self {
-        Self { latest: Mutex::new(None), arrived: AtomicU64::new(0), replaced: AtomicU64::new(0), signal }
+        let zero = || AtomicU64::new(0);
+        Self { latest: Mutex::new(None), arrived: zero(), replaced: zero(), skipped: zero(), signal }
     }
 
     /// Puts a frame in; drops the one that was there.
@@ -305,9 +307,16 @@ impl FrameSlot {
         let previous = self.latest.lock().unwrap_or_else(PoisonError::into_inner).replace(frame);
         self.arrived.fetch_add(1, Ordering::Relaxed);
         if previous.is_some() {
+            // Whoever waits knows of a frame here already.
             self.replaced.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.signal.notify();
         }
-        self.signal.notify();
+    }
+
+    /// Counts a picture that was received and not decoded.
+    pub fn skip(&self) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes the latest frame out.
@@ -321,7 +330,19 @@ impl FrameSlot {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Frames that arrived.
+    /// Pictures that were received and not decoded.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Pictures that were received, decoded or not.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.arrived() + self.skipped()
+    }
+
+    /// Frames that arrived, decoded.
     #[must_use]
     pub fn arrived(&self) -> u64 {
         self.arrived.load(Ordering::Relaxed)

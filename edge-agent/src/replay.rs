@@ -142,6 +142,7 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);
             }
+            stage.core.reuse(scene);
             numbered.emit(drafts)?;
             numbered.announce(stage.core.take_withheld())?;
             numbered.measured(stage.core.take_measured(NO_CLOCK))?;
@@ -208,7 +209,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
                 context,
             }),
             regions: setup::regions(&camera, &model),
-            gate: setup::gate(&camera, &model).filter(|_| params.motion_gates),
+            gate: setup::gate(&camera, &model, &setup::regions(&camera, &model)).filter(|_| params.motion_gates),
             detectors,
         });
     }

@@ -167,14 +167,19 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
     camera.regions.clone().or_else(of_model).unwrap_or_else(whole)
 }
 
-/// The camera's motion gate; `None`: all of every frame is inferred.
+/// A motion gate over these regions of a camera; `None`: all of every frame is inferred.
 #[must_use]
-pub fn gate(camera: &Camera, model: &Model) -> Option<Gate> {
+pub fn gate(camera: &Camera, model: &Model, regions: &[BBox]) -> Option<Gate> {
     let MotionGate { sweep } = camera.motion_gate?;
     let nms_iou = SessionOptions::for_model(model).nms_iou;
     let input = &model.manifest().input;
-    let (regions, input_px) = (regions(camera, model), input.width * input.height);
-    Some(Gate::new(GateParams { regions, input_px, nms_iou, sweep }))
+    Some(Gate::new(GateParams { regions: regions.to_vec(), input_px: input.width * input.height, nms_iou, sweep }))
+}
+
+/// The fewer regions it looks at when the box is overloaded; `None`: none are named, or they are no fewer.
+#[must_use]
+pub fn smaller_input(camera: &Camera, model: &Model) -> Option<Vec<BBox>> {
+    camera.smaller_input.clone().filter(|smaller| smaller.len() < regions(camera, model).len())
 }
 
 /// How detections of a model become tracks. Confidences: the site's over the pipeline's over the model's.
@@ -367,6 +372,7 @@ pub fn announce_disabled(site: &Site, topics: &Topics, publish: &PublishHandle) 
             reasons: vec!["configuration".into()],
             since: UtcMillis::now(),
             record: None,
+            ladder: None,
         };
         publish.set_retained(topics.camera_status(camera), wire::to_bytes(&status));
     }

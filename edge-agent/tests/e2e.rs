@@ -18,6 +18,8 @@ mod centre;
 mod check;
 #[path = "e2e/clip.rs"]
 mod clip;
+#[path = "e2e/clips.rs"]
+mod clips;
 #[path = "e2e/commands.rs"]
 mod commands;
 #[path = "e2e/credentials.rs"]

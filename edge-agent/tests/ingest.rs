@@ -11,7 +11,11 @@ mod outages;
 mod reception;
 #[path = "ingest/record.rs"]
 mod record;
+#[path = "ingest/record_clip.rs"]
+mod record_clip;
 #[path = "ingest/secrecy.rs"]
 mod secrecy;
 #[path = "ingest/stage.rs"]
 mod stage;
+#[path = "ingest/thin.rs"]
+mod thin;

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::ground::Ground;
 use crate::id::SignalId;
 use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
+use crate::kind::Kind;
 use crate::parked::{Parked, Registry};
 use crate::record::{Chunk, Recorder};
 use crate::rules::{self, CameraFault, Rule, RuleParams, RuleSpec};
@@ -125,6 +126,11 @@ impl Core {
         (scene, events)
     }
 
+    /// Takes back a scene that nobody reads any more: the next step makes its own in that memory.
+    pub fn reuse(&mut self, scene: Scene) {
+        self.tracker.reuse(scene);
+    }
+
     /// From the next step on, the camera's clock is as told here.
     pub fn note_clock(&mut self, clock: Option<CameraClock>) {
         self.clock = clock;
@@ -133,6 +139,12 @@ impl Core {
     /// From the next step on, these signals are as told here: those that are heard of, not read from the picture.
     pub fn hear(&mut self, signals: Vec<Signal>) {
         self.heard = signals;
+    }
+
+    /// From the next step on, only rules of these kinds are judged: too little is seen for the others. They are as if not
+    /// armed: their incidents end, and what takes time or way begins anew when they are judged again.
+    pub fn judge_only(&mut self, is_judged: impl Fn(Kind) -> bool) {
+        self.judge.judge_only(is_judged);
     }
 
     /// Takes a moment in which no frame comes: only what is judged of the stream itself is, everything else waits.
@@ -176,6 +188,14 @@ pub struct Judge {
     stillness: Option<Stillness>,
     watches: Vec<Watch>,
     incidents: Incidents,
+    /// Work space of a scene; empty between two.
+    found: Vec<Found<'static>>,
+}
+
+/// The same memory for what is found next.
+fn emptied<'a>(mut found: Vec<Found<'_>>) -> Vec<Found<'a>> {
+    found.clear();
+    found.into_iter().map(|_| unreachable!("there is none")).collect()
 }
 
 /// A rule and when it is armed. It follows the scenes at all times, so that it knows at once what was there before; what
@@ -188,19 +208,21 @@ struct Watch {
     judged: bool,
     schedule: Option<Schedule>,
     armed: bool,
+    /// Whether too little is seen for it at the moment.
+    suspended: bool,
 }
 
 impl Watch {
     fn new(spec: RuleSpec) -> Self {
         let (schedule, fault) = (spec.schedule.clone(), spec.params.camera_fault());
-        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false }
+        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false, suspended: false }
     }
 
     fn look(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {
         let was_armed = self.armed && self.judged;
         let placement = if self.fault.is_some() { Placement::Home } else { scene.camera.placement };
         let is_due = self.schedule.as_ref().is_none_or(|schedule| schedule.is_armed(local));
-        self.armed = is_due && placement != Placement::Lost;
+        self.armed = is_due && placement != Placement::Lost && !self.suspended;
         self.judged = placement != Placement::Unsure;
         if self.armed && self.judged && !was_armed {
             self.rule.arm(scene.stamp.pts);
@@ -218,6 +240,7 @@ impl Watch {
         if self.fault.is_some_and(CameraFault::is_outage) {
             return self.look(scene, local, incidents);
         }
+        self.armed &= !self.suspended;
         Found { rule: self.rule.info(), armed: self.armed, judged: false, findings: Vec::new() }
     }
 }
@@ -239,6 +262,7 @@ impl Judge {
             stillness: rules.iter().any(|rule| rule.params.is_of_stills()).then(Stillness::default),
             incidents: Incidents::new(incidents, id_seed).bundling(Bundles::of(&rules)),
             watches: rules.into_iter().map(Watch::new).collect(),
+            found: Vec::new(),
         }
     }
 
@@ -255,6 +279,13 @@ impl Judge {
     /// What stands, when that changed since the last call: for the next session.
     pub fn parked_changes(&mut self) -> Option<Vec<Parked>> {
         self.registry.changes()
+    }
+
+    /// See [`Core::judge_only`].
+    pub fn judge_only(&mut self, is_judged: impl Fn(Kind) -> bool) {
+        for watch in &mut self.watches {
+            watch.suspended = !is_judged(watch.rule.info().kind);
+        }
     }
 
     /// The same for a calibrated camera.
@@ -287,14 +318,19 @@ impl Judge {
         let drawn = moved_back.as_ref().unwrap_or(scene);
         let incidents = &self.incidents;
         let look = |watch| Watch::look(watch, drawn, local, incidents);
-        let found: Vec<Found<'_>> = self.watches.iter_mut().map(look).collect();
-        self.incidents.update(scene, &found)
+        let mut found = emptied(std::mem::take(&mut self.found));
+        found.extend(self.watches.iter_mut().map(look));
+        let events = self.incidents.update(scene, &found);
+        self.found = emptied(found);
+        events
     }
 
     /// Says what holds still, and where that is on the ground.
     fn find_stills(&mut self, scene: &mut Scene, view: Option<&GrayView<'_>>) {
         let Some(stillness) = &mut self.stillness else { return };
-        scene.stills = stillness.observe(scene, view).to_vec();
+        let mut stills = std::mem::take(&mut scene.stills);
+        stills.extend_from_slice(stillness.observe(scene, view));
+        scene.stills = stills;
         let (Some(ground), shift) = (&self.ground, scene.camera.placement.shift()) else { return };
         scene.stills.iter_mut().for_each(|still| still.stand_on(ground, shift));
     }

@@ -73,6 +73,8 @@ struct Before {
 pub struct Recorder {
     every: Duration,
     chunk: Option<Open>,
+    /// Bytes of the chunk before: as much is set aside for the next.
+    usual: usize,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,8 @@ struct Open {
     began: MediaTime,
     aspect: f32,
     before: Before,
-    known: BTreeMap<TrackId, Known>,
+    /// By ascending id.
+    known: Vec<(TrackId, Known)>,
     state: State,
     chunk: Chunk,
 }
@@ -89,7 +92,7 @@ impl Recorder {
     /// Chunks of about `every`: longer ones are a little smaller, and more is lost when the power fails.
     #[must_use]
     pub const fn new(every: Duration) -> Self {
-        Self { every, chunk: None }
+        Self { every, chunk: None, usual: 0 }
     }
 
     /// Adds a scene as the tracker gave it, with its signals and its placement; a chunk that is full comes back.
@@ -98,26 +101,31 @@ impl Recorder {
             scene.stamp.pts.since(open.began) >= self.every || open.aspect.to_bits() != scene.aspect.to_bits()
         };
         let full = if self.chunk.as_ref().is_some_and(is_full) { self.finish() } else { None };
-        self.chunk.get_or_insert_with(|| Open::new(scene)).push(scene);
+        let usual = self.usual;
+        self.chunk.get_or_insert_with(|| Open::new(scene, usual)).push(scene);
         full
     }
 
     /// What is not full yet.
     pub fn finish(&mut self) -> Option<Chunk> {
-        self.chunk.take().map(|open| open.chunk)
+        let chunk = self.chunk.take()?.chunk;
+        self.usual = chunk.bytes.len();
+        Some(chunk)
     }
 }
 
 impl Open {
-    fn new(scene: &Scene) -> Self {
+    fn new(scene: &Scene, usual: usize) -> Self {
+        let mut bytes = Vec::with_capacity(usual + usual / 4);
+        bytes.extend((-scene.aspect).to_le_bytes());
         let captured_at = scene.stamp.captured_at;
         Self {
             began: scene.stamp.pts,
             aspect: scene.aspect,
             before: Before::default(),
-            known: BTreeMap::new(),
+            known: Vec::new(),
             state: State::default(),
-            chunk: Chunk { captured: [captured_at; 2], scenes: 0, bytes: (-scene.aspect).to_le_bytes().to_vec() },
+            chunk: Chunk { captured: [captured_at; 2], scenes: 0, bytes },
         }
     }
 
@@ -146,9 +154,11 @@ impl Open {
         for track in &scene.tracks {
             unsigned(bytes, track.id.0 - last_id);
             last_id = track.id.0;
-            write_track(bytes, track, self.known.get(&track.id), pts);
+            let known = self.known.binary_search_by_key(&track.id, |(id, _)| *id).ok();
+            write_track(bytes, track, known.map(|i| &self.known[i].1), pts);
         }
-        self.known = scene.tracks.iter().map(|track| (track.id, Known::of(track))).collect();
+        self.known.clear();
+        self.known.extend(scene.tracks.iter().map(|track| (track.id, Known::of(track))));
     }
 }
 

@@ -13,8 +13,9 @@ use crate::detect::gate::Gate;
 use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
-use crate::detect::{DetectError, Detector};
+use crate::detect::{DetectError, Detector, Spares};
 use crate::frame::Frame;
+use crate::ladder::CameraRung;
 use crate::publish::wire::ModelRef;
 use crate::setup::{self, SetupError};
 use crate::status::CameraCounters;
@@ -84,14 +85,37 @@ impl Network {
 #[derive(Clone)]
 pub(super) struct Lane {
     pub(super) network: usize,
-    pub(super) regions: Vec<BBox>,
-    /// Its motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
-    pub(super) gate: Option<Arc<Mutex<Gate>>>,
+    pub(super) full: Looking,
+    /// Fewer parts, where there are, for when the ladder says so.
+    pub(super) smaller: Option<Looking>,
+    pub(super) ladder: CameraRung,
     pub(super) found: mpsc::Sender<Analysed>,
+    pub(super) spares: Arc<Spares>,
     pub(super) counters: Arc<CameraCounters>,
 }
 
 impl Lane {
+    /// What the model looks at now.
+    fn looking(&self) -> &Looking {
+        let is_smaller = self.ladder.rung().is_some_and(|rung| rung.smaller_input);
+        self.smaller.as_ref().filter(|_| is_smaller).unwrap_or(&self.full)
+    }
+}
+
+/// The parts of a camera's pictures that its model looks at.
+#[derive(Clone)]
+pub(super) struct Looking {
+    regions: Vec<BBox>,
+    /// Their motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
+    gate: Option<Arc<Mutex<Gate>>>,
+}
+
+impl Looking {
+    pub(super) fn new(regions: Vec<BBox>, gate: impl Fn(&[BBox]) -> Option<Gate>) -> Self {
+        let gate = gate(&regions).map(|gate| Arc::new(Mutex::new(gate)));
+        Self { regions, gate }
+    }
+
     /// Detects in what of the frame is worth it; how many regions were inferred. `found` is scratch.
     fn detect(
         &self,
@@ -144,10 +168,11 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
     while let Some(Job { lane: index, frame }) = scheduler.next() {
         pulse.works();
         let lane = &lanes[index];
+        let looking = lane.looking();
         let detector = &mut detectors[lane.network];
-        let mut detections = Vec::new();
+        let mut detections = lane.spares.take();
         let detected =
-            catch_unwind(AssertUnwindSafe(|| lane.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
+            catch_unwind(AssertUnwindSafe(|| looking.detect(detector.as_mut(), &frame, &mut found, &mut detections)));
         let failure = match detected {
             Ok(Ok(looks)) => {
                 lane.counters.looked(looks);
@@ -157,7 +182,7 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             Err(_) => Some("inference panicked".to_owned()),
         };
         if let Some(failure) = failure {
-            lane.forget();
+            looking.forget();
             lane.counters.failed();
             tracing::error!(camera = %frame.stamp.camera, failure, "frame not analysed");
             scheduler.done(index);
@@ -181,6 +206,7 @@ mod tests {
     use analytics::{CameraId, Detection, FrameStamp, MediaTime, WallTime};
 
     use super::*;
+    use crate::detect::scheduler::LaneParams;
     use crate::frame::{
         Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
     };
@@ -220,9 +246,18 @@ mod tests {
     fn a_worker_that_hangs_in_inference_is_missed_and_one_that_waits_for_frames_is_not() {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
-        let scheduler = Scheduler::new(signal, vec![(Arc::clone(&slot), 5.0)], Instant::now());
+        let of_slot = LaneParams { slot: Arc::clone(&slot), fps: 5.0, priority: 1 };
+        let scheduler = Scheduler::new(signal, vec![of_slot], Instant::now());
         let (found, mut analysed) = mpsc::channel(1);
-        let lanes = [Lane { network: 0, regions: Vec::new(), gate: None, found, counters: Arc::default() }];
+        let lanes = [Lane {
+            network: 0,
+            full: Looking::new(Vec::new(), |_| None),
+            smaller: None,
+            ladder: CameraRung::example(),
+            found,
+            spares: Arc::default(),
+            counters: Arc::default(),
+        }];
         let (entered, enters) = std::sync::mpsc::sync_channel(0);
         let (release, released) = std::sync::mpsc::sync_channel(0);
         let detector: Box<dyn Detector> = Box::new(Blocking { entered, released });

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::detect::ort::{Build, Need, OpenVinoDevice, Precision, Provider, ProviderChoice, ProviderOptions};
+use crate::ladder::{LadderParams, ThermalParams};
 
 use super::document::{Document, bare_or_quoted};
 use super::error::ConfigErrors;
@@ -34,6 +35,10 @@ pub struct HwProfile {
     pub providers: Vec<ProviderChoice>,
     /// What the service's sandbox leaves open.
     pub service: Sandbox,
+    /// Temperatures at which less is done.
+    pub thermal: ThermalParams,
+    /// When less is done.
+    pub ladder: LadderParams,
 }
 
 /// What the service's sandbox leaves open.
@@ -108,6 +113,9 @@ pub(super) fn read_pipeline(
     if let Some(regions) = &raw.regions {
         resolver.regions("regions", regions);
     }
+    if let Some(regions) = &raw.smaller_input {
+        resolver.regions("smaller_input", regions);
+    }
     resolver.tracker("tracker", &raw.tracker);
     for (label, numbers) in &raw.rule {
         let key = format!("rule.{}", bare_or_quoted(label));
@@ -156,6 +164,7 @@ pub(super) fn read_hw_profile(name: &str, file: &Path, errors: &mut ConfigErrors
         workers => workers,
     };
     let service = service(&mut resolver, &raw.service);
+    let (thermal, ladder) = (resolver.thermal(&raw.thermal), resolver.ladder(&raw.ladder));
     let failed = resolver.errors.0.len() > known;
     *errors = resolver.errors;
     if failed {
@@ -171,6 +180,8 @@ pub(super) fn read_hw_profile(name: &str, file: &Path, errors: &mut ConfigErrors
         threads,
         providers,
         service,
+        thermal,
+        ladder,
     };
     Some((profile, document))
 }

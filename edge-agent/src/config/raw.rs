@@ -15,6 +15,7 @@ use crate::detect::ort::{OpenVinoDevice, Precision, Provider};
 mod calibration;
 mod files;
 mod gate;
+mod ladder;
 mod measure;
 mod one_or_many;
 mod rule;
@@ -22,6 +23,7 @@ mod rule;
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider, RawService};
 pub use gate::RawMotionGate;
+pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
 pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
@@ -94,6 +96,10 @@ fn regions_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "items": region, "minItems": 1, "examples": [[[0.0, 0.0, 0.55, 1.0], [0.45, 0.0, 1.0, 1.0]]]
     })
+}
+
+fn decode_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["all", "key-frames"] })
 }
 
 fn rules_by_kind_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -265,7 +271,7 @@ pub struct RawStorage {
     /// Bytes the outbox may hold; default 512 MiB.
     #[schemars(extend("default" = "512 MiB"))]
     pub outbox: Option<SizeText>,
-    /// Bytes that pictures may take; the oldest go. Default 4 GiB.
+    /// Bytes that pictures and clips may take; the oldest go. Default 4 GiB.
     #[schemars(extend("default" = "4 GiB"))]
     pub evidence: Option<SizeText>,
     /// Bytes that recorded tracks may take (boxes and times, no pictures); the oldest go. Default 1 GiB.
@@ -282,8 +288,8 @@ pub struct RawRetention {
     /// Pictures; default 30 days.
     #[schemars(extend("default" = "30d"))]
     pub snapshots: Option<DurationText>,
-    /// Clips. Has no effect yet: this version keeps no clips.
-    #[schemars(example = &"3d")]
+    /// Clips; default 3 days.
+    #[schemars(extend("default" = "3d"))]
     pub clips: Option<DurationText>,
     /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
     #[schemars(extend("default" = "2d"))]
@@ -299,7 +305,7 @@ pub struct RawStatus {
     pub listen: Option<String>,
 }
 
-/// Pictures that prove incidents. Faces and number plates are neither blurred nor masked in this version.
+/// Pictures and clips that prove incidents. Faces and number plates are neither blurred nor masked in this version.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawEvidence {
@@ -310,6 +316,25 @@ pub struct RawEvidence {
     #[serde(default)]
     #[schemars(schema_with = "severity_schema", extend("default" = "warning"))]
     pub snapshots_from: Option<String>,
+    /// Whether clips of incidents are kept, cut from the `record` stream; default `false`. A camera may say otherwise.
+    #[schemars(extend("default" = false))]
+    pub clips: Option<bool>,
+    /// The least severity of incidents whose clip is kept; default `high`.
+    #[serde(default)]
+    #[schemars(schema_with = "severity_schema", extend("default" = "high"))]
+    pub clips_from: Option<String>,
+    /// So much of a clip is from before the incident began, up to a minute; default 5 seconds. Clips begin at the key frame
+    /// before that. Raising it costs memory all the time: that much more of every `record` stream.
+    #[schemars(extend("default" = "5s"))]
+    pub pre_roll: Option<DurationText>,
+    /// So much of a clip is from after the incident was noticed, up to a minute; default 10 seconds. Raising it makes clips
+    /// longer and later, and costs memory while one is made.
+    #[schemars(extend("default" = "10s"))]
+    pub post_roll: Option<DurationText>,
+    /// Bytes of one camera's `record` stream that memory holds at most, for clips and full-size pictures; default 32 MiB, 30
+    /// seconds of 8 Mbit/s. What is too little for a clip cuts its beginning off.
+    #[schemars(extend("default" = "32 MiB"))]
+    pub ring: Option<SizeText>,
 }
 
 /// One camera.
@@ -332,11 +357,13 @@ pub struct RawCamera {
     pub enabled: Option<bool>,
     /// The stream that is analysed: the sub-stream, where the camera has one. `replay` does without.
     pub detect: Option<RawStream>,
-    /// The full-size stream: received and watched over, not decoded. This version keeps nothing of it yet: pictures are
-    /// taken from the stream that is analysed.
+    /// The full-size stream: received, watched over and, where pictures or clips are asked for, its last seconds are held as
+    /// they came. Nothing of it is decoded but the moment that a picture shows.
     pub record: Option<RawStream>,
     /// Whether this camera's incidents are photographed; default from `[evidence]`.
     pub snapshots: Option<bool>,
+    /// Whether clips of this camera's incidents are kept; default from `[evidence]`. Needs `record`.
+    pub clips: Option<bool>,
     /// Frames analysed a second; default from the pipeline.
     #[schemars(range(min = 0.1, max = 60))]
     pub analyse_fps: Option<f64>,
@@ -349,6 +376,18 @@ pub struct RawCamera {
     pub regions: Option<Vec<Numbers<4>>>,
     /// Inference only where the picture changes.
     pub motion_gate: Option<RawMotionGate>,
+    /// The fewer parts that it looks at instead when the box is overloaded; default from the pipeline. Fewer cost less;
+    /// what is small is missed.
+    #[serde(default)]
+    #[schemars(schema_with = "regions_schema")]
+    pub smaller_input: Option<Vec<Numbers<4>>>,
+    /// 1 matters most; when the box is overloaded or hot, cameras of greater numbers give way first.
+    #[schemars(range(min = 1, max = 9), extend("default" = 1))]
+    pub priority: Option<u8>,
+    /// `all`, or `key-frames`: a picture every one to four seconds, for a sixth of the decoding.
+    #[serde(default)]
+    #[schemars(schema_with = "decode_schema", extend("default" = "all"))]
+    pub decode: Option<String>,
     /// Tracker settings that differ from the pipeline's.
     #[serde(default)]
     pub tracker: RawTracker,

@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analytics::id::InvalidId;
-use analytics::{BBox, BoxId, CameraId, Kind, Schedule, Severity, SiteId};
+use analytics::{BBox, BoxId, CameraId, Kind, Schedule, SiteId};
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::calendar::{Holiday, read_holidays};
 use super::document::Document;
 use super::error::{ConfigError, ConfigErrors};
+use super::evidence::{EvidenceDefaults, OfCamera};
 use super::explain::{did_you_mean, nearest};
 use super::home::Home;
 use super::profile::{HwProfile, Pipeline, read_hw_profile, read_pipeline};
-use super::raw::{
-    RawCamera, RawEvidence, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawStream, RawTracker,
-};
+use super::raw::{RawCamera, RawName, RawPipeline, RawPosition, RawSite, RawStorage, RawStream, RawTracker};
 use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
@@ -30,13 +29,6 @@ const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
 const ID_CURE: &str = "write 1 to 40 of a-z, 0-9 and '-', such as \"huong-nam\"";
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// What cameras that say nothing of snapshots do.
-#[derive(Clone, Copy)]
-struct SnapshotDefaults {
-    snapshots: bool,
-    from: Severity,
-}
 
 /// Collects errors about one document.
 pub(super) struct Resolver<'a> {
@@ -201,8 +193,10 @@ impl<'a> Resolver<'a> {
             let cure = "write how long to keep them; to take none, write snapshots = false in [evidence]";
             self.error("storage.retention.snapshots", "keeps no picture", cure);
         }
-        if retention.is_some_and(|raw| raw.clips.is_some()) {
-            self.notices.push("storage.retention.clips has no effect: this version keeps no clips".to_owned());
+        let keep_clips_for = retention.and_then(|raw| raw.clips).map_or(3 * DAY, |text| text.0);
+        if keep_clips_for.is_zero() {
+            let cure = "write how long to keep them; to make none, write clips = false in [evidence]";
+            self.error("storage.retention.clips", "keeps no clip", cure);
         }
         let tracks = TrackLimits {
             max_bytes: raw.and_then(|raw| raw.tracks).map_or(1 << 30, |size| size.0),
@@ -217,18 +211,7 @@ impl<'a> Resolver<'a> {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
-        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for }, tracks }
-    }
-
-    fn evidence(&mut self, raw: Option<&RawEvidence>) -> SnapshotDefaults {
-        let word = raw.and_then(|raw| raw.snapshots_from.as_deref());
-        let from = word.map_or(Some(Severity::Warning), Severity::from_label);
-        if let (None, Some(word)) = (from, word) {
-            let known: Vec<&str> = Severity::ALL.into_iter().map(Severity::label).collect();
-            self.unknown("evidence.snapshots_from", word, "severity", &known);
-        }
-        let snapshots = raw.and_then(|raw| raw.snapshots).unwrap_or(false);
-        SnapshotDefaults { snapshots, from: from.unwrap_or(Severity::Warning) }
+        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for }, tracks }
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
@@ -259,7 +242,7 @@ impl<'a> Resolver<'a> {
         index: usize,
         raw: &RawCamera,
         pipeline: Option<&RawPipeline>,
-        snapshots: SnapshotDefaults,
+        evidence: EvidenceDefaults,
     ) -> Option<Camera> {
         let key = |name: &str| format!("camera[{index}].{name}");
         let id = self.id(&key("id"), raw.id.as_ref(), CameraId::new);
@@ -275,6 +258,9 @@ impl<'a> Resolver<'a> {
         let fps = raw.analyse_fps.and_then(|fps| self.analyse_fps(&key("analyse_fps"), fps));
         let of_camera = raw.regions.as_ref().and_then(|regions| self.regions(&key("regions"), regions));
         let motion_gate = self.motion_gate(&key("motion_gate"), raw.motion_gate.as_ref());
+        let smaller = raw.smaller_input.as_ref().and_then(|regions| self.regions(&key("smaller_input"), regions));
+        let (priority, key_frames_only) =
+            (self.priority(&key("priority"), raw.priority), self.key_frames_only(index, raw));
         self.tracker(&key("tracker"), &raw.tracker);
         let mut places = self.places(index, &raw.zone, &raw.line);
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
@@ -287,11 +273,7 @@ impl<'a> Resolver<'a> {
         let measure = self.measure(&key("measure"), raw, &places);
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
-        let snapshots_from = raw.snapshots.unwrap_or(snapshots.snapshots).then_some(snapshots.from);
-        if snapshots_from.is_some() {
-            let what = "photographs incidents: this version blurs neither faces nor number plates";
-            self.notices.push(format!("camera[{index}] {what}"));
-        }
+        let OfCamera { snapshots_from, clips, ring } = self.camera_evidence(index, raw, evidence);
         Some(Camera {
             id: id?,
             name: name?,
@@ -300,10 +282,15 @@ impl<'a> Resolver<'a> {
             device,
             record,
             snapshots_from,
+            clips,
+            ring,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
             regions: of_camera.or_else(|| pipeline.regions.as_deref().and_then(regions)),
             motion_gate,
+            smaller_input: smaller.or_else(|| pipeline.smaller_input.as_deref().and_then(regions)),
+            priority,
+            key_frames_only,
             tracker: overrides(&raw.tracker, &pipeline.tracker),
             places,
             measure,
@@ -376,8 +363,8 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
     let status_listen = resolver.status_listen(raw.status.as_ref());
-    let snapshots = resolver.evidence(raw.evidence.as_ref());
-    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, snapshots, &mut digest);
+    let evidence = resolver.evidence(raw.evidence.as_ref());
+    let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, evidence, &mut digest);
 
     if section.is_some_and(|site| site.holidays.is_none()) {
         resolver.check_holidays_needed(&cameras);
@@ -431,7 +418,7 @@ fn cameras(
     resolver: &mut Resolver<'_>,
     home: &Home,
     raw: &[RawCamera],
-    snapshots: SnapshotDefaults,
+    evidence: EvidenceDefaults,
     digest: &mut Sha256,
 ) -> (Vec<Camera>, Vec<CameraId>) {
     if raw.is_empty() {
@@ -458,7 +445,7 @@ fn cameras(
             pipelines.push((name.clone(), raw_pipeline));
         }
         let pipeline = name.and_then(|name| pipelines.iter().find(|(known, _)| known == name));
-        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()), snapshots);
+        let camera = resolver.camera(index, raw_camera, pipeline.and_then(|(_, raw)| raw.as_ref()), evidence);
         if let Some(model) = &raw_camera.model {
             resolver.model(&format!("camera[{index}].model"), model, &models);
         }

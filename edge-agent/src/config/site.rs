@@ -16,8 +16,9 @@ use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
-use crate::evidence::{EvidenceLimits, EvidenceStore};
+use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
+use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
 use crate::tracks::TrackLimits;
 
@@ -137,6 +138,10 @@ pub struct Camera {
     pub record: Option<Stream>,
     /// The least severity of incidents that are photographed; `None`: none are.
     pub snapshots_from: Option<Severity>,
+    /// Which clips are kept; `None`: none are. Only with `record`.
+    pub clips: Option<ClipParams>,
+    /// What is held of `record`; `None`: nothing.
+    pub ring: Option<RingLimits>,
     /// Frames analysed a second.
     pub analyse_fps: f64,
     /// Name of the model.
@@ -145,6 +150,12 @@ pub struct Camera {
     pub regions: Option<Vec<BBox>>,
     /// Whether inference is spent only where something changes; `None`: all of every frame is inferred.
     pub motion_gate: Option<MotionGate>,
+    /// The fewer parts it looks at instead when the box is overloaded; `None`: there is no such step.
+    pub smaller_input: Option<Vec<BBox>>,
+    /// 1 matters most: cameras of greater numbers give way first.
+    pub priority: u8,
+    /// Whether key frames alone are decoded.
+    pub key_frames_only: bool,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
     /// All zones and lines, also those that no rule names.

@@ -151,6 +151,26 @@ fn snapshots_are_off_unless_the_site_or_the_camera_asks_for_them() {
 }
 
 #[test]
+fn clips_need_a_record_stream_and_somebody_who_asks_for_them() {
+    use analytics::Severity::{Critical, High};
+    let ask = |site: &str, camera: &str| {
+        let text = GOOD.replacen("[[camera]]", &format!("{site}\n[[camera]]\n{camera}"), 1);
+        let camera = load(&text).expect("good").cameras.remove(0);
+        (camera.clips.map(|clips| clips.from), camera.ring.map(|ring| ring.max_bytes))
+    };
+    let record = "record = { url = \"rtsp://192.0.2.1/main\" }";
+    let of = |camera: &str| format!("{camera}\n{record}");
+    assert_eq!(ask("", record), (None, None), "nothing is held for nobody");
+    assert_eq!(ask("[evidence]\nclips = true", ""), (None, None));
+    assert_eq!(ask("[evidence]\nclips = true", record), (Some(High), Some(32 << 20)));
+    let other = "[evidence]\nclips = true\nclips_from = \"critical\"\nring = \"8 MiB\"";
+    assert_eq!(ask(other, record), (Some(Critical), Some(8 << 20)));
+    assert_eq!(ask(other, &of("clips = false")), (None, None));
+    assert_eq!(ask("", &of("clips = true")), (Some(High), Some(32 << 20)));
+    assert_eq!(ask("", &of("snapshots = true")), (None, Some(32 << 20)));
+}
+
+#[test]
 fn the_digest_changes_with_the_file() {
     let other = GOOD.replacen("id = \"r\"", "id = \"s\"", 1);
     assert_ne!(load(GOOD).expect("good").digest, load(&other).expect("good").digest);

@@ -66,14 +66,17 @@ pub fn tail(bin: &gst::Bin, lossy: bool) -> Result<(gst::Element, gst_app::AppSi
     Ok((convert, sink))
 }
 
-/// An appsink in `bin` for coded pictures, one buffer each.
+/// An appsink in `bin` for coded pictures, one buffer each, as MP4 files hold them: lengths before the parts of a picture,
+/// parameter sets in the caps (ISO/IEC 14496-15).
 ///
 /// # Errors
 /// [`DecodeError::Gstreamer`].
 pub fn packet_tail(bin: &gst::Bin) -> Result<gst_app::AppSink, DecodeError> {
-    let whole = |name: &str| gst::Structure::builder(name).field("alignment", "au").build();
-    let caps: gst::Caps =
-        [whole("video/x-h264"), whole("video/x-h265"), gst::Structure::new_empty("image/jpeg")].into_iter().collect();
+    let whole = |name: &str, format: &str| {
+        gst::Structure::builder(name).field("stream-format", format).field("alignment", "au").build()
+    };
+    let jpeg = gst::Structure::new_empty("image/jpeg");
+    let caps: gst::Caps = [whole("video/x-h264", "avc"), whole("video/x-h265", "hvc1"), jpeg].into_iter().collect();
     let sink = gst_app::AppSink::builder().caps(&caps).sync(false).enable_last_sample(false).build();
     bin.add(&sink).map_err(|_| DecodeError::Gstreamer { action: "add elements" })?;
     Ok(sink)
@@ -106,7 +109,7 @@ fn package_of(element: &str) -> &'static str {
     match element {
         name if name.starts_with("avdec_") => "gstreamer1.0-libav",
         "rtspsrc" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" | "jpegdec" | "souphttpsrc" | "multipartdemux"
-        | "v4l2src" | "qtdemux" | "avidemux" | "matroskademux" => "gstreamer1.0-plugins-good",
+        | "v4l2src" | "mp4mux" | "qtdemux" | "avidemux" | "matroskademux" => "gstreamer1.0-plugins-good",
         "h264parse" | "h265parse" | "openh264dec" | "libde265dec" | "x265enc" => "gstreamer1.0-plugins-bad",
         "x264enc" => "gstreamer1.0-plugins-ugly",
         // Of these the plugin is mostly there, and gives an element only where the driver finds its hardware.

@@ -25,6 +25,7 @@ pub(super) struct AccessUnits {
     pub(super) buffers: Vec<gst::Buffer>,
     /// Frames a second: numerator and denominator, neither zero.
     fps: (u64, u64),
+    has_b_frames: bool,
 }
 
 impl AccessUnits {
@@ -33,6 +34,17 @@ impl AccessUnits {
         let (numer, denom) = self.fps;
         let (whole, rest) = (count / numer, count % numer);
         gst::ClockTime::SECOND * (whole * denom) + gst::ClockTime::SECOND * (rest * denom) / numer
+    }
+
+    /// How long after it is sent a unit is shown: B-frames are sent after what they are predicted from.
+    pub(super) fn shown_after(&self, unit: &gst::Buffer) -> gst::ClockTime {
+        match (unit.pts(), unit.dts(), self.buffers.first().and_then(|first| first.pts().zip(first.dts()))) {
+            (Some(pts), Some(dts), Some((first_pts, first_dts))) if self.has_b_frames => {
+                // No unit is shown before it is sent; the first one is sent as early as any needs it.
+                (pts + first_dts + self.time_of(1) * 2).saturating_sub(dts + first_pts)
+            }
+            _ => gst::ClockTime::ZERO,
+        }
     }
 }
 
@@ -46,7 +58,7 @@ pub(super) fn encode(
     if !clip.is_file() {
         return Err(failed("no such file".to_owned()));
     }
-    let (pipeline, sink) = transcoder(clip, options)?;
+    let (pipeline, sink) = if options.as_it_is { reader(clip)? } else { transcoder(clip, options)? };
     let running = Running(pipeline);
     let _ = running.0.set_state(gst::State::Playing);
 
@@ -65,7 +77,7 @@ pub(super) fn encode(
             none => {
                 let (caps, fps) = stream_of(&sample).ok_or_else(|| failed("has no frame rate".to_owned()))?;
                 most = frames_of(running.seconds(options), fps);
-                none.insert(AccessUnits { caps, buffers: Vec::new(), fps })
+                none.insert(AccessUnits { caps, buffers: Vec::new(), fps, has_b_frames: options.b_frames })
             }
         };
         units.buffers.extend(sample.buffer_owned());
@@ -111,8 +123,26 @@ fn stream_of(sample: &gst::Sample) -> Option<(gst::Caps, (u64, u64))> {
     (numer > 0 && denom > 0).then_some((caps, (numer, denom)))
 }
 
+/// Of what is in the file already.
+fn reader(clip: &Path) -> Result<(gst::Pipeline, gst_app::AppSink), RtspServerError> {
+    let description = "filesrc name=clip ! qtdemux ! h264parse ! \
+                       video/x-h264,stream-format=byte-stream,alignment=au ! \
+                       appsink name=units sync=false max-buffers=16";
+    launch(description, clip)
+}
+
 fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst_app::AppSink), RtspServerError> {
     let (encoder, needed) = match options.codec {
+        Codec::H264 if options.b_frames => (
+            "x264enc name=encoder speed-preset=veryfast bframes=3 b-adapt=false ! h264parse ! \
+             video/x-h264,stream-format=byte-stream,alignment=au",
+            "x264enc",
+        ),
+        Codec::H265 if options.b_frames => (
+            "x265enc name=encoder speed-preset=superfast option-string=bframes=3:b-adapt=0 ! h265parse ! \
+             video/x-h265,stream-format=byte-stream,alignment=au",
+            "x265enc",
+        ),
         Codec::H264 => (
             "x264enc name=encoder tune=zerolatency speed-preset=veryfast bframes=0 ! h264parse ! \
              video/x-h264,stream-format=byte-stream,alignment=au",
@@ -144,15 +174,25 @@ fn transcoder(clip: &Path, options: &MountOptions) -> Result<(gst::Pipeline, gst
         "filesrc name=clip ! decodebin ! videoconvert ! videoscale ! videorate ! \
          video/x-raw,format={format},framerate={fps}{size} ! {encoder} ! appsink name=units sync=false max-buffers=16"
     );
-    let pipeline = gst::parse::launch(&description)
+    let (pipeline, sink) = launch(&description, clip)?;
+    tune(&element(&pipeline, "encoder")?);
+    Ok((pipeline, sink))
+}
+
+/// A pipeline from the element `clip`, a file's source, to the appsink `units`.
+fn launch(description: &str, clip: &Path) -> Result<(gst::Pipeline, gst_app::AppSink), RtspServerError> {
+    let pipeline = gst::parse::launch(description)
         .ok()
         .and_then(|pipeline| pipeline.downcast::<gst::Pipeline>().ok())
         .ok_or(DecodeError::Gstreamer { action: "make the transcoder" })?;
-    let element = |name| pipeline.by_name(name).ok_or(DecodeError::Gstreamer { action: "find an element" });
-    element("clip")?.set_property("location", clip);
-    tune(&element("encoder")?);
-    let sink = element("units")?.downcast().map_err(|_| DecodeError::Gstreamer { action: "make an appsink" })?;
+    element(&pipeline, "clip")?.set_property("location", clip);
+    let sink = element(&pipeline, "units")?;
+    let sink = sink.downcast().map_err(|_| DecodeError::Gstreamer { action: "make an appsink" })?;
     Ok((pipeline, sink))
+}
+
+fn element(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DecodeError> {
+    pipeline.by_name(name).ok_or(DecodeError::Gstreamer { action: "find an element" })
 }
 
 /// Sets key frame interval and bit rate when the size and rate are known, just before the encoder learns of them.
@@ -189,8 +229,12 @@ mod tests {
     #[test]
     fn frame_times_do_not_drift() {
         decode::init().expect("GStreamer is installed");
-        let units =
-            AccessUnits { caps: gst::Caps::new_empty_simple("video/x-h264"), buffers: Vec::new(), fps: (30_000, 1001) };
+        let units = AccessUnits {
+            caps: gst::Caps::new_empty_simple("video/x-h264"),
+            buffers: Vec::new(),
+            fps: (30_000, 1001),
+            has_b_frames: false,
+        };
         assert_eq!(units.time_of(0), gst::ClockTime::ZERO);
         assert_eq!(units.time_of(1).nseconds(), 33_366_666);
         assert_eq!(units.time_of(30_000), gst::ClockTime::from_seconds(1001));

@@ -57,9 +57,10 @@ fn push(
     if let Some(wait) = due.checked_sub(now) {
         std::thread::park_timeout(wait.into());
     }
+    let shown_after = units.shown_after(unit);
     let mut unit = unit.copy();
     let stamped = unit.make_mut();
-    stamped.set_pts(due);
+    stamped.set_pts(due + shown_after);
     stamped.set_dts(due);
     stamped.set_duration(units.time_of(1));
     source.upgrade()?.push_buffer(unit).ok().map(|_| ())

@@ -35,9 +35,9 @@ const CLEAN_UP: Duration = Duration::from_secs(2);
 /// How the clip is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
-    /// x264, no B-frames.
+    /// x264.
     H264,
-    /// x265, no B-frames.
+    /// x265.
     H265,
     /// JPEG pictures in full range (JFIF).
     Mjpeg,
@@ -56,12 +56,16 @@ pub struct MountOptions {
     pub fps: Option<u32>,
     /// Plays so much of the clip only; bounds memory and the time to start.
     pub length: Option<Duration>,
+    /// Three B-frames between two others, H.264 and H.265 only: pictures are sent in another order than they are shown.
+    pub b_frames: bool,
     /// Ten bits a sample, H.264 and H.265 only.
     pub ten_bits: bool,
     /// Offers a sound track beside the picture.
     pub sound: bool,
     /// What its sender reports say of its calendar clock: this much ahead of the machine's.
     pub clock_ahead: Duration,
+    /// Plays the H.264 of an MP4 file as it is, without encoding it again; size, rate and bits are then the file's.
+    pub as_it_is: bool,
 }
 
 impl Default for MountOptions {
@@ -71,9 +75,11 @@ impl Default for MountOptions {
             size: None,
             fps: None,
             length: None,
+            b_frames: false,
             ten_bits: false,
             sound: false,
             clock_ahead: Duration::ZERO,
+            as_it_is: false,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod scheduler;
 pub mod tensor;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use analytics::{BBox, Detection};
 
@@ -37,6 +38,26 @@ pub trait Detector: Send {
         regions: &[BBox],
         detections: &mut Vec<Detection>,
     ) -> Result<(), DetectError>;
+}
+
+/// Lists of detections that go round between inference workers and cameras, so that no frame needs a new one.
+///
+/// As many are kept as were ever under way: a frame or two of each camera.
+#[derive(Debug, Default)]
+pub struct Spares(Mutex<Vec<Vec<Detection>>>);
+
+impl Spares {
+    /// An empty list.
+    #[must_use]
+    pub fn take(&self) -> Vec<Detection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes back one that nobody reads any more.
+    pub fn give(&self, mut list: Vec<Detection>) {
+        list.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(list);
+    }
 }
 
 /// Why detection cannot start or go on.

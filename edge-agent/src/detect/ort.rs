@@ -27,7 +27,7 @@ use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 pub use self::provider::{Build, Need, OpenVinoDevice, Precision, Provider, ProviderChoice, ProviderOptions};
 use crate::detect::graph::{self, Misfit};
-use crate::detect::head::{Head, TensorView};
+use crate::detect::head::{Head, MOST_OUTPUTS, TensorView};
 use crate::detect::manifest::Model;
 use crate::detect::regions::Merger;
 use crate::detect::tensor::InputTensor;
@@ -197,12 +197,13 @@ impl OrtDetector {
         let placement = self.input.fill(picture, region);
         let tensor = TensorRef::from_array_view((self.input.shape(), self.input.data()))?;
         let outputs = self.session.run(ort::inputs![self.input_name.as_str() => tensor])?;
-        let mut views = Vec::with_capacity(self.head.outputs().len());
-        for output in self.head.outputs() {
+        let mut views = [TensorView::default(); MOST_OUTPUTS];
+        for (output, view) in self.head.outputs().iter().zip(&mut views) {
             let (shape, data) = outputs[output.name.as_str()].try_extract_tensor::<f32>()?;
-            views.push(TensorView { shape, data });
+            *view = TensorView { shape, data };
         }
-        self.head.decode(&views, &placement, self.confidence, found)?;
+        let views = &views[..self.head.outputs().len()];
+        self.head.decode(views, &placement, self.confidence, found)?;
         if self.head.repeats_objects() {
             nms::suppress(found, self.nms_iou);
         }

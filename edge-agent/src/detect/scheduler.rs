@@ -1,6 +1,7 @@
 //! Which camera's frame is inferred next: of those with a fresh frame and nothing under way, the one that is due first.
 //! Overload is thereby shared fairly: every camera's rate falls alike, frames are replaced in their slots, nothing
-//! queues and latency stays flat.
+//! queues and latency stays flat. Of cameras that are due at the same time the one that matters most comes first. Rates can
+//! be changed at run time, also to none at all.
 //!
 //! # Invariants
 //! - At most one frame of a camera is under way between [`Scheduler::next`] and [`Scheduler::done`]: a camera's frames
@@ -9,16 +10,23 @@
 //! # Ownership
 //! Shared by the inference workers, who block in `next`, and the camera tasks, who call `done`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::frame::{Frame, FrameSignal, FrameSlot};
 
+/// A worker that waits looks up so often, so that its idleness is known while it lasts.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
 /// One camera as the scheduler sees it.
 #[derive(Debug)]
 struct Lane {
     slot: Arc<FrameSlot>,
-    interval: Duration,
+    /// `None`: paused.
+    interval: Option<Duration>,
+    /// 1 matters most.
+    priority: u8,
     due: Instant,
     busy: bool,
 }
@@ -34,6 +42,18 @@ struct State {
 pub struct Scheduler {
     state: Mutex<State>,
     signal: Arc<FrameSignal>,
+    idle_micros: AtomicU64,
+}
+
+/// A camera to be scheduled.
+#[derive(Debug)]
+pub struct LaneParams {
+    /// Where its frames are; it notifies the scheduler's signal.
+    pub slot: Arc<FrameSlot>,
+    /// Frames a second.
+    pub fps: f64,
+    /// 1 matters most.
+    pub priority: u8,
 }
 
 /// A frame to be inferred.
@@ -46,14 +66,37 @@ pub struct Job {
 }
 
 impl Scheduler {
-    /// A scheduler over cameras' slots and target rates (frames a second); all slots notify `signal`.
+    /// A scheduler over cameras; all slots notify `signal`.
     #[must_use]
-    pub fn new(signal: Arc<FrameSignal>, cameras: Vec<(Arc<FrameSlot>, f64)>, now: Instant) -> Self {
-        let lanes = cameras
-            .into_iter()
-            .map(|(slot, fps)| Lane { slot, interval: Duration::from_secs_f64(1.0 / fps), due: now, busy: false })
-            .collect();
-        Self { state: Mutex::new(State { lanes, stopped: false }), signal }
+    pub fn new(signal: Arc<FrameSignal>, cameras: Vec<LaneParams>, now: Instant) -> Self {
+        let lane = |LaneParams { slot, fps, priority }| Lane {
+            slot,
+            interval: interval(fps),
+            priority,
+            due: now,
+            busy: false,
+        };
+        let lanes = cameras.into_iter().map(lane).collect();
+        Self { state: Mutex::new(State { lanes, stopped: false }), signal, idle_micros: AtomicU64::new(0) }
+    }
+
+    /// From now on the camera is given so many frames a second; 0: none, and the frame that waits is dropped, because it
+    /// would be old when the camera is given frames again.
+    pub fn set_rate(&self, lane: usize, fps: f64, now: Instant) {
+        let mut state = self.state();
+        let lane = &mut state.lanes[lane];
+        lane.interval = interval(fps);
+        match lane.interval {
+            Some(interval) => lane.due = lane.due.min(now + interval),
+            None => drop(lane.slot.take()),
+        }
+        drop(state);
+        self.signal.notify();
+    }
+
+    /// How long workers have waited for frames so far, all together.
+    pub fn idle(&self) -> Duration {
+        Duration::from_micros(self.idle_micros.load(Ordering::Relaxed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,10 +107,16 @@ impl Scheduler {
     pub fn next(&self) -> Option<Job> {
         loop {
             let seen = self.signal.generation();
-            match self.poll(Instant::now()) {
+            let now = Instant::now();
+            match self.poll(now) {
                 Poll::Job(job) => return Some(job),
                 Poll::Stopped => return None,
-                Poll::Wait(until) => self.signal.wait(seen, until),
+                Poll::Wait(until) => {
+                    let look_up = now + LOOK_UP;
+                    self.signal.wait(seen, Some(until.map_or(look_up, |until| until.min(look_up))));
+                    let waited = u64::try_from(now.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    self.idle_micros.fetch_add(waited, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -77,17 +126,19 @@ impl Scheduler {
         if state.stopped {
             return Poll::Stopped;
         }
-        let ready = state.lanes.iter().enumerate().filter(|(_, lane)| !lane.busy && lane.slot.is_ready());
-        let Some((index, due)) = ready.map(|(index, lane)| (index, lane.due)).min_by_key(|(_, due)| *due) else {
-            return Poll::Wait(None);
-        };
+        let ready = state.lanes.iter().enumerate().filter_map(|(index, lane)| {
+            let interval = lane.interval.filter(|_| !lane.busy && lane.slot.is_ready())?;
+            Some((index, interval, lane.due, lane.priority))
+        });
+        let first = ready.min_by_key(|(.., due, priority)| (*due, *priority));
+        let Some((index, interval, due, _)) = first else { return Poll::Wait(None) };
         if due > now {
             return Poll::Wait(Some(due));
         }
         let lane = &mut state.lanes[index];
         let Some(frame) = lane.slot.take() else { return Poll::Wait(Some(now)) };
         // On the grid while it keeps up, so that the rate is held exactly; a late camera owes nothing.
-        lane.due = if now.duration_since(lane.due) < lane.interval { lane.due } else { now } + lane.interval;
+        lane.due = if now.duration_since(lane.due) < interval { lane.due } else { now } + interval;
         lane.busy = true;
         Poll::Job(Job { lane: index, frame })
     }
@@ -103,6 +154,11 @@ impl Scheduler {
         self.state().stopped = true;
         self.signal.notify();
     }
+}
+
+/// Between two frames; `None`: there is none.
+fn interval(fps: f64) -> Option<Duration> {
+    (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps))
 }
 
 enum Poll {
@@ -138,7 +194,7 @@ mod tests {
     fn scheduler(cameras: usize, fps: f64, start: Instant) -> (Scheduler, Vec<Arc<FrameSlot>>) {
         let signal = Arc::new(FrameSignal::default());
         let slots: Vec<_> = (0..cameras).map(|_| Arc::new(FrameSlot::new(Arc::clone(&signal)))).collect();
-        let lanes = slots.iter().map(|slot| (Arc::clone(slot), fps)).collect();
+        let lanes = slots.iter().map(|slot| LaneParams { slot: Arc::clone(slot), fps, priority: 1 }).collect();
         (Scheduler::new(signal, lanes, start), slots)
     }
 
@@ -146,9 +202,18 @@ mod tests {
     fn counts(cameras: usize, fps: f64, cost: Duration, seconds: u64) -> Vec<u32> {
         let start = Instant::now();
         let (scheduler, slots) = scheduler(cameras, fps, start);
-        let mut counts = vec![0; cameras];
-        let mut now = start;
-        while now < start + Duration::from_secs(seconds) {
+        run(&scheduler, &slots, cost, start..start + Duration::from_secs(seconds))
+    }
+
+    fn run(
+        scheduler: &Scheduler,
+        slots: &[Arc<FrameSlot>],
+        cost: Duration,
+        time: std::ops::Range<Instant>,
+    ) -> Vec<u32> {
+        let mut counts = vec![0; slots.len()];
+        let mut now = time.start;
+        while now < time.end {
             slots.iter().for_each(|slot| slot.put(frame(1)));
             match scheduler.poll(now) {
                 Poll::Job(job) => {
@@ -156,7 +221,7 @@ mod tests {
                     scheduler.done(job.lane);
                     now += cost;
                 }
-                Poll::Wait(until) => now = until.expect("a frame is always there"),
+                Poll::Wait(until) => now = until.unwrap_or(time.end),
                 Poll::Stopped => unreachable!("not stopped"),
             }
         }
@@ -174,6 +239,52 @@ mod tests {
         let (least, most) = (counts.iter().min().expect("8"), counts.iter().max().expect("8"));
         assert!(most - least <= 1, "{counts:?}");
         assert!(*least >= 82, "the worker is never idle: {counts:?}");
+    }
+
+    #[test]
+    fn rates_change_at_run_time_and_the_others_have_what_one_gives_up() {
+        let start = Instant::now();
+        let (scheduler, slots) = scheduler(4, 10.0, start);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // 20 frames a second for four cameras.
+        let cost = Duration::from_millis(50);
+        assert_eq!(run(&scheduler, &slots, cost, at(0)..at(10)), [50; 4]);
+        scheduler.set_rate(0, 2.0, at(10));
+        let slower = run(&scheduler, &slots, cost, at(10)..at(20));
+        assert_eq!(slower[0], 20, "{slower:?}");
+        assert!(slower[1..].iter().all(|count| count.abs_diff(60) <= 1), "{slower:?}");
+        scheduler.set_rate(1, 0.0, at(20));
+        let paused = run(&scheduler, &slots, cost, at(20)..at(30));
+        assert_eq!(paused[1], 0, "{paused:?}");
+        assert!(paused[2..].iter().all(|count| count.abs_diff(90) <= 1), "{paused:?}");
+        scheduler.set_rate(0, 10.0, at(30));
+        scheduler.set_rate(1, 10.0, at(30));
+        let again = run(&scheduler, &slots, cost, at(30)..at(40));
+        assert!(again.iter().all(|count| count.abs_diff(50) <= 1), "{again:?}");
+    }
+
+    #[test]
+    fn a_frame_from_before_a_pause_is_not_given_out_after_it() {
+        let start = Instant::now();
+        let (scheduler, slots) = scheduler(1, 5.0, start);
+        slots[0].put(frame(1));
+        scheduler.set_rate(0, 0.0, start);
+        scheduler.set_rate(0, 5.0, start);
+        assert!(matches!(scheduler.poll(start + Duration::from_secs(1)), Poll::Wait(None)));
+    }
+
+    #[test]
+    fn of_cameras_due_at_once_the_one_that_matters_most_comes_first() {
+        let (signal, start) = (Arc::new(FrameSignal::default()), Instant::now());
+        let lane = |priority| LaneParams { slot: Arc::new(FrameSlot::new(Arc::clone(&signal))), fps: 5.0, priority };
+        let lanes = vec![lane(3), lane(1), lane(2)];
+        lanes.iter().for_each(|lane| lane.slot.put(frame(1)));
+        let scheduler = Scheduler::new(signal, lanes, start);
+        let order = [(); 3].map(|()| match scheduler.poll(start) {
+            Poll::Job(job) => job.lane,
+            Poll::Wait(_) | Poll::Stopped => unreachable!("frames are there"),
+        });
+        assert_eq!(order, [1, 2, 0]);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! siting, ITU-T H.262 6.1.1.8).
 //!
 //! # Ownership
-//! One [`InputTensor`] belongs to one inference worker. Its buffers are reused; only a change of region or of the
-//! picture's size allocates, a few small tables.
+//! One [`InputTensor`] belongs to one inference worker. Its buffers are reused: after the first pictures nothing
+//! allocates.
 
 mod rows;
 
@@ -23,7 +23,9 @@ pub struct InputTensor {
     data: Vec<f32>,
     /// Where the picture was last put: the border around it is written only when this changes.
     content: Option<Rect>,
-    source: Option<(SourceKey, Fit)>,
+    /// What `fit` is for.
+    source: Option<SourceKey>,
+    fit: Fit,
     lanes: Lanes,
 }
 
@@ -36,6 +38,7 @@ impl InputTensor {
             input: input.clone(),
             content: None,
             source: None,
+            fit: Fit::default(),
             lanes: Lanes::default(),
         }
     }
@@ -60,10 +63,11 @@ impl InputTensor {
     fn fill_by(&mut self, picture: &Picture, region: BBox, run: impl FnOnce(Job<'_>)) -> Placement {
         let key = SourceKey::new(picture, region);
         // The tables cost about a hundredth of the pixels, so only the last ones are kept.
-        let (_, fit) = match self.source.take() {
-            Some(known) if known.0 == key => self.source.insert(known),
-            _ => self.source.insert((key, Fit::new(key, &self.input))),
-        };
+        if self.source != Some(key) {
+            self.fit.lay(key, &self.input);
+            self.source = Some(key);
+        }
+        let fit = &self.fit;
         let plane_len = self.input.width * self.input.height;
         if self.content != Some(fit.content) {
             for (plane, value) in self.data.chunks_exact_mut(plane_len).zip(border_values(&self.input)) {
@@ -128,7 +132,7 @@ impl Placement {
 }
 
 /// A rectangle in whole pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Rect {
     left: usize,
     top: usize,
@@ -162,7 +166,7 @@ fn span(from: f32, to: f32, size: usize) -> (usize, usize) {
 
 /// Samples along one axis of one plane: number `i` lies `weights[i]` of the way from element `first + indices[i]` to the
 /// next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Axis {
     first: usize,
     /// Elements that the samples reach, from `first`.
@@ -173,21 +177,20 @@ struct Axis {
 
 impl Axis {
     /// `count` samples at `position` (ascending) in a plane of `size` elements.
-    fn new(count: usize, size: usize, position: impl Fn(usize) -> f64) -> Self {
+    fn lay(&mut self, count: usize, size: usize, position: impl Fn(usize) -> f64) {
         let at = |i| position(i).clamp(0.0, (size - 1) as f64);
         let first = at(0) as usize;
         let last = at(count - 1) as usize;
-        Self {
-            first,
-            reach: (last + 2).min(size) - first,
-            indices: (0..count).map(|i| at(i) as u32 - first as u32).collect(),
-            weights: (0..count).map(|i| at(i).fract() as f32).collect(),
-        }
+        (self.first, self.reach) = (first, (last + 2).min(size) - first);
+        self.indices.clear();
+        self.indices.extend((0..count).map(|i| at(i) as u32 - first as u32));
+        self.weights.clear();
+        self.weights.extend((0..count).map(|i| at(i).fract() as f32));
     }
 }
 
 /// Where the picture goes in the tensor and where its samples come from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Fit {
     content: Rect,
     luma_x: Axis,
@@ -197,7 +200,7 @@ struct Fit {
 }
 
 impl Fit {
-    fn new(SourceKey { width, height, crop }: SourceKey, input: &Input) -> Self {
+    fn lay(&mut self, SourceKey { width, height, crop }: SourceKey, input: &Input) {
         let content = content(crop, input);
         // In luma pixels, counted at their centres; the crop's own edge pixels are repeated.
         let at = |i: usize, first: usize, from: usize, to: usize| {
@@ -206,13 +209,11 @@ impl Fit {
         };
         let x = |i| at(i, crop.left, crop.width, content.width);
         let y = |i| at(i, crop.top, crop.height, content.height);
-        Self {
-            content,
-            luma_x: Axis::new(content.width, width, x),
-            luma_y: Axis::new(content.height, height, y),
-            chroma_x: Axis::new(content.width, width.div_ceil(2), |i| x(i) / 2.0),
-            chroma_y: Axis::new(content.height, height.div_ceil(2), |i| (y(i) - 0.5) / 2.0),
-        }
+        self.content = content;
+        self.luma_x.lay(content.width, width, x);
+        self.luma_y.lay(content.height, height, y);
+        self.chroma_x.lay(content.width, width.div_ceil(2), |i| x(i) / 2.0);
+        self.chroma_y.lay(content.height, height.div_ceil(2), |i| (y(i) - 0.5) / 2.0);
     }
 }
 

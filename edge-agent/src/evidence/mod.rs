@@ -1,7 +1,13 @@
-//! Pictures that prove incidents: what is drawn, where they lie, who makes them.
+//! Pictures and clips that prove incidents: what is drawn, where they lie, who makes them.
 
+mod camera;
 pub mod canvas;
+mod clip;
+#[cfg(test)]
+mod clip_tests;
+mod counters;
 pub mod grid;
+mod picture;
 mod snapshot;
 mod store;
 #[cfg(test)]
@@ -10,12 +16,18 @@ mod thread;
 
 use std::{fmt, io};
 
+pub use camera::{CameraEvidence, OfCamera, Ordered, RecordStills};
+pub use clip::{ClipParams, ring_limits};
+pub use counters::{EvidenceCounters, EvidenceTotals};
 pub use snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
 pub use store::{EvidenceLimits, EvidenceStore};
-pub use thread::{CameraSnapshots, EvidenceCounters, EvidenceParams, EvidenceThread, EvidenceTotals, Ordered};
+pub use thread::{EvidenceParams, EvidenceThread};
 
-/// Name of a piece of evidence, such as `1.jpg`: `[a-z0-9-]{1,40}` and the ending, so that it is safe in a topic and in
-/// the name of a file.
+/// The endings of pictures and clips.
+const ENDINGS: [&str; 2] = [".jpg", ".mp4"];
+
+/// Name of a piece of evidence, such as `1.jpg` or `1.mp4`: `[a-z0-9-]{1,40}` and the ending, so that it is safe in a topic
+/// and in the name of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvidenceName(String);
 
@@ -26,10 +38,22 @@ impl EvidenceName {
         Self(format!("{number}.jpg"))
     }
 
+    /// The name of an incident's `number`th clip, counted from 1.
+    #[must_use]
+    pub fn clip(number: u32) -> Self {
+        Self(format!("{number}.mp4"))
+    }
+
+    /// Whether it is a clip's, and not a picture's.
+    #[must_use]
+    pub fn is_clip(&self) -> bool {
+        self.0.ends_with(ENDINGS[1])
+    }
+
     /// `None` for what is no such name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let stem = text.strip_suffix(".jpg")?;
+        let stem = ENDINGS.into_iter().find_map(|ending| text.strip_suffix(ending))?;
         let valid = (1..=40).contains(&stem.len())
             && stem.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         valid.then(|| Self(text.to_owned()))
@@ -48,10 +72,10 @@ impl fmt::Display for EvidenceName {
     }
 }
 
-/// Why there is no picture. An open list on the wire: later versions may say more.
+/// Why there is no picture or clip. An open list on the wire: later versions may say more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Too many pictures were asked for at once.
+    /// Too many were asked for at once.
     Busy,
     /// The program ended before it was written.
     Interrupted,
@@ -63,12 +87,27 @@ pub enum Failure {
     NotWritten,
     /// The frame could not be drawn on.
     NotDrawn,
+    /// The full-size stream did not show the moment.
+    NoStream,
+    /// The full-size stream's codec does not go into clips.
+    Codec,
+    /// The clip could not be put together.
+    NotCut,
 }
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Busy, Self::Interrupted, Self::DiskFull, Self::ReadOnly, Self::NotWritten, Self::NotDrawn];
+    pub const ALL: [Self; 9] = [
+        Self::Busy,
+        Self::Interrupted,
+        Self::DiskFull,
+        Self::ReadOnly,
+        Self::NotWritten,
+        Self::NotDrawn,
+        Self::NoStream,
+        Self::Codec,
+        Self::NotCut,
+    ];
 
     /// The word on the wire.
     #[must_use]
@@ -80,6 +119,9 @@ impl Failure {
             Self::ReadOnly => "read_only",
             Self::NotWritten => "not_written",
             Self::NotDrawn => "not_drawn",
+            Self::NoStream => "no_stream",
+            Self::Codec => "codec",
+            Self::NotCut => "not_cut",
         }
     }
 

@@ -1,7 +1,8 @@
-//! The folder where pictures lie: written whole or not at all, found by incident, kept within a budget and a time.
+//! The folder where pictures and clips lie: written whole or not at all, found by incident, kept within a budget and a time.
 //!
-//! A picture is `{incident}_{name}`, both validated. While it is not yet known to the outbox its thumbnail lies beside it
-//! (`….thumb`), so that a restart can still send it. `….part` is what a crash leaves of a picture that was being written.
+//! A picture is `{incident}_{name}`, both validated, and so is a clip. While it is not yet known to the outbox its thumbnail
+//! lies beside it (`….thumb`), so that a restart can still send it. `….part` and `….mux` are what a crash leaves of what was
+//! being written.
 //!
 //! # Invariants
 //! - A file under a picture's name is whole: it was written under another name, fsynced, then renamed, then its folder
@@ -28,6 +29,8 @@ const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 const THUMBNAIL: &str = ".thumb";
 const UNFINISHED: &str = ".part";
+/// What the muxer of a clip keeps beside it.
+const SCRATCH: &str = ".mux";
 /// A file from before 2026 was written while the clock was not set: its time starts when that is noticed.
 const CLOCK_WAS_NOT_SET: Duration = Duration::from_secs(1_767_225_600);
 
@@ -50,7 +53,13 @@ impl EvidenceStore {
         &self.folder
     }
 
-    /// The file of a picture that is whole and on disk. `name` may come from anywhere: what is no name of a picture is
+    /// The file of a picture that is whole and on disk, as [`find`](Self::find) does; not of a clip.
+    #[must_use]
+    pub fn picture(&self, incident: Uuid, name: &str) -> Option<PathBuf> {
+        self.find(incident, name).filter(|_| EvidenceName::parse(name).is_some_and(|name| !name.is_clip()))
+    }
+
+    /// The file of a picture or a clip that is whole and on disk. `name` may come from anywhere: what is no name of one is
     /// not found.
     #[must_use]
     pub fn find(&self, incident: Uuid, name: &str) -> Option<PathBuf> {
@@ -70,18 +79,45 @@ impl EvidenceStore {
         picture: &[u8],
         thumbnail: &[u8],
     ) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
+        self.make_folder()?;
         let path = self.path(incident, name);
-        let written = write_synced(&with(&path, THUMBNAIL), thumbnail)
-            .and_then(|()| write_synced(&with(&path, UNFINISHED), picture))
-            .and_then(|()| fs::rename(with(&path, UNFINISHED), &path))
-            .and_then(|()| File::open(&self.folder)?.sync_all());
+        let written = write_synced(&with(&path, THUMBNAIL), |file| file.write_all(thumbnail))
+            .and_then(|()| self.write_with(incident, name, |file, _scratch| file.write_all(picture)));
         if written.is_err() {
-            // A full disk must not stay full of halves.
-            let _ = fs::remove_file(with(&path, UNFINISHED));
             self.forget_thumbnail(incident, name);
         }
         written
+    }
+
+    /// Makes durable what `fill` writes, whole or not at all; `fill` may use the path beside it meanwhile.
+    pub(super) fn write_with<E: From<io::Error>>(
+        &self,
+        incident: Uuid,
+        name: &EvidenceName,
+        fill: impl FnOnce(&mut File, &Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.make_folder()?;
+        let path = self.path(incident, name);
+        let (unfinished, scratch) = (with(&path, UNFINISHED), with(&path, SCRATCH));
+        let written = write_synced(&unfinished, |file| fill(file, &scratch)).and_then(|()| {
+            fs::rename(&unfinished, &path)?;
+            Ok(File::open(&self.folder)?.sync_all()?)
+        });
+        let _ = fs::remove_file(scratch);
+        if written.is_err() {
+            // A full disk must not stay full of halves.
+            let _ = fs::remove_file(unfinished);
+        }
+        written
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)
+    }
+
+    /// A clip that is whole, to be read in parts.
+    pub(super) fn open(&self, incident: Uuid, name: &EvidenceName) -> io::Result<File> {
+        File::open(self.path(incident, name))
     }
 
     /// A picture that is whole, and its thumbnail if that was written too.
@@ -107,29 +143,41 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_synced<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), E>) -> Result<(), E> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    fill(&mut file)?;
+    Ok(file.sync_all()?)
 }
 
-/// Whether this is the name of a picture's file.
-fn is_picture(file: &str) -> bool {
-    file.split_once('_').is_some_and(|(incident, name)| {
-        Uuid::parse_str(incident).is_ok_and(|id| id.to_string() == incident) && EvidenceName::parse(name).is_some()
-    })
+/// The piece whose file has this name.
+fn piece_of(file: &str) -> Option<EvidenceName> {
+    let (incident, name) = file.split_once('_')?;
+    Uuid::parse_str(incident).ok().filter(|id| id.to_string() == incident)?;
+    EvidenceName::parse(name)
+}
+
+fn is_piece(file: &str) -> bool {
+    piece_of(file).is_some()
 }
 
 /// How much evidence is kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvidenceLimits {
-    /// Bytes of pictures; beyond them the oldest go.
+    /// Bytes of pictures and clips; beyond them the oldest go.
     pub max_bytes: u64,
     /// A picture older than this goes.
     pub keep_for: Duration,
+    /// A clip older than this goes.
+    pub keep_clips_for: Duration,
 }
 
-/// The pictures that are there, by age.
+impl EvidenceLimits {
+    fn keep_for(&self, file: &str) -> Duration {
+        if piece_of(file).is_some_and(|name| name.is_clip()) { self.keep_clips_for } else { self.keep_for }
+    }
+}
+
+/// The pictures and clips that are there, by age.
 #[derive(Debug)]
 pub(super) struct Shelf {
     store: EvidenceStore,
@@ -140,7 +188,7 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// Looks through the folder and clears what a crash left; `pending` are names of files whose thumbnail is still
-    /// needed. Files that are no pictures are left alone.
+    /// needed. Files that are neither pictures nor clips are left alone.
     pub(super) fn scan(
         store: EvidenceStore,
         limits: EvidenceLimits,
@@ -155,11 +203,11 @@ impl Shelf {
         for entry in entries {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let leftover = name.strip_suffix(UNFINISHED).is_some_and(is_picture)
-                || name.strip_suffix(THUMBNAIL).is_some_and(|of| is_picture(of) && !pending.contains(of));
+            let leftover = [UNFINISHED, SCRATCH].into_iter().any(|end| name.strip_suffix(end).is_some_and(is_piece))
+                || name.strip_suffix(THUMBNAIL).is_some_and(|of| is_piece(of) && !pending.contains(of));
             if leftover {
                 let _ = fs::remove_file(entry.path());
-            } else if is_picture(&name) && entry.file_type()?.is_file() {
+            } else if is_piece(&name) && entry.file_type()?.is_file() {
                 let metadata = entry.metadata()?;
                 let mut since = metadata.modified()?;
                 let unset = SystemTime::UNIX_EPOCH + CLOCK_WAS_NOT_SET;
@@ -196,17 +244,18 @@ impl Shelf {
     /// Deletes what is too old, then the oldest until the rest fits; never what is `pending`. How many went.
     pub(super) fn clear(&mut self, pending: &BTreeSet<String>, now: SystemTime) -> io::Result<u64> {
         let mut gone = 0;
-        let mut over = self.bytes.saturating_sub(self.limits.max_bytes);
-        let mut doomed = Vec::new();
-        for ((since, file), &bytes) in &self.kept {
-            let is_old = now.duration_since(*since).is_ok_and(|age| age > self.limits.keep_for);
-            if !is_old && over == 0 {
+        let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
+        let free = || self.kept.iter().filter(|((_, file), _)| !pending.contains(file));
+        let is_old = |(since, file): &(SystemTime, String)| age(*since) > self.limits.keep_for(file);
+        let mut doomed: Vec<_> = free().map(|(key, _)| key).filter(|key| is_old(key)).cloned().collect();
+        let old_bytes: u64 = doomed.iter().map(|key| self.kept[key]).sum();
+        let mut over = (self.bytes - old_bytes).saturating_sub(self.limits.max_bytes);
+        for (key, bytes) in free().filter(|(key, _)| !is_old(key)) {
+            if over == 0 {
                 break;
             }
-            if !pending.contains(file) {
-                doomed.push((*since, file.clone()));
-                over = over.saturating_sub(bytes);
-            }
+            doomed.push(key.clone());
+            over = over.saturating_sub(*bytes);
         }
         for key in doomed {
             match fs::remove_file(self.store.folder().join(&key.1)) {
@@ -226,7 +275,8 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
-    const ANY: EvidenceLimits = EvidenceLimits { max_bytes: u64::MAX, keep_for: Duration::MAX };
+    const ANY: EvidenceLimits =
+        EvidenceLimits { max_bytes: u64::MAX, keep_for: Duration::MAX, keep_clips_for: Duration::MAX };
 
     fn one() -> EvidenceName {
         EvidenceName::parse("1.jpg").expect("valid")
@@ -317,34 +367,39 @@ mod tests {
         /// missing that would fit.
         #[test]
         fn the_newest_that_fit_are_kept(
-            pictures in prop::collection::vec((1_u64..20, 0_u32..10, any::<bool>()), 1..16),
+            pieces in prop::collection::vec((1_u64..20, 0_u32..10, any::<bool>(), any::<bool>()), 1..16),
             max_bytes in 0_u64..100,
             days in 1_u32..60,
+            clip_days in 1_u32..60,
         ) {
             let folder = tempfile::tempdir().expect("a folder");
             let store = store(&folder);
-            let limits = EvidenceLimits { max_bytes, keep_for: days * DAY };
+            let limits = EvidenceLimits { max_bytes, keep_for: days * DAY, keep_clips_for: clip_days * DAY };
             let mut now = start();
             let mut shelf = Shelf::scan(store.clone(), limits, &BTreeSet::new(), now).expect("scans");
             let mut pending = BTreeSet::new();
             let mut model: Vec<(SystemTime, String, u64)> = Vec::new();
-            for (at, (bytes, later, stays_pending)) in pictures.into_iter().enumerate() {
+            for (at, (bytes, later, is_clip, stays_pending)) in pieces.into_iter().enumerate() {
                 now += later * DAY + Duration::from_secs(1);
                 let incident = Uuid::from_u128(at as u128);
-                store.write(incident, &one(), &vec![0; bytes as usize], b"").expect("writes");
-                store.forget_thumbnail(incident, &one());
-                shelf.add(incident, &one(), bytes, now);
-                let file = file_name(incident, &one());
+                let name = if is_clip { EvidenceName::clip(1) } else { one() };
+                store.write(incident, &name, &vec![0; bytes as usize], b"").expect("writes");
+                store.forget_thumbnail(incident, &name);
+                shelf.add(incident, &name, bytes, now);
+                let file = file_name(incident, &name);
                 model.push((now, file.clone(), bytes));
                 if stays_pending {
                     pending.insert(file);
                 }
                 shelf.clear(&pending, now).expect("clears");
-                // Oldest first: what is too old, then what is too much.
+                // What is too old, then the oldest of what is too much.
+                model.retain(|(since, file, _)| {
+                    let keep_for = if file.ends_with(".mp4") { clip_days * DAY } else { days * DAY };
+                    now.duration_since(*since).expect("earlier") <= keep_for || pending.contains(file)
+                });
                 let mut total: u64 = model.iter().map(|(_, _, bytes)| bytes).sum();
-                model.retain(|(since, file, bytes)| {
-                    let old = now.duration_since(*since).expect("earlier") > limits.keep_for;
-                    let goes = (old || total > max_bytes) && !pending.contains(file);
+                model.retain(|(_, file, bytes)| {
+                    let goes = total > max_bytes && !pending.contains(file);
                     total -= if goes { *bytes } else { 0 };
                     !goes
                 });

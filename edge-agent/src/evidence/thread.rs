@@ -1,40 +1,47 @@
-//! The thread that makes pictures: one at a time, from a short queue, behind everything that judges.
+//! The thread that makes pictures and clips: one at a time, from short queues, behind everything that judges.
 //!
-//! A camera [`announce`](CameraSnapshots::announce)s a picture with the `new` of an incident and hands the frame over once
-//! that is committed. The picture is drawn, written, and then settled with the outbox as a further revision.
+//! A camera [`announce`](CameraEvidence::announce)s a picture with the `new` of an incident and hands the frame over once
+//! that is committed. The picture is drawn, written, and then settled with the outbox as a further revision. So is a clip,
+//! once its end is there; until then its camera's ring holds its beginning.
 //!
 //! # Failure
-//! A full queue fails the picture at once (`busy`, in the `new` itself): a camera's core never waits. A picture that
-//! cannot be drawn or written is settled as failed, with the reason. An outbox that cannot be written is tried again
-//! while pictures wait; a restart settles what is left, by what is whole on disk.
+//! A full queue fails the piece at once (`busy`, in the `new` itself): a camera's core never waits. What cannot be drawn, cut
+//! or written is settled as failed, with the reason. An outbox that cannot be written is tried again while others wait; a
+//! restart settles what is left, by what is whole on disk. When the program stops, clips end where it stopped.
 //!
 //! # Ownership
-//! The thread owns the folder's [`Shelf`]. A waiting job holds its frame, so [`JOBS`] bounds frames too.
+//! The thread owns the folder's [`Shelf`]. A waiting picture holds its frame, so [`JOBS`] bounds frames too; waiting clips
+//! hold nothing but their place in the ring.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use analytics::Severity;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
+use super::camera::{CameraEvidence, OfCamera};
+use super::clip::{ClipJob, hex};
+use super::counters::EvidenceCounters;
+use super::picture::PictureJob;
+use super::snapshot::{FULL_WIDTH_PX, MAX_THUMBNAIL_BYTES, Snapshot, WIDTH_PX, snapshot};
 use super::store::{EvidenceLimits, EvidenceStore, Shelf, file_name};
 use super::{EvidenceName, Failure};
-use crate::config::Places;
-use crate::frame::Picture;
-use crate::outbox::{Draft, Outbox, OutboxError, Outcome, PendingEvidence, Settlement};
-use crate::publish::wire::{Evidence, Incident, Phase};
+use crate::outbox::{Outbox, OutboxError, Outcome, PendingEvidence, Settlement};
+use crate::publish::wire::Shown;
 
 /// Pictures that may wait; with more of them, one is `busy`. Each holds a frame: 3 MB at 1080p.
 const JOBS: usize = 8;
+/// Clips that may wait to be looked at by the thread; with more of them, one is `busy`.
+const CLIP_JOBS: usize = 16;
+/// Of a clip whose digest is wanted.
+const READ_AT_ONCE: usize = 256 << 10;
 /// Settlements that may wait for the outbox before no further picture is made.
 const UNSETTLED: usize = 8;
 /// Between two tries to settle.
@@ -43,111 +50,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const CLEAR_EVERY: Duration = Duration::from_secs(600);
 /// Below everything that judges: a picture may be late, an event may not.
 const NICENESS: libc::c_int = 10;
-
-/// What the thread counts; totals since start.
-#[derive(Debug, Default)]
-pub struct EvidenceCounters {
-    ready: AtomicU64,
-    failed: AtomicU64,
-    kept: AtomicU64,
-    kept_bytes: AtomicU64,
-    failing: AtomicBool,
-}
-
-/// The counters at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct EvidenceTotals {
-    /// Pictures made.
-    pub ready: u64,
-    /// Pictures that could not be made.
-    pub failed: u64,
-    /// Pictures on disk.
-    pub kept: u64,
-    /// Their bytes.
-    pub kept_bytes: u64,
-    /// Whether the last picture could not be made.
-    pub failing: bool,
-}
-
-impl EvidenceCounters {
-    /// All of them.
-    #[must_use]
-    pub fn totals(&self) -> EvidenceTotals {
-        EvidenceTotals {
-            ready: self.ready.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
-            kept: self.kept.load(Ordering::Relaxed),
-            kept_bytes: self.kept_bytes.load(Ordering::Relaxed),
-            failing: self.failing.load(Ordering::Relaxed),
-        }
-    }
-
-    fn ended(&self, well: bool) {
-        let counter = if well { &self.ready } else { &self.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
-        self.failing.store(!well, Ordering::Relaxed);
-    }
-}
-
-/// A picture to be made.
-#[derive(Debug)]
-struct Job {
-    event: Incident,
-    name: EvidenceName,
-    picture: Arc<Picture>,
-    places: Arc<Places>,
-}
-
-/// A picture that is announced, and made once [`send`](Ordered::send) says that its event is committed.
-#[derive(Debug)]
-pub struct Ordered {
-    place: mpsc::OwnedPermit<Job>,
-    job: Job,
-}
-
-impl Ordered {
-    /// Hands it to the thread; its place in the queue was taken before.
-    pub fn send(self) {
-        self.place.send(self.job);
-    }
-}
-
-/// How one camera's incidents are photographed.
-#[derive(Debug, Clone)]
-pub struct CameraSnapshots {
-    from: Severity,
-    places: Arc<Places>,
-    jobs: mpsc::Sender<Job>,
-    counters: Arc<EvidenceCounters>,
-}
-
-impl CameraSnapshots {
-    /// Announces a picture with every incident that begins and is severe enough; what to send once they are committed.
-    /// Never waits.
-    #[must_use]
-    pub fn announce(&self, drafts: &mut [Draft], picture: &Arc<Picture>) -> Vec<Ordered> {
-        drafts.iter_mut().filter_map(|draft| self.announce_one(draft, picture)).collect()
-    }
-
-    fn announce_one(&self, draft: &mut Draft, picture: &Arc<Picture>) -> Option<Ordered> {
-        let data = &draft.event().data;
-        if data.phase != Phase::New || Severity::from(data.severity) < self.from {
-            return None;
-        }
-        let name = EvidenceName::snapshot(1);
-        let mut evidence = Evidence::pending_snapshot(&name);
-        let Ok(place) = self.jobs.clone().try_reserve_owned() else {
-            evidence.fail(Failure::Busy.word().to_owned());
-            draft.announce(evidence);
-            self.counters.ended(false);
-            return None;
-        };
-        let job =
-            Job { event: draft.event().clone(), name, picture: Arc::clone(picture), places: Arc::clone(&self.places) };
-        draft.announce(evidence);
-        Some(Ordered { place, job })
-    }
-}
 
 /// What the thread needs.
 #[derive(Debug)]
@@ -164,37 +66,34 @@ pub struct EvidenceParams {
     pub pending: Vec<PendingEvidence>,
 }
 
-/// The running thread. It ends when the last [`CameraSnapshots`] is dropped, with every picture that was handed over.
+/// The running thread. It ends when the last [`CameraEvidence`] is dropped, with everything that was handed over.
 #[derive(Debug)]
 pub struct EvidenceThread {
     thread: JoinHandle<()>,
-    jobs: mpsc::Sender<Job>,
+    pictures: mpsc::Sender<PictureJob>,
+    clips: mpsc::Sender<ClipJob>,
     counters: Arc<EvidenceCounters>,
 }
 
 impl EvidenceThread {
     /// Starts it; in a tokio runtime, whose clock it uses.
     pub fn start(params: EvidenceParams) -> io::Result<Self> {
-        let (jobs, receiver) = mpsc::channel(JOBS);
+        let (pictures, picture_jobs) = mpsc::channel(JOBS);
+        let (clips, clip_jobs) = mpsc::channel(CLIP_JOBS);
         let counters = Arc::new(EvidenceCounters::default());
         let maker = Maker::new(params, Arc::clone(&counters));
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new().name("evidence".to_owned()).spawn(move || {
             give_way();
-            runtime.block_on(maker.run(receiver));
+            runtime.block_on(maker.run(picture_jobs, clip_jobs));
         })?;
-        Ok(Self { thread, jobs, counters })
+        Ok(Self { thread, pictures, clips, counters })
     }
 
-    /// How a camera is to photograph incidents of at least this severity.
+    /// How a camera is to photograph and film incidents.
     #[must_use]
-    pub fn camera(&self, from: Severity, places: Places) -> CameraSnapshots {
-        CameraSnapshots {
-            from,
-            places: Arc::new(places),
-            jobs: self.jobs.clone(),
-            counters: Arc::clone(&self.counters),
-        }
+    pub fn camera(&self, of: OfCamera) -> CameraEvidence {
+        CameraEvidence::new(of, self.pictures.clone(), self.clips.clone(), Arc::clone(&self.counters))
     }
 
     /// What it counts.
@@ -205,7 +104,7 @@ impl EvidenceThread {
 
     /// Waits until everything handed over is made and settled.
     pub fn join(self) {
-        drop(self.jobs);
+        drop((self.pictures, self.clips));
         if self.thread.join().is_err() {
             tracing::error!("the evidence thread panicked");
         }
@@ -229,16 +128,18 @@ struct Maker {
     outbox: Outbox,
     pending: Vec<PendingEvidence>,
     unsettled: Vec<Arc<Settlement>>,
+    /// Clips whose end is not there yet; each camera has a few at most.
+    filming: Vec<ClipJob>,
     counters: Arc<EvidenceCounters>,
 }
 
 impl Maker {
     fn new(params: EvidenceParams, counters: Arc<EvidenceCounters>) -> Self {
         let EvidenceParams { store, limits, timezone, outbox, pending } = params;
-        Self { store, limits, timezone, outbox, pending, unsettled: Vec::new(), counters }
+        Self { store, limits, timezone, outbox, pending, unsettled: Vec::new(), filming: Vec::new(), counters }
     }
 
-    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    async fn run(mut self, mut pictures: mpsc::Receiver<PictureJob>, mut clips: mpsc::Receiver<ClipJob>) {
         for piece in std::mem::take(&mut self.pending) {
             let settlement = self.take_up(piece);
             self.unsettled.push(settlement);
@@ -248,51 +149,85 @@ impl Maker {
             self.settle().await;
             self.clear(&mut shelf);
             if self.unsettled.len() >= UNSETTLED {
-                if jobs.is_closed() {
+                if pictures.is_closed() {
                     return;
                 }
                 tokio::time::sleep(RETRY).await;
                 continue;
             }
-            let pause = if self.unsettled.is_empty() { CLEAR_EVERY } else { RETRY };
-            match tokio::time::timeout(pause, jobs.recv()).await {
-                Ok(Some(job)) => self.make(job, &mut shelf),
-                Ok(None) => break,
-                Err(_) => {}
+            if let Some(due) = self.filming.iter().position(|job| job.due() <= Instant::now()) {
+                let job = self.filming.swap_remove(due);
+                self.film(job, &mut shelf);
+                continue;
             }
+            tokio::select! {
+                biased;
+                job = pictures.recv() => match job {
+                    Some(job) => self.photograph(&job, &mut shelf),
+                    None => break,
+                },
+                Some(job) = clips.recv() => self.filming.push(job),
+                () = tokio::time::sleep(self.pause()) => {}
+            }
+        }
+        while let Ok(job) = clips.try_recv() {
+            self.filming.push(job);
+        }
+        for job in std::mem::take(&mut self.filming) {
+            self.film(job, &mut shelf);
         }
         self.settle().await;
     }
 
-    /// What became of a picture when the program ended before it was settled.
+    /// Until there is something to do though nothing comes.
+    fn pause(&self) -> Duration {
+        let next = self.filming.iter().map(ClipJob::due).min();
+        let next = next.map_or(CLEAR_EVERY, |due| due.saturating_duration_since(Instant::now()));
+        next.min(if self.unsettled.is_empty() { CLEAR_EVERY } else { RETRY })
+    }
+
+    /// What became of a piece when the program ended before it was settled.
     fn take_up(&self, of: PendingEvidence) -> Arc<Settlement> {
-        let outcome = match self.store.read(of.incident, &of.name) {
-            Ok((picture, thumbnail)) => {
-                self.counters.ended(true);
-                ready(&picture, thumbnail.filter(|jpeg| is_thumbnail(jpeg)))
-            }
-            Err(_) => {
-                // An earlier run's trouble: nothing fails now.
-                self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                failed(Failure::Interrupted)
-            }
+        let found = if of.name.is_clip() {
+            self.store.open(of.incident, &of.name).and_then(ready_clip)
+        } else {
+            let read = self.store.read(of.incident, &of.name);
+            read.map(|(picture, thumbnail)| ready(&picture, thumbnail.filter(|jpeg| is_thumbnail(jpeg)), None))
         };
+        let failure = found.is_err().then_some(Failure::Interrupted);
+        self.counters.ended(&of.name, failure);
+        let outcome = found.unwrap_or_else(|_| failed(Failure::Interrupted));
         Arc::new(Settlement { of, outcome })
     }
 
-    fn make(&mut self, job: Job, shelf: &mut Shelf) {
-        let Job { event, name, picture, places } = job;
-        let incident = event.data.incident_id;
-        // Drawing works on what cameras send: a surprise there must not end the thread.
-        let drawn = catch_unwind(AssertUnwindSafe(|| snapshot(&picture, &event, &places, &self.timezone)));
-        drop(picture);
+    fn photograph(&mut self, job: &PictureJob, shelf: &mut Shelf) {
+        let incident = job.event.data.incident_id;
+        // Decoding and drawing work on what cameras send: a surprise there must not end the thread.
+        let drawn = catch_unwind(AssertUnwindSafe(|| {
+            let (picture, shown) = job.best();
+            let width_px = if shown.is_record { FULL_WIDTH_PX } else { WIDTH_PX };
+            (snapshot(&picture, width_px, &job.event, &job.places, &self.timezone), shown)
+        }));
         let outcome = match drawn {
-            Ok(drawn) => self.keep(incident, &name, drawn, shelf),
+            Ok((drawn, shown)) => self.keep(incident, &job.name, drawn, shown, shelf),
             Err(_) => Err(Failure::NotDrawn),
         };
-        self.counters.ended(outcome.is_ok());
+        self.ended(incident, job.name.clone(), outcome);
+    }
+
+    fn film(&mut self, job: ClipJob, shelf: &mut Shelf) {
+        let (incident, name) = (job.incident, job.name.clone());
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.make(&self.store))).unwrap_or(Err(Failure::NotCut));
+        if let Ok(Outcome::Ready { bytes, .. }) = &outcome {
+            shelf.add(incident, &name, *bytes, SystemTime::now());
+        }
+        self.ended(incident, name, outcome);
+    }
+
+    fn ended(&mut self, incident: Uuid, name: EvidenceName, outcome: Result<Outcome, Failure>) {
+        self.counters.ended(&name, outcome.as_ref().err().copied());
         let outcome = outcome.unwrap_or_else(|failure| {
-            tracing::warn!(%incident, reason = failure.word(), "no picture of an incident");
+            tracing::warn!(%incident, %name, reason = failure.word(), "no picture or clip of an incident");
             failed(failure)
         });
         self.unsettled.push(Arc::new(Settlement { of: PendingEvidence { incident, name }, outcome }));
@@ -303,6 +238,7 @@ impl Maker {
         incident: Uuid,
         name: &EvidenceName,
         drawn: Snapshot,
+        shown: Shown,
         shelf: &mut Shelf,
     ) -> Result<Outcome, Failure> {
         let Snapshot { picture, thumbnail } = drawn;
@@ -311,7 +247,7 @@ impl Maker {
             Failure::of(&error)
         })?;
         shelf.add(incident, name, picture.len() as u64, SystemTime::now());
-        Ok(ready(&picture, thumbnail))
+        Ok(ready(&picture, thumbnail, Some(shown)))
     }
 
     /// Tells the outbox; what it cannot write now waits.
@@ -348,14 +284,27 @@ impl Maker {
             Err(error) => tracing::warn!(%error, "an old picture cannot be deleted"),
         }
         let (kept, bytes) = shelf.held();
-        self.counters.kept.store(kept, Ordering::Relaxed);
-        self.counters.kept_bytes.store(bytes, Ordering::Relaxed);
+        self.counters.holds(kept, bytes);
     }
 }
 
-fn ready(picture: &[u8], thumbnail: Option<Vec<u8>>) -> Outcome {
-    let sha256 = Sha256::digest(picture).iter().map(|byte| format!("{byte:02x}")).collect();
-    Outcome::Ready { sha256, bytes: picture.len() as u64, thumbnail }
+fn ready(picture: &[u8], thumbnail: Option<Vec<u8>>, shown: Option<Shown>) -> Outcome {
+    Outcome::Ready { sha256: hex(&Sha256::digest(picture)), bytes: picture.len() as u64, thumbnail, shown }
+}
+
+/// The same of a clip that lies there: too large to be read at once.
+fn ready_clip(file: File) -> io::Result<Outcome> {
+    let (mut file, mut digest, mut bytes) = (BufReader::with_capacity(READ_AT_ONCE, file), Sha256::new(), 0);
+    loop {
+        let part = file.fill_buf()?;
+        if part.is_empty() {
+            return Ok(Outcome::Ready { sha256: hex(&digest.finalize()), bytes, thumbnail: None, shown: None });
+        }
+        digest.update(part);
+        let read = part.len();
+        bytes += read as u64;
+        file.consume(read);
+    }
 }
 
 fn failed(failure: Failure) -> Outcome {

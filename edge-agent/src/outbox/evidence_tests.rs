@@ -40,7 +40,7 @@ fn settlement(incident: u64, outcome: Outcome) -> Arc<Settlement> {
 }
 
 fn ready(thumbnail: usize) -> Outcome {
-    Outcome::Ready { sha256: "ab".repeat(32), bytes: 1000, thumbnail: Some(vec![7; thumbnail]) }
+    Outcome::Ready { sha256: "ab".repeat(32), bytes: 1000, thumbnail: Some(vec![7; thumbnail]), shown: None }
 }
 
 fn failed() -> Outcome {

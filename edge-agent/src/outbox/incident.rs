@@ -11,7 +11,7 @@ use super::store::{KEEP_UPDATE, Row, State, insert, json};
 use super::thumbnail;
 use crate::evidence::EvidenceName;
 use crate::publish::Topics;
-use crate::publish::wire::{self, Evidence, Incident, Phase, Sequence, Stamp, UtcMillis};
+use crate::publish::wire::{self, Evidence, Incident, Phase, Sequence, Shown, Stamp, UtcMillis};
 
 /// A piece of evidence whose file is not known to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub enum Outcome {
         bytes: u64,
         /// What is sent to the centre; `None`: there is only the file.
         thumbnail: Option<Vec<u8>>,
+        /// What it shows; `None`: made by a run that ended before it was told.
+        shown: Option<Shown>,
     },
     /// There will be none.
     Failed {
@@ -128,8 +130,8 @@ pub(super) fn settle(
     let piece = data.evidence.iter_mut().find(|piece| piece.name == name.as_str() && piece.is_pending());
     let Some(piece) = piece else { return Ok(None) };
     let thumbnail = match &settlement.outcome {
-        Outcome::Ready { sha256, bytes, thumbnail } => {
-            piece.ready(sha256.clone(), *bytes);
+        Outcome::Ready { sha256, bytes, thumbnail, shown } => {
+            piece.ready(sha256.clone(), *bytes, *shown);
             thumbnail.as_deref()
         }
         Outcome::Failed { reason } => {

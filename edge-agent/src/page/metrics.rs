@@ -14,7 +14,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::sources::{PageCamera, Sources};
+use crate::ladder::Step;
 use crate::publish::wire::{CameraState, EvidenceHealth, HealthState, Severity};
+use crate::record::RingTotals;
 use crate::status::{Latency, Snapshot, camera_status};
 
 /// Before every name.
@@ -135,6 +137,12 @@ fn the_program(writer: &mut Writer<'_>, sources: &Sources, snapshot: &Snapshot) 
     writer.one("health_ok", "1 while the box does all it should", None, ok)?;
     let reasons = health.reasons.iter().map(|reason| ([("reason", reason.as_ref())], 1_u64));
     writer.gauges("health_degraded", "1 for each reason why the box does not do all it should", reasons)?;
+    if let Some(ladder) = &health.ladder {
+        writer.one("ladder_level", "Level of the degradation ladder; 0: nothing is given up", None, ladder.level)?;
+        if let Some(celsius) = ladder.temperature_c {
+            writer.one("temperature", "Of the hottest thermal zone", Some(Unit::Celsius), celsius)?;
+        }
+    }
     let clock = health.time_quality;
     writer.one("clock_synced", "1 while the clock follows a time source", None, u64::from(clock.synced))?;
     let error = clock.max_error_ms.map_or(f64::INFINITY, |ms| f64::from(ms) / 1e3);
@@ -159,8 +167,15 @@ fn delivery(writer: &mut Writer<'_>, sources: &Sources) -> fmt::Result {
 fn pictures(writer: &mut Writer<'_>, evidence: &EvidenceHealth) -> fmt::Result {
     writer.count("pictures_made", "Pictures of incidents made", evidence.ready_total)?;
     writer.count("pictures_failed", "Pictures of incidents that could not be made", evidence.failed_total)?;
-    writer.one("pictures_kept", "Pictures of incidents on the disk", None, evidence.kept)?;
-    writer.one("pictures_kept", "Size of the pictures on the disk", Some(Unit::Bytes), evidence.kept_bytes)?;
+    writer.count("clips_made", "Clips of incidents made", evidence.clips_ready_total)?;
+    writer.count("clips_failed", "Clips of incidents that could not be made", evidence.clips_failed_total)?;
+    writer.one("pictures_kept", "Pictures and clips of incidents on the disk", None, evidence.kept)?;
+    writer.one(
+        "pictures_kept",
+        "Size of the pictures and clips on the disk",
+        Some(Unit::Bytes),
+        evidence.kept_bytes,
+    )?;
     writer.one("thumbnails_pending", "Thumbnails not yet delivered", None, evidence.thumbnails_pending)?;
     writer.count(
         "thumbnails_delivered",
@@ -196,8 +211,17 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
         each(|camera| camera.source.status.borrow().stalls),
     )?;
     writer.counts("frames_received", "Frames received and decoded", each(|camera| camera.source.slot.arrived()))?;
+    let skipped = each(|camera| camera.source.slot.skipped());
+    writer.counts("frames_skipped", "Frames received and not decoded", skipped)?;
+    let steps = cameras.iter().flat_map(|camera| {
+        let now = camera.source.ladder.step();
+        let labels = move |step: Step| [("camera", camera.label.id.clone()), ("step", step.label().to_owned())];
+        Step::ALL.map(move |step| (labels(step), u64::from(step == now)))
+    });
+    writer.gauges("ladder_step", "1 for the step of the degradation ladder that the camera stands on", steps)?;
     let replaced = each(|camera| camera.source.slot.replaced());
     writer.counts("frames_replaced", "Frames replaced by a fresher one before they were analysed", replaced)?;
+    rings(writer, cameras)?;
     let analysed = each_model(|camera| camera.source.counters.totals().analysed);
     writer.counts("frames_analysed", "Frames analysed", analysed)?;
     let held = each(|camera| camera.source.counters.totals().held);
@@ -230,6 +254,31 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     )?;
     let committed = cameras.iter().map(|camera| (id(camera), camera.source.counters.latency().committed));
     writer.histograms("event_latency", "The same of frames that had events", committed)
+}
+
+/// Of the cameras whose full-size stream is held.
+fn rings(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
+    let rings: Vec<_> = cameras
+        .iter()
+        .filter_map(|camera| {
+            let ring = camera.source.record.as_ref()?.ring.as_ref()?;
+            Some(([("camera", camera.label.id.clone())], ring.totals()))
+        })
+        .collect();
+    let each = |of: fn(&RingTotals) -> u64| rings.iter().map(move |(labels, totals)| (labels.clone(), of(totals)));
+    let seconds = rings.iter().map(|(labels, totals)| (labels.clone(), totals.seconds));
+    writer.gauges("record_ring_seconds", "So much of the record stream memory holds, undecoded", seconds)?;
+    writer.gauges(
+        "record_ring_bytes",
+        "Size of what memory holds of the record stream",
+        each(|ring| ring.bytes as u64),
+    )?;
+    let limit = each(|ring| ring.max_bytes as u64);
+    writer.gauges("record_ring_limit_bytes", "The most that memory holds of the record stream", limit)?;
+    let headless = each(|ring| ring.headless_total);
+    writer.counts("record_pictures_without_key", "Pictures that came before a first key frame", headless)?;
+    let oversized = each(|ring| ring.oversized_total);
+    writer.counts("record_groups_too_large", "Groups of pictures heavier than memory may hold", oversized)
 }
 
 fn severity_word(severity: Severity) -> &'static str {

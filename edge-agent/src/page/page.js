@@ -185,6 +185,11 @@
     put(at("asked"), number(camera.asked_fps));
     const { p50_ms: median, p95_ms: slow } = camera.latency;
     put(at("latency"), median === null ? "–" : `${number(median, 0)} / ${number(slow, 0)}`);
+    at("held").hidden = !camera.ring;
+    if (camera.ring) {
+      put(at("ring-seconds"), fixed(camera.ring.seconds));
+      put(at("ring-bytes"), bytes(camera.ring.bytes));
+    }
     put(at("model"), camera.model.name);
     put(at("provider"), camera.model.provider);
     showPicture(card, camera);

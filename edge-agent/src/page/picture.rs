@@ -59,7 +59,7 @@ impl Pictures {
 }
 
 /// The picture with its zones and lines, and the objects that are seen with where they went.
-fn draw(shot: &Arc<Shot>, places: &Places) -> Vec<u8> {
+fn draw(shot: &Shot, places: &Places) -> Vec<u8> {
     let mut canvas = Canvas::from_picture(&shot.picture, WIDTH_PX);
     places.zones.iter().for_each(|zone| canvas.zone(zone, Ink::Place));
     places.lines.iter().for_each(|line| canvas.line(line, Ink::Place));

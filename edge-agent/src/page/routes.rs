@@ -98,10 +98,10 @@ async fn camera_picture(State(page): Shared, Path(id): Path<String>) -> Response
     jpeg(picture)
 }
 
-/// A picture as it lies on the disk.
+/// A picture as it lies on the disk; clips are not given out.
 async fn incident_picture(State(page): Shared, Path((incident, name)): Path<(String, String)>) -> Response {
     let read = move || {
-        let file = page.sources.evidence.find(incident.parse().ok()?, &name)?;
+        let file = page.sources.evidence.picture(incident.parse().ok()?, &name)?;
         // It may have been too old a moment ago.
         std::fs::read(file).ok()
     };

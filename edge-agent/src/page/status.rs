@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::sources::{PageCamera, Sources};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
-    CameraLabel, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, Sequence, Severity, SiteLabel,
-    Software, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence,
+    Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word,
 };
-use crate::status::{CameraPace, camera_status, with_record};
+use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
 
 /// How the box is. Fields are only ever added within v1.
@@ -123,6 +123,8 @@ pub struct CameraCard {
     pub pipeline: String,
     /// The network, and the execution provider really in use.
     pub model: ModelRef,
+    /// What memory holds of its full-size stream; null where nothing is held.
+    pub ring: Option<RingHealth>,
     /// Codec of the stream, once connected.
     pub codec: Option<String>,
     /// Decoder in use, once connected.
@@ -137,6 +139,10 @@ pub struct CameraCard {
     pub latency: LatencyMs,
     /// Frames received since start.
     pub received_total: u64,
+    /// Of them, not decoded.
+    pub skipped_total: u64,
+    /// What is given up for it; null where nothing is.
+    pub ladder: Option<CameraLadder>,
     /// Frames replaced before they were analysed, since start.
     pub replaced_total: u64,
     /// Frames analysed since start.
@@ -225,9 +231,9 @@ pub struct RecentPicture {
     pub path: String,
 }
 
-/// A picture that lies on the disk by now; the event that announced it was written before it.
+/// A picture that lies on the disk by now; the event that announced it was written before it. Clips are not shown.
 fn picture(incident: Uuid, name: &str, evidence: &EvidenceStore) -> Option<RecentPicture> {
-    evidence.find(incident, name)?;
+    evidence.picture(incident, name)?;
     Some(RecentPicture { path: format!("/api/v1/incident/{incident}/{name}") })
 }
 
@@ -286,6 +292,7 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         Some(record) => with_record(status, &record.status.borrow()),
         None => status,
     };
+    let status = with_ladder(status, &camera.source.ladder);
     let totals = camera.source.counters.totals();
     let shot = camera.latest.get();
     let ms = |q: f64| pace.latency.quantile(q).map(|latency| tenths(latency.as_secs_f64() * 1e3));
@@ -301,13 +308,21 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         since: status.since,
         pipeline: camera.pipeline.clone(),
         model: camera.model.clone(),
+        ring: camera
+            .source
+            .record
+            .as_ref()
+            .and_then(|record| record.ring.as_ref())
+            .map(|ring| ring_health(ring.totals())),
         codec: supervisor.stream.as_ref().map(|stream| stream.codec.clone()),
         decoder: supervisor.stream.map(|stream| stream.decoder),
         asked_fps: camera.source.analyse_fps,
         received_fps: tenths(pace.received_fps),
         analysed_fps: tenths(pace.analysed_fps),
         latency: LatencyMs { p50_ms: ms(0.5), p95_ms: ms(0.95) },
-        received_total: camera.source.slot.arrived(),
+        received_total: camera.source.slot.received(),
+        skipped_total: camera.source.slot.skipped(),
+        ladder: status.ladder,
         replaced_total: camera.source.slot.replaced(),
         analysed_total: totals.analysed,
         held_total: totals.held,

@@ -96,6 +96,7 @@ fn sources() -> Sources {
         counters: Arc::new(CameraCounters::default()),
         status: watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH)).1,
         record: None,
+        ladder: crate::ladder::CameraRung::example(),
     };
     Sources {
         birth: setup::birth(&site, &[model()]),

@@ -304,7 +304,7 @@ async fn deliver_pictures(broker: FakeBroker, incidents: u64) -> (Vec<Arrival>, 
         draft.announce(wire::Evidence::pending_snapshot(&name));
         let of = PendingEvidence { incident: draft.event().data.incident_id, name };
         outbox.commit([draft]).await.expect("commits");
-        let outcome = Outcome::Ready { sha256: String::new(), bytes: 1, thumbnail: Some(vec![1; 100]) };
+        let outcome = Outcome::Ready { sha256: String::new(), bytes: 1, thumbnail: Some(vec![1; 100]), shown: None };
         outbox.settle(Arc::new(Settlement { of, outcome })).await.expect("commits");
     }
     let (arrived, thumbnails) = (Arc::clone(&broker.arrived), Arc::clone(&broker.thumbnails));

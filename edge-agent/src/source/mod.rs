@@ -16,6 +16,7 @@ mod error;
 mod file;
 mod http;
 mod live;
+mod nal;
 mod offer;
 mod pipeline;
 pub mod probe;
@@ -24,6 +25,7 @@ mod sender_clock;
 mod session;
 mod status;
 mod supervisor;
+mod thin;
 
 use std::future::Future;
 
@@ -33,10 +35,12 @@ pub use error::{DeviceFault, FileFault, SourceError};
 pub use file::FileSource;
 pub use http::{HttpParams, HttpSource};
 pub use live::{LiveParams, LiveSource};
+pub(crate) use pipeline::still_decoder;
 pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
 pub use session::{Attempt, Closed, PacketCount, Session, StreamInfo, wall_now};
 pub use status::{SourceState, SourceStatus};
 pub use supervisor::{Supervisor, SupervisorParams};
+pub use thin::DecodeControl;
 
 /// A live source of frames. A trait for two implementations: cameras over GStreamer, and scripts in tests of the
 /// supervisor.

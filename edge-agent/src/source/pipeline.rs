@@ -21,6 +21,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::{oneshot, watch};
 
 use super::codec::Codec;
+use super::thin;
 use super::{Attempt, SourceError, StreamInfo};
 use crate::decode::{self, Choice, DecodeError, VideoCodec, picture_from_sample};
 use crate::secret::redact;
@@ -137,9 +138,10 @@ pub(super) fn watch_bus(
 /// What becomes of a stream.
 #[derive(Debug, Clone)]
 pub(super) enum Purpose {
-    /// Its pictures are decoded, by the first of these elements that works.
+    /// Its pictures are decoded, by the first of these elements that works, as far as the session's
+    /// [`DecodeControl`](super::DecodeControl) says.
     Decode { h264: Vec<String>, h265: Vec<String> },
-    /// It is received, its pictures are found and counted.
+    /// It is received; its pictures are found, counted and held as they came.
     Keep,
 }
 
@@ -186,6 +188,7 @@ impl Receiver {
                 if let Some((decoder, passed_over)) = decoder(codec, h264, h265)? {
                     stream.decoder = element_kind(&decoder);
                     stream.passed_over = passed_over;
+                    thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps);
                     chain.push(decoder);
                 }
                 decode::tail(pipeline.upcast_ref(), true)?
@@ -225,7 +228,7 @@ impl Receiver {
             let delivered = if decoded {
                 receiver.deliver(&sample, arrived_at)?
             } else {
-                receiver.attempt.count(sample.buffer().map_or(0, gst::BufferRef::size))
+                receiver.attempt.keep(&sample, arrived_at)
             };
             delivered.map(|()| gst::FlowSuccess::Ok).map_err(|_closed| gst::FlowError::Flushing)
         };
@@ -243,7 +246,7 @@ impl Receiver {
 }
 
 /// The decoder, and why not those preferred over it; `None` where nothing is coded.
-fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<(gst::Element, Vec<String>)>, SourceError> {
+fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<(gst::Element, Vec<String>)>, DecodeError> {
     let choice = match codec {
         Codec::H264 => decode::choose(VideoCodec::H264, h264)?,
         Codec::H265 => decode::choose(VideoCodec::H265, h265)?,
@@ -257,6 +260,22 @@ fn decoder(codec: Codec, h264: &[String], h265: &[String]) -> Result<Option<(gst
     }
     let passed_over = choice.passed_over.into_iter().map(|(element, why)| format!("{element}: {why}")).collect();
     Ok(Some((decoder, passed_over)))
+}
+
+/// Parser and decoder, in this order, for pictures of this media type that were kept as they came.
+///
+/// # Errors
+/// [`DecodeError`], also for a codec that has no decoder here.
+pub(crate) fn still_decoder(media: &str, h264: &[String], h265: &[String]) -> Result<Vec<gst::Element>, DecodeError> {
+    let codec = match media {
+        "video/x-h264" => Codec::H264,
+        "video/x-h265" => Codec::H265,
+        "image/jpeg" => Codec::Jpeg,
+        other => return Err(DecodeError::BadSample { reason: format!("{other} is no coded picture") }),
+    };
+    let parser = codec.parser().map(decode::make).transpose()?;
+    let decoder = decoder(codec, h264, h265)?.map(|(decoder, _)| decoder);
+    Ok(parser.into_iter().chain(decoder).collect())
 }
 
 /// Puts the chain between `pad` and `entry` and starts it.

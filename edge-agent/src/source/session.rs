@@ -1,4 +1,5 @@
-//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of packets that are only counted.
+//! One stream's session: what goes on over reconnects, and the hand-over of frames, or of coded pictures that are counted
+//! and kept for a while.
 //!
 //! # Ownership
 //! The supervisor (or whoever wants a frame or two without one) owns the session; each attempt holds an [`Attempt`], which the source's streaming thread delivers
@@ -9,10 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use analytics::{CameraId, FrameStamp, WallTime};
+use gstreamer as gst;
 
 use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
+use crate::record::Ring;
 use crate::source::sender_clock::SenderClock;
+use crate::source::thin::DecodeControl;
 
 /// What is received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +56,7 @@ impl PacketCount {
 #[derive(Debug)]
 enum Target {
     Frames(Arc<FrameSlot>),
-    Packets(Arc<PacketCount>),
+    Packets(Arc<PacketCount>, Option<Arc<Ring>>),
 }
 
 /// A camera's session.
@@ -60,6 +64,7 @@ enum Target {
 pub struct Session {
     camera: CameraId,
     target: Target,
+    control: Arc<DecodeControl>,
     state: Mutex<State>,
 }
 
@@ -87,17 +92,24 @@ impl Session {
     /// A session without frames, that fills `slot`.
     #[must_use]
     pub fn new(camera: CameraId, slot: Arc<FrameSlot>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Frames(slot), state: Mutex::default() })
+        Arc::new(Self { camera, target: Target::Frames(slot), control: Arc::default(), state: Mutex::default() })
     }
 
-    /// A session of a stream that is received and not decoded: its pictures are counted, and that is all.
+    /// A session of a stream that is received and not decoded: its pictures are counted, and held in the ring, if any.
     #[must_use]
-    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Packets(count), state: Mutex::default() })
+    pub fn of_packets(camera: CameraId, count: Arc<PacketCount>, ring: Option<Arc<Ring>>) -> Arc<Self> {
+        let target = Target::Packets(count, ring);
+        Arc::new(Self { camera, target, control: Arc::default(), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
         &self.camera
+    }
+
+    /// Which of its pictures are decoded, over all its attempts.
+    #[must_use]
+    pub fn control(&self) -> Arc<DecodeControl> {
+        Arc::clone(&self.control)
     }
 
     /// Opens the next attempt; the one before is closed.
@@ -156,6 +168,10 @@ impl Attempt {
         self.session.camera()
     }
 
+    pub(super) fn control(&self) -> &DecodeControl {
+        &self.session.control
+    }
+
     /// Says what is received; again, when more is known of it.
     pub fn describe(&self, stream: StreamInfo) {
         let mut state = self.session.state();
@@ -195,19 +211,41 @@ impl Attempt {
         }
     }
 
-    /// Counts a coded picture that is not decoded.
+    /// Counts a coded picture that is not decoded, and puts it into the ring.
     ///
     /// # Errors
     /// [`Closed`]: the source may stop.
-    pub fn count(&self, bytes: usize) -> Result<(), Closed> {
+    pub fn keep(&self, sample: &gst::Sample, arrived_at: Instant) -> Result<(), Closed> {
+        let captured_at = wall_now();
         let mut state = self.session.state();
         if !self.is_open(&state) {
             return Err(Closed);
         }
         state.attempt_frames += 1;
-        if let Target::Packets(count) = &self.session.target {
+        if let Target::Packets(count, ring) = &self.session.target {
+            let bytes = sample.buffer().map_or(0, gst::BufferRef::size);
             count.pictures.fetch_add(1, Ordering::Relaxed);
             count.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            if let Some(ring) = ring {
+                ring.put(self.number, sample, arrived_at, captured_at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes notice of a coded picture that was received and is not decoded: it has its number, and is no silence.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub fn skip(&self) -> Result<(), Closed> {
+        let mut state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        state.seq += 1;
+        state.attempt_frames += 1;
+        if let Target::Frames(slot) = &self.session.target {
+            slot.skip();
         }
         Ok(())
     }

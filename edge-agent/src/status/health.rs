@@ -14,6 +14,7 @@ use super::record::{RecordRate, RecordSource, with_record};
 use super::{CameraCounters, time_quality};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
+use crate::ladder::{CameraRung, LadderStatus};
 use crate::outbox::OutboxStats;
 use crate::page::PageState;
 use crate::publish::wire::{
@@ -48,6 +49,7 @@ pub fn camera_status(camera: &CameraId, status: &SourceStatus) -> CameraStatus {
         reasons: reason.into_iter().chain(fallback).map(Word::Borrowed).collect(),
         since: status.since.into(),
         record: None,
+        ladder: None,
     }
 }
 
@@ -76,6 +78,7 @@ pub async fn forward_camera_status(
     record: Option<RecordSource>,
     mut posture: watch::Receiver<Posture>,
     mut signals: SignalTroubles,
+    mut ladder: CameraRung,
     publish: PublishHandle,
 ) {
     let mut record = record.map(|record| record.status);
@@ -87,6 +90,8 @@ pub async fn forward_camera_status(
         }
         now = with_posture(now, *posture.borrow_and_update());
         now.reasons.extend(signals.reasons());
+        ladder.status.mark_unchanged();
+        now = with_ladder(now, &ladder);
         if told.as_ref() != Some(&now) {
             publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
             tracing::info!(%camera, state = ?now.state, reasons = ?now.reasons, "camera");
@@ -97,6 +102,7 @@ pub async fn forward_camera_status(
             () = changed(&mut record) => {}
             () = replaced(&mut posture) => {}
             () = replaced(&mut signals.troubles) => {}
+            () = replaced(&mut ladder.status) => {}
         }
     }
 }
@@ -128,6 +134,20 @@ fn with_posture(mut camera: CameraStatus, posture: Posture) -> CameraStatus {
         reasons.push("clock_unknown".into());
     }
     camera.reasons.extend(reasons);
+    camera
+}
+
+/// The same with what is given up for the camera: degraded while that is anything.
+#[must_use]
+pub fn with_ladder(mut camera: CameraStatus, ladder: &CameraRung) -> CameraStatus {
+    camera.ladder = ladder.given_up();
+    if let Some(given_up) = &camera.ladder {
+        camera.reasons.extend(ladder.step().reason().map(Word::Borrowed));
+        camera.reasons.push(given_up.cause.clone());
+        if camera.state == CameraState::Online {
+            camera.state = CameraState::Degraded;
+        }
+    }
     camera
 }
 
@@ -193,6 +213,8 @@ pub struct CameraSource {
     pub status: watch::Receiver<SourceStatus>,
     /// Its full-size stream, where one is configured.
     pub record: Option<RecordSource>,
+    /// Its place on the degradation ladder.
+    pub ladder: CameraRung,
 }
 
 /// Makes the box's health known.
@@ -217,6 +239,8 @@ pub struct HealthTask {
     pub page: watch::Receiver<PageState>,
     /// What is wrong with the signals that are told over MQTT.
     pub signals: watch::Receiver<Troubles>,
+    /// What is given up of what is asked.
+    pub ladder: watch::Receiver<Arc<LadderStatus>>,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -224,6 +248,7 @@ pub struct HealthTask {
 /// Counters of one camera at the last look.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
+    received: u64,
     arrived: u64,
     analysed: u64,
     /// Frames that should have been analysed by now.
@@ -234,10 +259,23 @@ impl Mark {
     /// What follows `before` by `seconds`. Only frames that came can be due: a camera that pauses, or gives fewer than
     /// asked for, is not this box's doing. Counted look by look: over a minute with a pause in it the mean of what came
     /// says nothing.
-    fn after(before: Self, arrived: u64, analysed: u64, analyse_fps: f64, seconds: f64) -> Self {
+    fn after(before: Self, counted: Counted, seconds: f64) -> Self {
+        let Counted { received, arrived, analysed, wanted_fps } = counted;
         let came = arrived.saturating_sub(before.arrived) as f64;
-        Self { arrived, analysed, due: before.due + came.min(analyse_fps * seconds) }
+        Self { received, arrived, analysed, due: before.due + came.min(wanted_fps * seconds) }
     }
+}
+
+/// What is counted of a camera.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    /// Pictures, decoded or not.
+    received: u64,
+    /// Of them, decoded.
+    arrived: u64,
+    analysed: u64,
+    /// Frames to be analysed a second, as the ladder has it: what that gives up is not late.
+    wanted_fps: f64,
 }
 
 impl HealthTask {
@@ -285,6 +323,9 @@ impl HealthTask {
         if rates.rates.iter().any(Rate::is_behind) {
             reasons.push("analysis_behind".into());
         }
+        if let Some(cause) = self.ladder.borrow().cause {
+            reasons.push(cause.reason().into());
+        }
         if self.outbox.borrow().failing.is_some() {
             reasons.push("outbox_failing".into());
         }
@@ -330,12 +371,15 @@ impl HealthTask {
                 ready_total: evidence.ready,
                 failed_total: evidence.failed,
                 failing: evidence.failing,
+                clips_ready_total: evidence.clips_ready,
+                clips_failed_total: evidence.clips_failed,
                 kept: evidence.kept,
                 kept_bytes: evidence.kept_bytes,
                 thumbnails_pending: outbox.thumbnails,
                 thumbnails_delivered_total: delivery.thumbnails,
                 thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,
             },
+            ladder: Some(self.ladder.borrow().health()),
             cameras: self.cameras.iter().zip(std::iter::zip(&rates.rates, &rates.records)).map(camera_health).collect(),
         }
     }
@@ -347,7 +391,7 @@ fn camera_health((camera, (rate, record)): (&CameraSource, (&Rate, &RecordRate))
     let totals = camera.counters.totals();
     CameraHealth {
         camera: camera.camera.to_string(),
-        state: camera_status(&camera.camera, &status).state,
+        state: with_ladder(camera_status(&camera.camera, &status), &camera.ladder).state,
         received_fps: tenths(rate.received_fps),
         analysed_fps: tenths(rate.analysed_fps),
         replaced_total: camera.slot.replaced(),
@@ -355,6 +399,8 @@ fn camera_health((camera, (rate, record)): (&CameraSource, (&Rate, &RecordRate))
         regions_total: totals.regions,
         connects_total: status.attempts,
         record: camera.record.as_ref().map(|source| record.health(source)),
+        skipped_total: camera.slot.skipped(),
+        ladder: camera.ladder.given_up(),
     }
 }
 
@@ -377,7 +423,7 @@ struct Rate {
 impl Rate {
     fn between(first: &Mark, last: &Mark, seconds: f64) -> Self {
         Self {
-            received_fps: (last.arrived - first.arrived) as f64 / seconds,
+            received_fps: (last.received - first.received) as f64 / seconds,
             analysed_fps: (last.analysed - first.analysed) as f64 / seconds,
             due_fps: (last.due - first.due) / seconds,
             is_full: seconds >= EVERY.as_secs_f64() - 2.0 * LOOK_EVERY.as_secs_f64(),
@@ -396,8 +442,12 @@ impl Rates {
     }
 
     fn look(&mut self, cameras: &[CameraSource], now: Instant) {
-        let counted =
-            cameras.iter().map(|camera| (camera.slot.arrived(), camera.counters.totals().analysed, camera.analyse_fps));
+        let counted = cameras.iter().map(|camera| Counted {
+            received: camera.slot.received(),
+            arrived: camera.slot.arrived(),
+            analysed: camera.counters.totals().analysed,
+            wanted_fps: camera.ladder.rung().map_or(camera.analyse_fps, |rung| rung.fps),
+        });
         self.note(counted.collect(), now);
         for (rate, camera) in self.records.iter_mut().zip(cameras) {
             if let Some(record) = &camera.record {
@@ -406,13 +456,12 @@ impl Rates {
         }
     }
 
-    /// Takes each camera's frames that came, those analysed, and those asked for a second.
-    fn note(&mut self, counted: Vec<(u64, u64, f64)>, now: Instant) {
+    /// Takes what was counted of each camera.
+    fn note(&mut self, counted: Vec<Counted>, now: Instant) {
         let (at, before) = self.marks.back().expect("there is always the first mark");
         let seconds = (now - *at).as_secs_f64();
-        let marks: Vec<Mark> = std::iter::zip(before, counted)
-            .map(|(before, (arrived, analysed, fps))| Mark::after(*before, arrived, analysed, fps, seconds))
-            .collect();
+        let marks: Vec<Mark> =
+            std::iter::zip(before, counted).map(|(before, counted)| Mark::after(*before, counted, seconds)).collect();
         while self.marks.len() > 1 && self.marks.front().is_some_and(|(at, _)| now - *at > EVERY) {
             self.marks.pop_front();
         }
@@ -444,7 +493,8 @@ mod tests {
         for second in 1..=90 {
             let (came, done) = each_second(second);
             (arrived, analysed) = (arrived + came, analysed + done);
-            rates.note(vec![(arrived, analysed, 5.0)], start + Duration::from_secs(second));
+            let counted = Counted { received: arrived, arrived, analysed, wanted_fps: 5.0 };
+            rates.note(vec![counted], start + Duration::from_secs(second));
         }
         rates.rates[0]
     }

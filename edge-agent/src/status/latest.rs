@@ -13,7 +13,7 @@ use crate::publish::wire::Incident;
 const RECENT: usize = 50;
 
 /// An analysed picture, and what was seen in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shot {
     /// The picture.
     pub picture: Arc<Picture>,
@@ -23,19 +23,20 @@ pub struct Shot {
 
 /// A camera's last shot. A new one replaces it; its pixels are shared, never copied.
 #[derive(Debug, Default)]
-pub struct LatestScene(Mutex<Option<Arc<Shot>>>);
+pub struct LatestScene(Mutex<Option<Shot>>);
 
 impl LatestScene {
-    pub(crate) fn set(&self, picture: Arc<Picture>, scene: Scene) {
-        let shot = Arc::new(Shot { picture, scene });
+    /// Replaces it; what was seen before, for its memory.
+    pub(crate) fn set(&self, picture: Arc<Picture>, scene: Scene) -> Option<Scene> {
+        let shot = Shot { picture, scene };
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(shot);
         // Not under the lock: this may give a buffer back to the decoder.
-        drop(before);
+        before.map(|before| before.scene)
     }
 
     /// The last shot; `None` before the first.
     #[must_use]
-    pub fn get(&self) -> Option<Arc<Shot>> {
+    pub fn get(&self) -> Option<Shot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

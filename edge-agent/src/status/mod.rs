@@ -23,12 +23,14 @@ use std::time::Duration;
 use analytics::Scene;
 
 pub use clock::time_quality;
-pub use health::{CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status};
+pub use health::{
+    CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status, with_ladder,
+};
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
 pub use live::dead_reasons;
 pub use pace::CameraPace;
-pub use record::{RecordSource, record_status, with_record};
+pub use record::{RecordSource, record_status, ring_health, with_record};
 pub use service::ServiceTask;
 
 use crate::outbox::Draft;
@@ -168,7 +170,7 @@ impl CameraCounters {
 #[cfg(test)]
 pub(crate) fn health_example() -> crate::publish::wire::Health {
     use crate::publish::wire::{
-        EvidenceHealth, Health, HealthState, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
+        EvidenceHealth, Health, HealthState, LadderHealth, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
     };
     Health {
         time: UtcMillis::now(),
@@ -180,6 +182,8 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
         memory_bytes: 1 << 20,
         outbox: OutboxHealth { pending: 0, pending_bytes: 0, lost_total: 0, failing: false },
         evidence: EvidenceHealth {
+            clips_ready_total: 0,
+            clips_failed_total: 0,
             ready_total: 0,
             failed_total: 0,
             failing: false,
@@ -190,6 +194,13 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             thumbnails_dropped_total: 0,
         },
         publish: PublishHealth { delivered_total: 0, retries_total: 0, refused_total: 0 },
+        ladder: Some(LadderHealth {
+            level: 0,
+            lowest: 5,
+            cause: None,
+            since: UtcMillis::now(),
+            temperature_c: Some(48.5),
+        }),
         cameras: Vec::new(),
     }
 }

@@ -29,6 +29,9 @@ pub struct CameraPace {
 /// What was counted at a look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Count {
+    /// Pictures, decoded or not.
+    pub(super) received: u64,
+    /// Of them, decoded.
     pub(super) arrived: u64,
     pub(super) analysed: u64,
 }
@@ -45,9 +48,11 @@ pub(super) struct Paces {
 impl Paces {
     /// Looks at the counters.
     pub(super) fn look(&mut self, cameras: &[CameraSource], now: Instant) -> Vec<CameraPace> {
-        let counts = cameras
-            .iter()
-            .map(|camera| Count { arrived: camera.slot.arrived(), analysed: camera.counters.totals().analysed });
+        let counts = cameras.iter().map(|CameraSource { slot, counters, .. }| Count {
+            received: slot.received(),
+            arrived: slot.arrived(),
+            analysed: counters.totals().analysed,
+        });
         let mut paces = self.note(counts.collect(), now);
         let latencies: Vec<Latency> = cameras.iter().map(|camera| camera.counters.latency().judged).collect();
         for (index, (pace, camera)) in paces.iter_mut().zip(cameras).enumerate() {
@@ -79,7 +84,7 @@ impl Paces {
             Some((at, first)) => {
                 let seconds = now.saturating_duration_since(*at).as_secs_f64().max(1e-3);
                 let rate = |last: u64, first: u64| (last - first) as f64 / seconds;
-                (rate(count.arrived, first[index].arrived), rate(count.analysed, first[index].analysed))
+                (rate(count.received, first[index].received), rate(count.analysed, first[index].analysed))
             }
             None => (0.0, 0.0),
         };
@@ -107,7 +112,8 @@ mod tests {
         for second in 0..=seconds {
             let (came, done) = each(second);
             (arrived, analysed) = (arrived + came, analysed + done);
-            last = paces.note(vec![Count { arrived, analysed }], start + Duration::from_secs(second));
+            last =
+                paces.note(vec![Count { received: arrived, arrived, analysed }], start + Duration::from_secs(second));
         }
         last.pop().expect("one camera")
     }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::health::state_and_reason;
-use crate::publish::wire::{CameraState, CameraStatus, RecordHealth, RecordStatus, Word};
+use crate::publish::wire::{CameraState, CameraStatus, RecordHealth, RecordStatus, RingHealth, Word};
+use crate::record::{Ring, RingTotals};
 use crate::source::{PacketCount, SourceStatus};
 
 /// In the reasons of a camera whose full-size stream is offline; the camera's state does not follow it.
@@ -23,6 +24,8 @@ pub struct RecordSource {
     pub status: watch::Receiver<SourceStatus>,
     /// What came.
     pub packets: Arc<PacketCount>,
+    /// What is held of it, if anything.
+    pub ring: Option<Arc<Ring>>,
 }
 
 /// Its status as a message.
@@ -86,7 +89,20 @@ impl RecordRate {
         let status = record.status.borrow();
         let (received_fps, received_kbps) = self.rates();
         let state = state_and_reason(&status).0;
-        RecordHealth { state, received_fps, received_kbps, connects_total: status.attempts }
+        let ring = record.ring.as_ref().map(|ring| ring_health(ring.totals()));
+        RecordHealth { state, received_fps, received_kbps, connects_total: status.attempts, ring }
+    }
+}
+
+/// What a ring holds, as a message.
+#[must_use]
+pub fn ring_health(totals: RingTotals) -> RingHealth {
+    RingHealth {
+        seconds: (totals.seconds * 10.0).round() / 10.0,
+        bytes: totals.bytes as u64,
+        max_bytes: totals.max_bytes as u64,
+        headless_total: totals.headless_total,
+        oversized_total: totals.oversized_total,
     }
 }
 

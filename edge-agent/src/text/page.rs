@@ -5,7 +5,7 @@ use analytics::Text;
 use super::{Lang, text};
 
 /// Plain text: none of it may hold what HTML would read as markup.
-const LABELS: [(&str, Text); 44] = [
+const LABELS: [(&str, Text); 45] = [
     ("lang", text("vi", "en")),
     ("title", text("Trạng thái hộp giao thông", "Junction box status")),
     ("box", text("Hộp", "Box")),
@@ -57,6 +57,7 @@ const LABELS: [(&str, Text); 44] = [
     ("of_asked", text("yêu cầu", "asked for")),
     ("latency", text("Độ trễ", "Latency")),
     ("latency_note", text("trung vị / 95 %", "median / 95 %")),
+    ("held", text("Luồng ghi hình giữ trong bộ nhớ", "Record stream held in memory")),
     ("model", text("Mô hình", "Model")),
     ("runs_on", text("chạy trên", "on")),
     ("incidents", text("Sự việc mới nhất", "Latest incidents")),

@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 41] = [
+const REASONS: [(&str, Text); 49] = [
     (
         "camera_moved",
         text(
@@ -85,6 +85,50 @@ const REASONS: [(&str, Text); 41] = [
             "máy chủ MQTT không cho hộp đọc topic của đèn tín hiệu: kiểm tra quyền truy cập",
             "the broker does not let the box read the signal's topic: check its access rules",
         ),
+    ),
+    ("ladder_lower_rate", text("tạm phân tích thưa hơn yêu cầu", "analysed less often than asked for the time being")),
+    (
+        "ladder_smaller_input",
+        text(
+            "tạm phân tích với hình thu nhỏ: vật nhỏ, ở xa có thể bị bỏ sót",
+            "looked at in less detail for the time being: what is small or far may be missed",
+        ),
+    ),
+    (
+        "ladder_key_frames",
+        text(
+            "tạm chỉ giải mã khung hình khóa: các quy tắc cần theo dõi chuyển động không được xét",
+            "only key frames are decoded for the time being: rules that follow what moves are not judged",
+        ),
+    ),
+    (
+        "ladder_paused",
+        text(
+            "tạm dừng phân tích, nhường cho camera ưu tiên hơn; luồng hình vẫn được nhận",
+            "analysis is paused in favour of cameras that matter more; the stream is still received",
+        ),
+    ),
+    (
+        "ladder_counts_only",
+        text(
+            "tạm chỉ đếm đối tượng trong một hình mỗi 10 giây: hầu hết quy tắc không được xét, không chụp hình sự việc",
+            "only counts what is in one picture every 10 s for the time being: most rules are not judged, incidents are not photographed",
+        ),
+    ),
+    (
+        "ladder_health_only",
+        text(
+            "tạm dừng phân tích: chỉ còn theo dõi luồng hình có gửi về hay không",
+            "analysis is paused: only whether pictures come is watched",
+        ),
+    ),
+    (
+        "overloaded",
+        text("hộp quá tải: không kịp phân tích tất cả", "the box is overloaded: it cannot analyse all that is asked"),
+    ),
+    (
+        "hot",
+        text("hộp quá nóng: kiểm tra quạt và thông gió của tủ", "the box is hot: check the cabinet's fan and vents"),
     ),
     ("device_missing", text("không thấy camera cắm vào hộp: hãy cắm lại", "the camera is not plugged into the box")),
     (
@@ -228,7 +272,12 @@ mod tests {
         let dead = codes(include_str!("../status/live.rs"), "reasons.push(\"", "\"");
         assert!(of_cameras.len() >= 12 && of_box.len() >= 5 && dead.len() >= 3, "{of_cameras:?} {of_box:?} {dead:?}");
         assert_eq!(of_signals.len(), 5, "{of_signals:?}");
-        for code in [of_cameras, of_signals, of_box, dead, vec!["connecting", "configuration", "starting"]].concat() {
+        let of_ladder: Vec<_> = crate::ladder::Step::ALL.into_iter().filter_map(crate::ladder::Step::reason).collect();
+        let causes = [crate::ladder::Cause::Late, crate::ladder::Cause::Hot].map(crate::ladder::Cause::reason).to_vec();
+        for code in
+            [of_ladder, causes, of_cameras, of_signals, of_box, dead, vec!["connecting", "configuration", "starting"]]
+                .concat()
+        {
             assert!(REASONS.iter().any(|(known, _)| *known == code), "{code} has no words");
         }
         assert_eq!(reason("of_a_later_version").vi, "of_a_later_version");

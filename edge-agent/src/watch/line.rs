@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_became_of_a_picture_is_a_short_line() {
         let mut event = example();
-        event.data.evidence[0].ready("0f".repeat(32), 5);
+        event.data.evidence[0].ready("0f".repeat(32), 5, None);
         let show = |event, lang| {
             let arrival = Arrival { topic: String::new(), payload: Vec::new(), event, settles: true };
             line(&Seen::Incident(Box::new(arrival)), lang, &vietnam()).expect("an operator reads incidents")

@@ -35,7 +35,8 @@ async fn commit_with_picture(agent: &Agent, incident: u64) -> Uuid {
     let id = of.incident;
     agent.commit(draft).await;
     let jpeg = jpeg(incident);
-    let outcome = Outcome::Ready { sha256: "0f".repeat(32), bytes: jpeg.len() as u64, thumbnail: Some(jpeg) };
+    let outcome =
+        Outcome::Ready { sha256: "0f".repeat(32), bytes: jpeg.len() as u64, thumbnail: Some(jpeg), shown: None };
     let settled = agent.outbox.settle(Arc::new(Settlement { of, outcome })).await.expect("commits");
     assert!(settled.is_some());
     id

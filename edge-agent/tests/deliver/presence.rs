@@ -79,7 +79,14 @@ async fn a_killed_agent_is_offline_and_a_stopped_one_stopped() {
 
 fn camera_status(state: CameraState) -> Vec<u8> {
     let reasons = if state == CameraState::Online { vec![] } else { vec!["no_frames".into()] };
-    to_bytes(&CameraStatus { camera: "huong-nam".to_owned(), state, reasons, since: UtcMillis::now(), record: None })
+    to_bytes(&CameraStatus {
+        camera: "huong-nam".to_owned(),
+        state,
+        reasons,
+        since: UtcMillis::now(),
+        record: None,
+        ladder: None,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

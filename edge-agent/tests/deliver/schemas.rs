@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use analytics::Phase;
-use edge_agent::publish::schema;
-use edge_agent::publish::wire::{Incident, Stamp, UtcMillis};
+use analytics::{BoxId, Phase, SiteId};
+use edge_agent::publish::wire::{
+    CameraLadder, DegradedCamera, Incident, LadderData, LadderHealth, Stamp, UtcMillis, box_degraded,
+};
+use edge_agent::publish::{TopicRoot, Topics, schema};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -89,6 +91,28 @@ fn a_written_event_has_the_keys_of_the_contract_in_its_order() {
     .collect();
     assert!(places.is_sorted(), "{text}");
     assert!(text.contains("\"confidence\":0.831,") && text.contains("[-2.0,0.1235,0.5]"), "{text}");
+}
+
+#[test]
+fn what_the_box_gives_up_is_told_as_the_contract_says() {
+    let (site, of_box) = (SiteId::new("ql10-nut-01").expect("an id"), BoxId::new("box-a").expect("an id"));
+    let topics = Topics::new(TopicRoot::new("ngatu").expect("a root"), site, of_box);
+    let step = CameraLadder {
+        step: "key_frames".into(),
+        cause: "hot".into(),
+        analyse_fps: 1.0,
+        not_judged: vec!["nguoc-chieu".to_owned()],
+    };
+    let camera = DegradedCamera { camera: "huong-nam".to_owned(), ladder: step };
+    for (level, kind) in [(3, "vn.ngatu.system.box_degraded.v1"), (0, "vn.ngatu.system.box_recovered.v1")] {
+        let (cause, temperature_c) = (Some("hot".into()).filter(|_| level > 0), Some(91.5));
+        let health = LadderHealth { level, lowest: 6, cause, since: UtcMillis::now(), temperature_c };
+        let cameras = if level > 0 { vec![camera.clone()] } else { Vec::new() };
+        let mut event = box_degraded(&topics, UtcMillis::now(), LadderData { health, cameras });
+        event.data.outbox_id = Uuid::from_u128(1);
+        assert_eq!(event.r#type, kind);
+        contract::validate(&topics.system(), &serde_json::to_vec(&event).expect("writes"));
+    }
 }
 
 #[test]

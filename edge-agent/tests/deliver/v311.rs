@@ -97,6 +97,7 @@ async fn presence_and_retained_state_are_those_of_mqtt_5() {
                 reasons: vec![],
                 since: UtcMillis::now(),
                 record: None,
+                ladder: None,
             };
             agent.publish.set_retained(topic.clone(), to_bytes(&status));
             let (seen, _): (CameraStatus, _) = everything.next(&topic).await;

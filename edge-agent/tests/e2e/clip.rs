@@ -81,7 +81,7 @@ impl Cameras {
         Self { child, port }
     }
 
-    /// Of a camera: `one` and `two` are there.
+    /// Of a camera: `one` and `two` are there, and `main`, which is larger.
     pub(crate) fn url(&self, camera: &str) -> String {
         format!("rtsp://127.0.0.1:{}/{camera}", self.port)
     }
@@ -121,6 +121,9 @@ fn cameras_process() {
     let options =
         MountOptions { size: Some((384, 288)), length: Some(Duration::from_secs(12)), ..MountOptions::default() };
     let mount = |path: &str| Mount { path: path.to_owned(), clip: vtest(), options };
+    // The same view at full size.
+    let length = Some(Duration::from_secs(4));
+    let main = Mount { options: MountOptions { size: None, length, ..options }, ..mount("/main") };
     let viewer = Credentials { user: USER.to_owned(), password: Secret::new(password) };
     let log_in = match log_in {
         "basic" => Some((LogIn::Basic, &viewer)),
@@ -128,7 +131,7 @@ fn cameras_process() {
         _ => None,
     };
     let bind = format!("127.0.0.1:{port}").parse().expect("an address");
-    let server = RtspServer::start(bind, &[mount("/one"), mount("/two")], log_in, |_, _| {}).expect("serves");
+    let server = RtspServer::start(bind, &[mount("/one"), mount("/two"), main], log_in, |_, _| {}).expect("serves");
     writeln!(std::io::stdout(), "\nlistening on {}", server.address().port()).expect("the parent reads");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }

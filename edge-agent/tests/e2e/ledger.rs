@@ -159,5 +159,5 @@ impl Ledger {
 fn is_settlement(events: &[Incident], data: &IncidentData) -> bool {
     let mut before = events.iter().filter(|event| event.data.incident_id == data.incident_id);
     let was_pending = before.next_back().is_some_and(|event| event.data.evidence.iter().any(Evidence::is_pending));
-    was_pending && data.phase == Phase::Update && !data.evidence.iter().any(Evidence::is_pending)
+    was_pending && data.phase == Phase::Update && data.evidence.iter().any(|piece| !piece.is_pending())
 }

@@ -23,7 +23,7 @@ struct Record {
 impl Record {
     fn start(url: url::Url) -> Self {
         let packets = Arc::new(PacketCount::default());
-        let session = Session::of_packets(camera_id(), Arc::clone(&packets));
+        let session = Session::of_packets(camera_id(), Arc::clone(&packets), None);
         let source = RtspSource::undecoded(RtspParams::new(url)).expect("a url");
         let (told, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
         let supervisor = Supervisor::of(session, told, SupervisorParams::default());

@@ -11,7 +11,8 @@ use edge_agent::demo::rtsp::{Codec, LogIn, Mount, MountOptions, RtspServer};
 use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture, PixelFormat, Range};
 use edge_agent::secret::Secret;
 use edge_agent::source::{
-    Credentials, FrameSource, RtspParams, RtspSource, SourceStatus, Supervisor, SupervisorParams,
+    Credentials, DecodeControl, FrameSource, RtspParams, RtspSource, Session, SourceStatus, Supervisor,
+    SupervisorParams,
 };
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -124,6 +125,11 @@ fn server_process() {
         clip: vtest(),
         options: MountOptions { codec, sound, ..options },
     };
+    let with_b_frames = |path: &str, codec| Mount {
+        path: path.to_owned(),
+        clip: vtest(),
+        options: MountOptions { codec, b_frames: true, ..options },
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let bars = color_bars(folder.path());
     let still = |path: &str, codec, ten_bits| Mount {
@@ -142,6 +148,8 @@ fn server_process() {
         mount("/h265", Codec::H265, false),
         jpeg("/mjpeg", vtest()),
         mount("/vp8", Codec::Vp8, false),
+        with_b_frames("/h264-b", Codec::H264),
+        with_b_frames("/h265-b", Codec::H265),
         mount("/sound", Codec::H264, true),
         still("/bars-h264-10", Codec::H264, true),
         still("/bars-h265-10", Codec::H265, true),
@@ -224,6 +232,8 @@ pub(crate) struct Camera {
     pub(crate) slot: Arc<FrameSlot>,
     signal: Arc<FrameSignal>,
     pub(crate) status: watch::Receiver<SourceStatus>,
+    /// Which of its pictures are decoded.
+    pub(crate) control: Arc<DecodeControl>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -237,10 +247,12 @@ impl Camera {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
         let (publish, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
-        let supervisor = Supervisor::new(camera_id(), Arc::clone(&slot), publish, SupervisorParams::default());
+        let session = Session::new(camera_id(), Arc::clone(&slot));
+        let control = session.control();
+        let supervisor = Supervisor::of(session, publish, SupervisorParams::default());
         let cancel = CancellationToken::new();
         let task = tokio::spawn(supervisor.run(source, cancel.clone()));
-        Self { slot, signal, status, cancel, task }
+        Self { slot, signal, status, control, cancel, task }
     }
 
     /// Waits until the status is as `wanted`.

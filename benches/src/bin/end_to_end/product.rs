@@ -1,24 +1,25 @@
 //! The program as `edge-agent run` starts it, for a while.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use benches::process::Usage;
-use edge_agent::app::{App, GRACE, Summary};
+use benches::process::{Usage, resident_bytes};
+use edge_agent::app::{App, GRACE};
 use edge_agent::config::{self, Home, Site};
 use edge_agent::page::PageState;
-use edge_agent::status::Latency;
+use edge_agent::status::{Latencies, Latency};
 
-use crate::sample::{Quantiles, Sample, lived};
+use crate::sample::{Half, Quantiles, Sample, lived};
 use crate::{PATIENCE, WARM_UP, Watch};
 
 /// Runs the whole service on a site made for the cameras.
 pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     let dir = tempfile::Builder::new().prefix("ngatu-bench").tempdir_in(home.root().join(".cache"))?;
-    let site = load(site(watch, dir.path())?, dir.path(), home)?;
+    let site = load(site(watch, dir.path())?, dir.path(), watch, home)?;
     let runtime = runtime()?;
     let sample = runtime.block_on(async {
         let app = App::start(&site, home).await?;
@@ -39,7 +40,7 @@ pub(crate) fn serve(watch: &Watch, home: &Home) -> anyhow::Result<()> {
         "[evidence]\nsnapshots = true\n[storage]\nevidence = \"16 MiB\"",
         1,
     );
-    let site = load(text, dir.path(), home)?;
+    let site = load(text, dir.path(), watch, home)?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let app = App::start(&site, home).await?;
@@ -51,10 +52,12 @@ pub(crate) fn serve(watch: &Watch, home: &Home) -> anyhow::Result<()> {
     })
 }
 
-fn load(text: String, dir: &Path, home: &Home) -> anyhow::Result<Site> {
+fn load(text: String, dir: &Path, watch: &Watch, home: &Home) -> anyhow::Result<Site> {
     let file = dir.join("site.toml");
     std::fs::write(&file, text)?;
-    Ok(config::load_site(&file, home)?)
+    let mut site = config::load_site(&file, home)?;
+    site.hw_profile.workers = watch.window.workers.unwrap_or(site.hw_profile.workers);
+    Ok(site)
 }
 
 /// As the program's own: cmd::tokio_runtime.
@@ -70,18 +73,68 @@ async fn measure(app: &App, watch: &Watch) -> anyhow::Result<Sample> {
     let first_frame_s = lived().as_secs_f64();
     app.analysing().await;
     tokio::time::sleep(WARM_UP).await;
-    let (before, from) = (Usage::now(), app.summary());
-    tokio::time::sleep(watch.window.length).await;
-    let (after, until) = (Usage::now(), app.summary());
-    let since = |count: fn(&Summary) -> u64| count(&until) - count(&from);
-    let latency = app.latency();
+    let (before, from) = (Usage::now(), Counted::now(app));
+    let halves = halves(app, watch).await;
+    let (after, until) = (Usage::now(), Counted::now(app));
+    let analysed = std::iter::zip(&until.analysed, &from.analysed).map(|(until, from)| until - from).collect();
+    let opened = |kind: &String| from.incidents.get(kind).copied().unwrap_or(0);
+    let since = |(kind, count): (String, u64)| Some(count - opened(&kind)).filter(|n| *n > 0).map(|n| (kind, n));
     Ok(Sample {
-        events: since(|summary| summary.totals.events),
+        events: until.events - from.events,
+        incidents: until.incidents.clone().into_iter().filter_map(since).collect(),
         first_frame_s,
-        judged_ms: quantiles(&latency.judged),
-        committed_ms: quantiles(&latency.committed),
-        ..Sample::between(&before, &after, since(|summary| summary.frames), since(|summary| summary.totals.analysed))
+        judged_ms: quantiles(&until.latency.judged.since(&from.latency.judged)),
+        committed_ms: quantiles(&until.latency.committed.since(&from.latency.committed)),
+        halves,
+        ..Sample::between(&before, &after, until.frames - from.frames, analysed)
     })
+}
+
+/// What the program had counted at one moment.
+struct Counted {
+    frames: u64,
+    analysed: Vec<u64>,
+    events: u64,
+    incidents: BTreeMap<String, u64>,
+    latency: Latencies,
+}
+
+impl Counted {
+    fn now(app: &App) -> Self {
+        let mut incidents = BTreeMap::new();
+        for (_, counters) in app.cameras() {
+            for ((kind, _severity), count) in counters.opened() {
+                *incidents.entry(kind.into_owned()).or_default() += count;
+            }
+        }
+        let summary = app.summary();
+        Self {
+            frames: summary.frames,
+            analysed: app.cameras().map(|(_, counters)| counters.totals().analysed).collect(),
+            events: summary.totals.events,
+            incidents,
+            latency: app.latency(),
+        }
+    }
+}
+
+/// Lets the window pass; in halves where that is asked for.
+async fn halves(app: &App, watch: &Watch) -> Vec<Half> {
+    if !watch.halves {
+        tokio::time::sleep(watch.window.length).await;
+        return Vec::new();
+    }
+    let mut halves = Vec::new();
+    for _ in 0..2 {
+        let before = app.latency().judged;
+        tokio::time::sleep(watch.window.length / 2).await;
+        halves.push(Half {
+            p95_ms: quantiles(&app.latency().judged.since(&before)).map_or(0.0, |quantiles| quantiles.p95),
+            resident_mib: resident_bytes().0 as f64 / f64::from(1 << 20),
+            pending: app.summary().pending,
+        });
+    }
+    halves
 }
 
 fn quantiles(latency: &Latency) -> Option<Quantiles> {
@@ -110,6 +163,8 @@ fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
         dir.to_str().context("the project's path is UTF-8")?
     );
     for (number, url) in watch.camera.iter().enumerate() {
+        let gate = if watch.gates_off { "[camera.motion_gate]\nenabled = false" } else { "" };
+        let record = watch.record.get(number).map(|url| format!("record = {{ url = \"{url}\" }}")).unwrap_or_default();
         write!(
             text,
             r#"
@@ -120,6 +175,8 @@ fn site(watch: &Watch, dir: &Path) -> anyhow::Result<String> {
             model = "{}"
             analyse_fps = {}
             detect = {{ url = "{url}" }}
+            {record}
+            {gate}
             {ZONES_AND_RULES}
             "#,
             watch.window.model, watch.window.analyse_fps,

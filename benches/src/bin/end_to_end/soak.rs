@@ -36,7 +36,7 @@ struct Service {
 }
 
 pub(crate) fn run(params: &Params, home: &Home) -> anyhow::Result<()> {
-    let surroundings = Surroundings::start(&params.stream, params.cameras, home)?;
+    let surroundings = Surroundings::start(&params.stream, params.cameras, None, home)?;
     let watch = surroundings.watch(params.cameras, &params.window);
     let service = Service::start(child::command("service", &watch, home)?)?;
     println!(

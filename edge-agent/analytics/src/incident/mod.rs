@@ -16,6 +16,7 @@
 //! - Events are ordered by rule, then subject; nothing depends on a hash's order.
 //! - What is closed is forgotten.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -108,6 +109,8 @@ pub struct Incidents {
     /// Left open by an earlier session, until the first scene.
     restored: Vec<OpenIncident>,
     last: Option<FrameStamp>,
+    /// What each rule tells of a scene; empty between two.
+    told: Vec<Vec<Event>>,
 }
 
 impl Incidents {
@@ -125,6 +128,7 @@ impl Incidents {
             withheld: Vec::new(),
             restored: Vec::new(),
             last: None,
+            told: Vec::new(),
         }
     }
 
@@ -158,7 +162,8 @@ impl Incidents {
         let mut events = self.take_up(scene);
         self.last = Some(scene.stamp.clone());
         // What may absorb comes before what may be absorbed; events keep the order of the rules.
-        let mut of_rules: Vec<Vec<Event>> = self.rules.iter().map(|_| Vec::new()).collect();
+        let mut of_rules = std::mem::take(&mut self.told);
+        of_rules.resize_with(self.rules.len(), Vec::new);
         let absorbs = |info: &RuleInfo| info.kind == Kind::Congestion;
         for first in [true, false] {
             for (index, told) in of_rules.iter_mut().enumerate() {
@@ -167,7 +172,8 @@ impl Incidents {
                 }
             }
         }
-        events.extend(of_rules.into_iter().flatten());
+        events.extend(of_rules.iter_mut().flat_map(|told| told.drain(..)));
+        self.told = of_rules;
         self.tell_withheld(&scene.stamp, TELL_WITHHELD_AFTER);
         events
     }
@@ -196,10 +202,10 @@ impl Incidents {
     }
 
     /// Without what would open an incident and belongs to a jam that is open; what is open goes on.
-    fn unabsorbed(&mut self, index: usize, findings: &[Finding]) -> Vec<Finding> {
+    fn unabsorbed<'f>(&mut self, index: usize, findings: &'f [Finding]) -> Cow<'f, [Finding]> {
         let info = &self.rules[index].info;
-        let (jams, name) = (self.bundles.jams(&info.id).to_vec(), absorbed_as(info.kind));
-        let Some(name) = name.filter(|_| !jams.is_empty()) else { return findings.to_vec() };
+        let (jams, name) = (self.bundles.jams(&info.id), absorbed_as(info.kind));
+        let Some(name) = name.filter(|_| !jams.is_empty()) else { return findings.into() };
         let open: Open = self.rules[index].subjects().collect();
         let mut rest = Vec::new();
         for finding in findings {
@@ -210,7 +216,7 @@ impl Incidents {
                 rest.push(finding.clone());
             }
         }
-        rest
+        rest.into()
     }
 
     /// Ends everything that is open, at the last scene: the clip is over. Without a scene nothing is known to be over.

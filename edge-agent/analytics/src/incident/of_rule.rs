@@ -1,5 +1,6 @@
 //! The incidents of one rule.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use super::cooldown::Cooldown;
 use super::ids::Ids;
 use super::storm::{Buckets, Withheld};
-use super::view::{Sighting, sightings};
+use super::view::{Sighting, see};
 use super::{IncidentParams, OpenIncident};
 use crate::class::Class;
 use crate::event::{Event, Phase};
@@ -103,7 +104,7 @@ impl Incident {
     fn find(&mut self, scene: &Scene, finding: &Finding, rule: &RuleInfo) {
         (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
         self.involved.clone_from(&finding.tracks);
-        self.tracks = sightings(scene, finding);
+        see(&mut self.tracks, scene, finding);
         if let Subject::Still(id) = finding.subject {
             self.region = scene.still(id).map(|still| still.bbox).or(self.region);
         }
@@ -254,8 +255,8 @@ impl OfRule {
     ) -> Vec<Event> {
         self.bind(scene);
         let mut events: Vec<(Subject, Event)> = Vec::new();
-        for finding in self.bundled(findings, scene.stamp.pts) {
-            events.extend(self.fold(scene, &finding, params, ids, buckets).map(|event| (finding.subject, event)));
+        for finding in &*self.bundled(findings, scene.stamp.pts) {
+            events.extend(self.fold(scene, finding, params, ids, buckets).map(|event| (finding.subject, event)));
         }
         for incident in self.open.values_mut() {
             let is_gone = |subject: &Subject| matches!(subject, Subject::Track(id) if scene.ended.contains(id));
@@ -314,9 +315,9 @@ impl OfRule {
 
     /// The findings with those that share an incident made one: vehicles that stop in one zone within [`TOGETHER`] stop
     /// for one reason.
-    fn bundled(&mut self, findings: &[Finding], now: MediaTime) -> Vec<Finding> {
+    fn bundled<'f>(&mut self, findings: &'f [Finding], now: MediaTime) -> Cow<'f, [Finding]> {
         if self.info.kind != Kind::StoppedVehicle {
-            return findings.to_vec();
+            return findings.into();
         }
         let mut bundled: Vec<Finding> = Vec::new();
         for finding in findings {
@@ -334,7 +335,7 @@ impl OfRule {
                 None => bundled.push(Finding { subject: leader, ..finding.clone() }),
             }
         }
-        bundled
+        bundled.into()
     }
 
     /// Whose incident a finding belongs to: its own, or that of one that opened a moment ago, in this scene perhaps.

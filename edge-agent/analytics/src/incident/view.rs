@@ -19,11 +19,7 @@ pub(super) struct Sighting {
 }
 
 impl Sighting {
-    fn of(track: &Track, now: MediaTime) -> Self {
-        let mut path: Vec<PathPoint> = track.path.iter().copied().filter(|step| step.at <= now).collect();
-        if track.state == TrackState::Seen && path.last().is_none_or(|last| last.at < now) {
-            path.push(PathPoint { at: now, point: track.bbox.bottom_center() });
-        }
+    fn new(track: &Track, now: MediaTime) -> Self {
         let view = TrackView {
             track_id: track.id,
             class: track.class,
@@ -31,7 +27,21 @@ impl Sighting {
             bbox: track.bbox,
             path: Vec::new(),
         };
-        Self { view, path: thinned(&path) }
+        let mut sighting = Self { view, path: Vec::with_capacity(MOST_POINTS) };
+        sighting.see(track, now);
+        sighting
+    }
+
+    /// Remembers this one, in the memory of the one before.
+    fn see(&mut self, track: &Track, now: MediaTime) {
+        let Track { id, class, confidence, bbox, .. } = *track;
+        self.view = TrackView { track_id: id, class, confidence, bbox, path: std::mem::take(&mut self.view.path) };
+        let passed = &track.path[..track.path.partition_point(|step| step.at <= now)];
+        let is_new = track.state == TrackState::Seen && passed.last().is_none_or(|last| last.at < now);
+        let here = PathPoint { at: now, point: bbox.bottom_center() };
+        let points = spread(passed.len() + usize::from(is_new));
+        self.path.clear();
+        self.path.extend(points.map(|i| passed.get(i).copied().unwrap_or(here)));
     }
 
     /// As shown by an event at `now`.
@@ -41,34 +51,40 @@ impl Sighting {
     }
 }
 
-/// The tracks of a finding, as they are in the scene.
-pub(super) fn sightings(scene: &Scene, finding: &Finding) -> Vec<Sighting> {
+/// Remembers the tracks of a finding, as they are in the scene.
+pub(super) fn see(sightings: &mut Vec<Sighting>, scene: &Scene, finding: &Finding) {
     let tracks = finding.tracks.iter().filter_map(|id| scene.track(*id)).take(MOST_TRACKS);
-    tracks.map(|track| Sighting::of(track, scene.stamp.pts)).collect()
+    let mut count = 0;
+    for track in tracks {
+        match sightings.get_mut(count) {
+            Some(sighting) => sighting.see(track, scene.stamp.pts),
+            None => sightings.push(Sighting::new(track, scene.stamp.pts)),
+        }
+        count += 1;
+    }
+    sightings.truncate(count);
 }
 
-/// Evenly spread points, the first and the last among them.
-fn thinned(path: &[PathPoint]) -> Vec<PathPoint> {
-    if path.len() <= MOST_POINTS {
-        return path.to_vec();
-    }
-    (0..MOST_POINTS).map(|i| path[i * (path.len() - 1) / (MOST_POINTS - 1)]).collect()
+/// Numbers of evenly spread points of so many, the first and the last among them.
+fn spread(len: usize) -> impl Iterator<Item = usize> {
+    let most = len.min(MOST_POINTS);
+    (0..most).map(move |i| if len <= MOST_POINTS { i } else { i * (len - 1) / (MOST_POINTS - 1) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Point;
 
     #[test]
     fn a_long_path_keeps_its_ends_and_its_order() {
-        let path: Vec<PathPoint> =
-            (0..100).map(|i| PathPoint { at: MediaTime::from_nanos(i), point: Point::default() }).collect();
         for length in [0, 1, MOST_POINTS, MOST_POINTS + 1, 100] {
-            let thin = thinned(&path[..length]);
+            let thin: Vec<usize> = spread(length).collect();
             assert_eq!(thin.len(), length.min(MOST_POINTS));
-            assert_eq!((thin.first(), thin.last()), (path[..length].first(), path[..length].last()));
-            assert!(thin.is_sorted_by(|a, b| a.at < b.at));
+            assert_eq!(
+                (thin.first().copied(), thin.last().copied()),
+                ((length > 0).then_some(0), length.checked_sub(1))
+            );
+            assert!(thin.is_sorted_by(|a, b| a < b));
         }
     }
 }

@@ -29,9 +29,9 @@ use crate::scene::{Scene, Track, TrackId};
 use crate::schedule::LocalTime;
 use crate::time::{FrameStamp, MediaTime, WallTime};
 use crate::traffic::crossing::Crossings;
-use crate::traffic::lane::{self, Axis};
+use crate::traffic::lane::{self, Axis, LaneWork};
 use crate::traffic::pace::Paces;
-use crate::traffic::queue::{QueueParams, queues, standing};
+use crate::traffic::queue::{QueueParams, find_standing, queues};
 use crate::zone::{Line, Zone};
 
 mod figures;
@@ -109,6 +109,9 @@ pub struct Measures {
     running: Option<Tally>,
     has_changed: bool,
     params: MeasureParams,
+    /// Work space of a scene.
+    work: LaneWork,
+    lanes: Vec<LaneNow>,
 }
 
 /// A line, and who crossed it last each way.
@@ -126,6 +129,7 @@ struct Leader {
 }
 
 /// What is seen of one lane in one scene.
+#[derive(Debug)]
 struct LaneNow {
     occupancy: f64,
     vehicles: f64,
@@ -152,6 +156,8 @@ impl Measures {
             running: None,
             has_changed: false,
             params,
+            work: LaneWork::default(),
+            lanes: Vec::new(),
         }
     }
 
@@ -181,7 +187,9 @@ impl Measures {
             self.gates.iter_mut().for_each(|gate| gate.followed = [None; 2]);
         }
         self.paces.observe(scene);
-        let lanes: Vec<LaneNow> = self.params.lanes.iter().map(|zone| self.lane(zone, scene)).collect();
+        let (mut lanes, mut work) = (std::mem::take(&mut self.lanes), std::mem::take(&mut self.work));
+        lanes.clear();
+        lanes.extend(self.params.lanes.iter().map(|zone| self.lane(zone, scene, &mut work)));
         let from = begin(stamp.captured_at, local, self.params.interval);
         let closed = self.running.take_if(|running| is_another(running, from, self.params.interval));
         let closed = closed.map(|mut tally| {
@@ -198,6 +206,7 @@ impl Measures {
         self.count(scene, &mut running);
         self.running = Some(running);
         self.last = Some(stamp.clone());
+        (self.lanes, self.work) = (lanes, work);
         closed
     }
 
@@ -272,16 +281,18 @@ impl Measures {
         }
     }
 
-    fn lane(&self, zone: &Zone, scene: &Scene) -> LaneNow {
+    fn lane(&self, zone: &Zone, scene: &Scene, work: &mut LaneWork) -> LaneNow {
         let axis = Axis::of(zone, scene.aspect);
-        let vehicles = lane::vehicles(zone, &axis, scene, &self.paces, |_| true);
+        lane::vehicles(zone, &axis, scene, &self.paces, |_| true, &mut work.vehicles);
         let QueueParams { speed, gap } = self.params.queue();
-        let standing = standing(&vehicles, speed);
-        let longest = queues(&standing, gap, scene.aspect).max_by_key(|queue| queue.vehicles.len());
+        find_standing(work, speed);
+        let occupancy = lane::occupancy(work);
+        let LaneWork { vehicles, standing, .. } = work;
+        let longest = queues(standing, gap, scene.aspect).max_by_key(|queue| queue.vehicles.len());
         let ground = self.params.ground.as_ref();
         let speeds = || vehicles.iter().filter(|_| ground.is_some()).filter_map(|vehicle| vehicle.speed);
         LaneNow {
-            occupancy: lane::occupancy(&vehicles),
+            occupancy,
             vehicles: vehicles.len() as f64,
             pcu: vehicles.iter().map(|vehicle| passenger_car_units(vehicle.class)).sum(),
             timed: speeds().count() as f64,
@@ -305,7 +316,10 @@ fn accumulate(tally: &mut Tally, zones: &[Zone], lanes: &[LaneNow], step: Durati
     let seconds = step.as_secs_f64();
     tally.observed_s += seconds;
     for (zone, now) in zones.iter().zip(lanes) {
-        let lane = tally.lanes.entry(zone.id.to_string()).or_default();
+        if !tally.lanes.contains_key(zone.id.as_str()) {
+            tally.lanes.insert(zone.id.to_string(), LaneTally::default());
+        }
+        let Some(lane) = tally.lanes.get_mut(zone.id.as_str()) else { continue };
         lane.occupied_s += now.occupancy * seconds;
         lane.vehicle_s += now.vehicles * seconds;
         lane.pcu_s += now.pcu * seconds;

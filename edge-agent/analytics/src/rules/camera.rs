@@ -138,71 +138,63 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    /// Whether it is there in this scene, and what of it is measured; `None`: this scene does not say.
-    fn look(&self, scene: &Scene, is_open: bool) -> Option<(bool, Vec<Measure>)> {
+    /// Whether it is there in this scene; `None`: this scene does not say.
+    fn look(&self, scene: &Scene, is_open: bool) -> Option<bool> {
         let state = &scene.camera;
-        let outage = |cause| Some((state.stream.outage.is_some_and(|outage| outage.cause == cause), Vec::new()));
+        let outage = |cause| Some(state.stream.outage.is_some_and(|outage| outage.cause == cause));
+        let has = |sight: Sight, blemish| sight.blemish() == Some(blemish);
         match self.fault {
             CameraFault::Lost => outage(OutageCause::Lost),
             CameraFault::Unauthorised => outage(OutageCause::Unauthorised),
-            CameraFault::LowRate { least_fps } => {
-                let rate = state.stream.rate?;
-                Some((is_low(rate, least_fps), vec![("received_fps", rounded(rate.fps))]))
-            }
+            CameraFault::LowRate { least_fps } => Some(is_low(state.stream.rate?, least_fps)),
             CameraFault::ClockDrift => {
-                let clock = state.stream.clock?;
                 let limit_s = CameraClock::LIMIT_S * if is_open { RETURNS } else { 1.0 };
-                Some((clock.wrong_by_s() > limit_s, vec![("offset_s", rounded(clock.ahead_s))]))
+                Some(state.stream.clock?.wrong_by_s() > limit_s)
             }
             // Black on black repeats itself: that is a dark picture.
             CameraFault::Frozen => {
                 let sight = state.sight?;
-                Some((!sight.same_for.is_zero() && sight.dark < Sight::DARK, Vec::new()))
+                Some(!sight.same_for.is_zero() && sight.dark < Sight::DARK)
             }
-            CameraFault::Moved => Some((
-                matches!(state.placement, Placement::Shifted(_) | Placement::Lost),
-                moved_measures(state.placement, state.sight),
-            )),
-            CameraFault::Covered => {
-                let lost = |sight: Sight| sight.against.map_or((sight.dark, 0.0), |seen| (seen.lost, seen.texture));
-                self.blemish(
-                    scene,
-                    Blemish::Covered,
-                    |_| false,
-                    |sight| {
-                        let (lost, texture) = lost(sight);
-                        vec![("lost_percent", percent(lost)), ("texture_percent", percent(texture))]
-                    },
-                )
-            }
+            CameraFault::Moved => Some(matches!(state.placement, Placement::Shifted(_) | Placement::Lost)),
+            CameraFault::Covered => Some(has(state.sight?, Blemish::Covered)),
+            CameraFault::Blurred => Some(has(state.sight?, Blemish::Blurred)),
             // At dusk, and under passing lights, a picture wavers about the limit: that is one darkness.
             CameraFault::Dark => {
-                let is_still = |sight: Sight| is_open && !sight.blackout && sight.dark >= RETURNS * Sight::DARK;
-                self.blemish(scene, Blemish::Dark, is_still, |sight| vec![("dark_percent", percent(sight.dark))])
+                let sight = state.sight?;
+                let is_still = is_open && !sight.blackout && sight.dark >= RETURNS * Sight::DARK;
+                Some(has(sight, Blemish::Dark) || is_still)
             }
             CameraFault::Glare => {
-                let is_still = |sight: Sight| is_open && sight.glare >= RETURNS * Sight::GLARE;
-                self.blemish(scene, Blemish::Glare, is_still, |sight| vec![("glare_percent", percent(sight.glare))])
+                let sight = state.sight?;
+                Some(has(sight, Blemish::Glare) || is_open && sight.glare >= RETURNS * Sight::GLARE)
             }
-            CameraFault::Blurred => self.blemish(
-                scene,
-                Blemish::Blurred,
-                |_| false,
-                |sight| vec![("blurred_percent", percent(sight.against.map_or(0.0, |seen| seen.blurred)))],
-            ),
         }
     }
 
-    /// Whether the picture has this blemish, or the one at hand is not over yet (`is_still`).
-    fn blemish(
-        &self,
-        scene: &Scene,
-        blemish: Blemish,
-        is_still: impl Fn(Sight) -> bool,
-        measures: impl Fn(Sight) -> Vec<Measure>,
-    ) -> Option<(bool, Vec<Measure>)> {
-        let sight = scene.camera.sight?;
-        Some((sight.blemish() == Some(blemish) || is_still(sight), measures(sight)))
+    /// What of it is measured in a scene that says whether it is there.
+    fn measured(&self, scene: &Scene) -> Vec<Measure> {
+        let state = &scene.camera;
+        match (self.fault, state.sight) {
+            (CameraFault::Lost | CameraFault::Unauthorised | CameraFault::Frozen, _) => Vec::new(),
+            (CameraFault::LowRate { .. }, _) => {
+                state.stream.rate.iter().map(|rate| ("received_fps", rounded(rate.fps))).collect()
+            }
+            (CameraFault::ClockDrift, _) => {
+                state.stream.clock.iter().map(|clock| ("offset_s", rounded(clock.ahead_s))).collect()
+            }
+            (CameraFault::Moved, sight) => moved_measures(state.placement, sight),
+            (_, None) => Vec::new(),
+            (CameraFault::Covered, Some(sight)) => {
+                let (lost, texture) = sight.against.map_or((sight.dark, 0.0), |seen| (seen.lost, seen.texture));
+                vec![("lost_percent", percent(lost)), ("texture_percent", percent(texture))]
+            }
+            (CameraFault::Dark, Some(sight)) => vec![("dark_percent", percent(sight.dark))],
+            (CameraFault::Glare, Some(sight)) => vec![("glare_percent", percent(sight.glare))],
+            (CameraFault::Blurred, Some(sight)) => {
+                vec![("blurred_percent", percent(sight.against.map_or(0.0, |seen| seen.blurred)))]
+            }
+        }
     }
 
     /// When it began, where the scene knows better than this rule.
@@ -251,7 +243,7 @@ impl Rule for Camera {
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         let now = scene.stamp.pts;
         let is_open = open.contains(&Subject::Zone);
-        let Some((is_there, mut measured)) = self.look(scene, is_open) else { return };
+        let Some(is_there) = self.look(scene, is_open) else { return };
         // While its incident lasts, what lasts is the incident: a waver does not begin it anew.
         let bridge = match self.fault {
             fault if fault.is_outage() => Duration::ZERO,
@@ -264,6 +256,7 @@ impl Rule for Camera {
         // Before the first frame of a session media time stands still.
         let lasts = scene.camera.stream.outage.map_or(now.since(since), |outage| outage.lasts);
         if lasts >= self.hold || is_open || self.fault == CameraFault::Moved {
+            let mut measured = self.measured(scene);
             measured.push(("held_s", rounded(lasts.as_secs_f64())));
             findings.push(level(Subject::Zone, since, Vec::new(), measured));
         }

@@ -11,7 +11,7 @@ use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
 use crate::scene::{Scene, Track, TrackId};
 use crate::time::MediaTime;
-use crate::traffic::lane::{self, Axis, OnLane};
+use crate::traffic::lane::{self, Axis, LaneWork};
 use crate::traffic::pace::Paces;
 use crate::zone::Zone;
 
@@ -54,6 +54,8 @@ pub(super) struct Congestion {
     pub(super) jam: Option<Run>,
     pub(super) stand: Option<Run>,
     pub(super) was_open: bool,
+    /// Work space of a scene.
+    pub(super) work: LaneWork,
 }
 
 fn is_parked(track: &Track, scene: &Scene) -> bool {
@@ -73,16 +75,16 @@ impl Congestion {
         rises.then_some(graver)
     }
 
-    fn found(&self, jam: Run, now: MediaTime, vehicles: &[OnLane], speed: Option<f64>) -> Finding {
+    fn found(&self, jam: Run, now: MediaTime, occupancy: f64, speed: Option<f64>) -> Finding {
         let jams = now.since(jam.last) <= BRIDGE;
-        let mut tracks: Vec<TrackId> = vehicles.iter().filter(|_| jams).map(|vehicle| vehicle.id).collect();
+        let mut tracks: Vec<TrackId> = self.work.vehicles.iter().filter(|_| jams).map(|vehicle| vehicle.id).collect();
         tracks.sort_unstable();
         let unit = self.speed.unit;
         let shown = speed.map(|value| {
             let name = unit.name("speed_heights_per_s", "speed_kmh");
             (name, rounded(Speed { value, unit }.shown()))
         });
-        let mut measured = vec![("occupancy_percent", rounded(100.0 * lane::occupancy(vehicles)))];
+        let mut measured = vec![("occupancy_percent", rounded(100.0 * occupancy))];
         measured.extend(shown);
         measured.push(("held_s", rounded(jam.held().as_secs_f64())));
         Finding { severity: self.severity(jam), ..level(Subject::Zone, jam.since, tracks, measured) }
@@ -104,11 +106,12 @@ impl Rule for Congestion {
         self.paces.observe(scene);
         let axis = Axis::of(&self.zone, scene.aspect);
         let counts = |track: &Track| self.scope.covers(track) && !is_parked(track, scene);
-        let vehicles = lane::vehicles(&self.zone, &axis, scene, &self.paces, counts);
-        let speed = lane::mean_speed(&vehicles);
+        lane::vehicles(&self.zone, &axis, scene, &self.paces, counts, &mut self.work.vehicles);
+        let speed = lane::mean_speed(&self.work.vehicles);
+        let occupancy = lane::occupancy(&mut self.work);
         let ease = if is_open { EASES_BELOW } else { 1.0 };
         let is_slower = |than: f64| speed.is_some_and(|speed| speed < than);
-        let jams = lane::occupancy(&vehicles) >= self.occupancy * ease && is_slower(self.speed.value / ease);
+        let jams = occupancy >= self.occupancy * ease && is_slower(self.speed.value / ease);
         if is_open && !self.was_open && self.jam.is_none() {
             // Open from before a restart: it has `clear` to be seen again.
             self.jam = Some(Run { since: now, last: now });
@@ -118,7 +121,7 @@ impl Rule for Congestion {
         self.stand = observe(self.stand, now, jams && is_slower(self.speed.value * STANDING), BRIDGE);
         let Some(jam) = self.jam else { return };
         if is_open || (jams && jam.held() >= self.hold) {
-            findings.push(self.found(jam, now, &vehicles, speed));
+            findings.push(self.found(jam, now, occupancy, speed));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::finding::{Finding, RuleInfo, Subject};
 use crate::rules::hold::{Run, observe};
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
-use crate::scene::{Scene, Track, TrackId};
+use crate::scene::{Scene, Track};
 use crate::time::MediaTime;
 use crate::zone::Zone;
 
@@ -47,17 +47,17 @@ impl Rule for Crowding {
 
     fn evaluate(&mut self, scene: &Scene, open: &Open, findings: &mut Vec<Finding>) {
         let now = scene.stamp.pts;
-        let inside: Vec<TrackId> =
-            scene.tracks.iter().filter(|track| self.counts(track, now)).map(|track| track.id).collect();
+        let count = scene.tracks.iter().filter(|track| self.counts(track, now)).count();
         let is_open = open.contains(&Subject::Zone);
         let least = f64::from(self.count) * if is_open { EASES_BELOW } else { 1.0 };
-        let crowded = inside.len() as f64 >= least;
+        let crowded = count as f64 >= least;
         // While its incident lasts, what lasts is the incident: a flicker of the count does not begin it anew.
         let bridge = if is_open { Duration::MAX } else { BRIDGE };
         self.crowded = observe(self.crowded, now, crowded, bridge);
         let Some(run) = self.crowded.filter(|_| crowded) else { return };
         if run.held() >= self.hold || is_open {
-            let measured = vec![("count", inside.len() as f64), ("held_s", rounded(run.held().as_secs_f64()))];
+            let inside = scene.tracks.iter().filter(|track| self.counts(track, now)).map(|track| track.id).collect();
+            let measured = vec![("count", count as f64), ("held_s", rounded(run.held().as_secs_f64()))];
             findings.push(level(Subject::Zone, run.since, inside, measured));
         }
     }

@@ -23,6 +23,7 @@ use crate::schedule::Schedule;
 use crate::stitch::compatible;
 use crate::time::MediaTime;
 use crate::traffic::crossing::Crossings;
+use crate::traffic::lane::LaneWork;
 use crate::traffic::pace::Paces;
 use crate::traffic::queue::QueueParams;
 use crate::zone::Zone;
@@ -180,6 +181,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
                 tracks: BTreeMap::new(),
                 armed: MediaTime::ZERO,
                 last: None,
+                work: stopped_vehicle::Work::default(),
             })
         }
         RuleParams::PedestrianOnCarriageway { zone, crossings, hold } => {
@@ -205,6 +207,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
                 tracks,
                 lost,
                 passed,
+                speeds: Vec::new(),
             })
         }
         RuleParams::OverSpeed { zone, limit, tolerance } => {
@@ -245,6 +248,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             jam: None,
             stand: None,
             was_open: false,
+            work: LaneWork::default(),
         }),
         RuleParams::QueueSpillback { zone, mark, gap, speed, hold } => Box::new(queue_spillback::QueueSpillback {
             info,
@@ -256,6 +260,7 @@ pub fn build(spec: RuleSpec) -> Box<dyn Rule> {
             paces: Paces::new(speed.unit),
             reached: None,
             was_open: false,
+            work: LaneWork::default(),
         }),
         RuleParams::FlowDrop { line, ratio, baseline, window, least } => Box::new(flow_drop::FlowDrop {
             info,

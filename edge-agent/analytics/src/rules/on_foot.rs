@@ -76,12 +76,13 @@ impl OnFoot {
         let Some(Gait { step, rides: false, .. }) = self.0.get(&track.id) else { return false };
         let (step, aspect) = (*step, scene.aspect);
         let traffic = scene.tracks.iter().filter_map(|other| self.0.get(&other.id)).filter(|gait| gait.rides);
-        let around: Vec<_> = traffic.map(|gait| gait.step).filter(|other| is_near(step.1, other.1, aspect)).collect();
-        let walks = around.iter().all(|other| moves_otherwise(step, *other, aspect));
+        let mut around = traffic.map(|gait| gait.step).filter(|other| is_near(step.1, other.1, aspect)).peekable();
+        let is_alone = around.peek().is_none();
+        let walks = around.all(|other| moves_otherwise(step, other, aspect));
         let Some(gait) = self.0.get_mut(&track.id) else { return false };
         gait.walk = observe(gait.walk, scene.stamp.pts, walks && step.0.is_some(), BRIDGE);
         gait.walked |= gait.walk.is_some_and(|walk| walk.held() >= WALKS_FOR) && is_moving(step, aspect);
-        gait.walked || open || around.is_empty()
+        gait.walked || open || is_alone
     }
 
     #[cfg(test)]

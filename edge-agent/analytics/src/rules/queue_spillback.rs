@@ -6,11 +6,11 @@ use crate::finding::{Finding, RuleInfo, Subject};
 use crate::rules::hold::{Run, observe};
 use crate::rules::motion::rounded;
 use crate::rules::{Open, Rule, Scope, level};
-use crate::scene::{Scene, TrackId};
+use crate::scene::{Scene, Track, TrackId};
 use crate::time::MediaTime;
-use crate::traffic::lane::{self, Axis, OnLane};
+use crate::traffic::lane::{self, Axis, LaneWork, OnLane};
 use crate::traffic::pace::Paces;
-use crate::traffic::queue::{Queue, QueueParams, queues, standing};
+use crate::traffic::queue::{Queue, QueueParams, find_standing, queues};
 use crate::zone::{Line, Zone};
 
 /// Fewer are no queue: one that turns, and one that waits for it.
@@ -37,13 +37,15 @@ pub(super) struct QueueSpillback {
     pub(super) paces: Paces,
     pub(super) reached: Option<Run>,
     pub(super) was_open: bool,
+    /// Work space of a scene.
+    pub(super) work: LaneWork,
 }
 
 impl QueueSpillback {
     fn reaches_over(&self, queue: Queue<'_>, axis: &Axis, aspect: f32) -> bool {
         let side = |point| self.mark.segment.offset(point, aspect) > 0.0;
         let (upstream, downstream) = (side(axis.point(0.0)), side(axis.point(1.0)));
-        let of = |vehicle: Option<&&OnLane>| vehicle.map(|vehicle| side(vehicle.place.point));
+        let of = |vehicle: Option<&OnLane>| vehicle.map(|vehicle| side(vehicle.place.point));
         let (rear, front) = (of(queue.vehicles.first()), of(queue.vehicles.last()));
         queue.vehicles.len() >= LEAST && upstream != downstream && rear == Some(upstream) && front == Some(downstream)
     }
@@ -63,9 +65,10 @@ impl Rule for QueueSpillback {
         let is_open = open.contains(&Subject::Zone);
         self.paces.observe(scene);
         let axis = Axis::of(&self.zone, scene.aspect);
-        let vehicles = lane::vehicles(&self.zone, &axis, scene, &self.paces, |track| self.scope.covers(track));
-        let standing = standing(&vehicles, self.queue.speed);
-        let over = queues(&standing, self.queue.gap, scene.aspect)
+        let counts = |track: &Track| self.scope.covers(track);
+        lane::vehicles(&self.zone, &axis, scene, &self.paces, counts, &mut self.work.vehicles);
+        find_standing(&mut self.work, self.queue.speed);
+        let over = queues(&self.work.standing, self.queue.gap, scene.aspect)
             .find(|queue| self.reaches_over(*queue, &axis, scene.aspect));
         if is_open && !self.was_open && self.reached.is_none() {
             self.reached = Some(Run { since: now, last: now });

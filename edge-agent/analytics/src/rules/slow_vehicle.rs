@@ -52,6 +52,8 @@ pub(super) struct SlowVehicle {
     pub(super) lost: Vec<Drive>,
     /// When they left the lane, and how fast they went through it.
     pub(super) passed: VecDeque<(MediaTime, f64)>,
+    /// Work space of [`Self::typical`].
+    pub(super) speeds: Vec<f64>,
 }
 
 /// One vehicle anywhere in the picture.
@@ -109,8 +111,10 @@ impl SlowVehicle {
     /// The lane's speed, once enough have passed.
     fn typical(&mut self, now: MediaTime) -> Option<f64> {
         self.passed.retain(|(at, _)| now.since(*at) <= MEMORY);
-        let mut speeds: Vec<f64> = self.passed.iter().map(|(_, speed)| *speed).collect();
-        speeds.sort_by(f64::total_cmp);
+        let speeds = &mut self.speeds;
+        speeds.clear();
+        speeds.extend(self.passed.iter().map(|(_, speed)| *speed));
+        speeds.sort_unstable_by(f64::total_cmp);
         (speeds.len() >= self.flow as usize).then(|| speeds[speeds.len() / 2])
     }
 

@@ -84,6 +84,20 @@ pub(super) struct StoppedVehicle {
     pub(super) armed: MediaTime,
     /// The scene before.
     pub(super) last: Option<MediaTime>,
+    pub(super) work: Work,
+}
+
+/// What is worked out of one scene; kept for its memory.
+#[derive(Default)]
+pub(super) struct Work {
+    moving: Vec<Moving>,
+    /// For each that stands in the zone as one does who waits, how many stand in its row; by number.
+    rows: Vec<(TrackId, usize)>,
+    /// Those in the zone that must wait for others, by number.
+    held: Vec<TrackId>,
+    waiting: Vec<(TrackId, Place)>,
+    left: Vec<(TrackId, Stand)>,
+    row: Vec<(TrackId, Stand)>,
 }
 
 /// One vehicle anywhere in the picture.
@@ -224,14 +238,17 @@ impl StoppedVehicle {
         })
     }
 
-    /// For each that stands in the zone as one does who waits, how many stand in its row.
-    fn rows(&self, scene: &Scene) -> BTreeMap<TrackId, usize> {
+    /// Fills `rows`.
+    fn find_rows(&self, scene: &Scene, work: &mut Work) {
         let in_zone =
             |(id, _): &(TrackId, Stand)| self.tracks.get(id).is_some_and(|watched| self.stand(watched).is_some());
-        let mut left: Vec<(TrackId, Stand)> = self.waiting(scene).filter(in_zone).collect();
-        let mut rows = BTreeMap::new();
+        let Work { rows, left, row, .. } = work;
+        rows.clear();
+        left.clear();
+        left.extend(self.waiting(scene).filter(in_zone));
         while let Some(first) = left.pop() {
-            let mut row = vec![first];
+            row.clear();
+            row.push(first);
             let mut i = 0;
             while let Some((_, stand)) = row.get(i).copied() {
                 row.extend(left.extract_if(.., |(_, other)| stand.heights_to(other, scene.aspect) <= LINK));
@@ -239,15 +256,17 @@ impl StoppedVehicle {
             }
             rows.extend(row.iter().map(|(id, _)| (*id, row.len())));
         }
-        rows
+        rows.sort_unstable();
     }
 
-    /// Those in the zone that must wait for others, in the order of their numbers.
-    fn held(&mut self, scene: &Scene, rows: &BTreeMap<TrackId, usize>, moving: &[Moving]) -> BTreeSet<TrackId> {
+    /// Fills `held`, in the order of their numbers.
+    fn find_held(&mut self, scene: &Scene, work: &mut Work) {
         let (now, aspect) = (scene.stamp.pts, scene.aspect);
-        let waiting: Vec<(TrackId, Place)> = self.waiting(scene).map(|(id, stand)| (id, stand.place())).collect();
-        let mut held = BTreeSet::new();
-        for (id, row) in rows {
+        let Work { moving, rows, held, waiting, .. } = work;
+        waiting.clear();
+        waiting.extend(self.waiting(scene).map(|(id, stand)| (id, stand.place())));
+        held.clear();
+        for (id, row) in rows.iter() {
             let Some(watched) = self.tracks.get_mut(id) else { continue };
             let Some(stand) = watched.vehicle.stand() else { continue };
             let Some(heading) = watched.vehicle.heading(aspect) else {
@@ -260,7 +279,7 @@ impl StoppedVehicle {
             };
             if waiting.iter().any(blocks) {
                 watched.passers.clear();
-                held.insert(*id);
+                held.push(*id);
                 continue;
             }
             if watched.passers.len() < PASSERS {
@@ -273,16 +292,15 @@ impl StoppedVehicle {
                 };
                 watched.passers.extend(moving.iter().filter(goes_on).map(|other| other.id));
                 if *row >= QUEUE {
-                    held.insert(*id);
+                    held.push(*id);
                 }
             }
         }
-        for id in &held {
+        for id in held.iter() {
             if let Some(watched) = self.tracks.get_mut(id) {
                 watched.restart(now);
             }
         }
-        held
     }
 
     /// Where and how a vehicle goes, if it does not stand.
@@ -361,17 +379,22 @@ impl Rule for StoppedVehicle {
             self.tracks.remove(track);
         }
         let step = self.advance(scene, open);
-        let moving: Vec<Moving> = scene.seen().filter_map(|track| self.moving(track, scene)).collect();
-        self.drive_over(&moving, step, scene.aspect);
+        let mut work = std::mem::take(&mut self.work);
+        work.moving.clear();
+        work.moving.extend(scene.seen().filter_map(|track| self.moving(track, scene)));
+        self.drive_over(&work.moving, step, scene.aspect);
         let now = scene.stamp.pts;
-        let rows = self.rows(scene);
-        let held = self.held(scene, &rows, &moving);
+        self.find_rows(scene, &mut work);
+        self.find_held(scene, &mut work);
+        let Work { rows, held, .. } = &work;
         for track in scene.seen() {
             let stand = self.tracks.get(&track.id).and_then(|watched| self.stand(watched));
             let Some(stand) = stand.filter(|stand| stand.last == now) else { continue };
-            let row = rows.get(&track.id).copied().unwrap_or(0);
-            findings.extend(self.judge(track, stand, (row, held.contains(&track.id)), scene, open));
+            let row = rows.binary_search_by_key(&track.id, |(id, _)| *id).map_or(0, |i| rows[i].1);
+            let is_held = held.binary_search(&track.id).is_ok();
+            findings.extend(self.judge(track, stand, (row, is_held), scene, open));
         }
+        self.work = work;
     }
 
     #[cfg(test)]

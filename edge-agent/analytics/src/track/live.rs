@@ -3,14 +3,14 @@
 use super::association::Expected;
 use super::ground::Ground;
 use super::motion::{self, Motion};
-use super::path::{Path, Slope};
+use super::path::{MAX_POINTS, Path, Slope};
 use super::places;
 use super::rest::Rest;
 use super::rider::Riding;
 use crate::class::Class;
 use crate::detection::{Confidence, Detection};
 use crate::geometry::{BBox, Point};
-use crate::scene::{Track, TrackId, TrackState};
+use crate::scene::{PathPoint, Track, TrackId, TrackState};
 use crate::time::MediaTime;
 
 /// The state of one track, from its first detection to its end. Bounded in size however long it lives.
@@ -168,9 +168,11 @@ impl LiveTrack {
         }
     }
 
-    /// As rules see it; `None` until it is confirmed.
-    pub(super) fn shown(&self, now: MediaTime, aspect: f32) -> Option<Track> {
+    /// As rules see it; `None` until it is confirmed. Its path is put into one of `paths`, which are empty.
+    pub(super) fn shown(&self, now: MediaTime, aspect: f32, paths: &mut Vec<Vec<PathPoint>>) -> Option<Track> {
         let id = self.id?;
+        let mut path = paths.pop().unwrap_or_else(|| Vec::with_capacity(MAX_POINTS));
+        path.extend_from_slice(self.path.points());
         let keep = motion::keep(now.since(self.last_seen));
         let slope = self.slope.velocity();
         Some(Track {
@@ -183,7 +185,7 @@ impl LiveTrack {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             rider_of: self.riding.ridden().filter(|_| self.class == Class::Person),
-            path: self.path.points().to_vec(),
+            path,
             ground: None,
         })
     }

@@ -42,7 +42,7 @@ use self::rider::{mount, sits_on};
 use crate::class::Class;
 use crate::detection::Detection;
 use crate::geometry::BBox;
-use crate::scene::{Scene, TrackId, TrackState};
+use crate::scene::{PathPoint, Scene, Track, TrackId, TrackState};
 use crate::time::{FrameStamp, MediaTime};
 
 /// How detections become tracks. Every time is media time.
@@ -108,6 +108,10 @@ pub struct Tracker {
     ground: Ground,
     haunts: Haunts,
     places: Places,
+    two_wheelers: Vec<(TrackId, BBox)>,
+    spare: Option<Scene>,
+    /// Empty ones, of the spare scene's tracks.
+    paths: Vec<Vec<PathPoint>>,
 }
 
 impl Tracker {
@@ -134,14 +138,42 @@ impl Tracker {
             ground: Ground::default(),
             haunts: Haunts::default(),
             places: Places::default(),
+            two_wheelers: Vec::new(),
+            spare: None,
+            paths: Vec::new(),
         }
+    }
+
+    /// Takes back a scene that nobody reads any more: the next one is made in its memory.
+    pub fn reuse(&mut self, mut scene: Scene) {
+        let emptied = |track: Track| {
+            let mut path = track.path;
+            path.clear();
+            path
+        };
+        self.paths.clear();
+        // The last first: each track then finds the path that was its own.
+        self.paths.extend(scene.tracks.drain(..).rev().map(emptied));
+        self.spare = Some(scene);
+    }
+
+    /// A scene without tracks.
+    fn empty_scene(&mut self, stamp: FrameStamp, aspect: f32) -> Scene {
+        let Some(spare) = self.spare.take() else { return Scene::new(stamp, aspect, Vec::new(), Vec::new()) };
+        let Scene { tracks, mut ended, mut signals, mut parked, mut stills, .. } = spare;
+        ended.clear();
+        signals.clear();
+        parked.clear();
+        stills.clear();
+        Scene { signals, parked, stills, ..Scene::new(stamp, aspect, tracks, ended) }
     }
 
     /// Takes the detections of one frame; frames come in ascending `pts`. `aspect` is the picture's width over its height.
     pub fn update(&mut self, stamp: FrameStamp, aspect: f32, detections: &[Detection]) -> Scene {
         let gap = stamp.pts.since(self.now);
         self.now = self.now.max(stamp.pts);
-        let mut ended = Vec::new();
+        let mut scene = self.empty_scene(stamp, aspect);
+        let mut ended = std::mem::take(&mut scene.ended);
         // What ends while no one looked says nothing of the place.
         let watched = gap <= self.params.lost_for / 2;
         self.end_lost(aspect, watched, &mut ended);
@@ -155,9 +187,11 @@ impl Tracker {
         self.confirm();
         self.observe_riders(aspect);
         ended.sort_unstable();
-        let mut tracks: Vec<_> = self.tracks.iter().filter_map(|track| track.shown(self.now, aspect)).collect();
-        tracks.sort_unstable_by_key(|track| track.id);
-        Scene::new(stamp, aspect, tracks, ended)
+        scene.ended = ended;
+        let Self { tracks, now, paths, .. } = self;
+        scene.tracks.extend(tracks.iter().filter_map(|track| track.shown(*now, aspect, paths)));
+        scene.tracks.sort_unstable_by_key(|track| track.id);
+        scene
     }
 
     /// Drops tracks that were not seen for too long; `expected` then goes with the rest.
@@ -323,11 +357,11 @@ impl Tracker {
 
     /// Doubts persons who never moved, on evidence; one who was shown ends.
     fn doubt(&mut self, aspect: f32, ended: &mut Vec<TrackId>) {
-        let two_wheelers = self.two_wheelers(aspect);
-        let Self { params, mechanisms, tracks, now, ground, haunts, .. } = self;
+        self.find_two_wheelers(aspect);
+        let Self { params, mechanisms, tracks, now, ground, haunts, two_wheelers, .. } = self;
         for track in tracks.iter_mut().filter(|track| track.state == TrackState::Seen) {
             let still = track.class() == Class::Person && track.moved < doubt::MOVED;
-            if !still || mount(track.bbox, &two_wheelers).is_some() {
+            if !still || mount(track.bbox, two_wheelers).is_some() {
                 track.doubted = false;
                 continue;
             }
@@ -361,20 +395,23 @@ impl Tracker {
     }
 
     /// The two-wheelers there are, seen or expected.
-    fn two_wheelers(&self, aspect: f32) -> Vec<(TrackId, BBox)> {
-        let two_wheelers = self.tracks.iter().filter(|track| track.class().is_two_wheeler());
-        two_wheelers.filter_map(|track| Some((track.id?, track.place(self.now, aspect)))).collect()
+    fn find_two_wheelers(&mut self, aspect: f32) {
+        let Self { tracks, now, two_wheelers, .. } = self;
+        two_wheelers.clear();
+        let found = tracks.iter().filter(|track| track.class().is_two_wheeler());
+        two_wheelers.extend(found.filter_map(|track| Some((track.id?, track.place(*now, aspect)))));
     }
 
     /// Notes which persons, of those seen, are on which two-wheelers.
     fn observe_riders(&mut self, aspect: f32) {
         let now = self.now;
-        let two_wheelers = self.two_wheelers(aspect);
+        self.find_two_wheelers(aspect);
+        let two_wheelers = &self.two_wheelers;
         let on_foot_or_riding = |track: &&mut LiveTrack| {
             track.id.is_some() && track.state == TrackState::Seen && track.class() == Class::Person
         };
         for person in self.tracks.iter_mut().filter(on_foot_or_riding) {
-            let on = mount(person.bbox, &two_wheelers);
+            let on = mount(person.bbox, two_wheelers);
             person.riding.observe(now, on);
         }
     }

@@ -7,7 +7,7 @@ use crate::scene::PathPoint;
 use crate::time::MediaTime;
 
 /// Most points of a path.
-const MAX_POINTS: usize = 64;
+pub(super) const MAX_POINTS: usize = 64;
 /// Least time between two points of a path …
 const MIN_INTERVAL: Duration = Duration::from_millis(200);
 /// … and least distance, in box heights.

@@ -28,11 +28,11 @@ pub(crate) struct Axis {
 impl Axis {
     /// The axis of `zone` in a picture `aspect` times as wide as high.
     pub(crate) fn of(zone: &Zone, aspect: f32) -> Self {
-        let corners: Vec<(f64, f64)> = zone.polygon.corners().iter().map(|corner| flat(*corner, aspect)).collect();
-        let count = corners.len() as f64;
-        let middle = corners.iter().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
+        let corners = || zone.polygon.corners().iter().map(|corner| flat(*corner, aspect));
+        let count = corners().len() as f64;
+        let middle = corners().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
         let along = zone.heading.map_or_else(
-            || longest(&corners, middle),
+            || longest(corners(), middle),
             |heading| {
                 let (from, to) = (flat(heading.from(), aspect), flat(heading.to(), aspect));
                 let (dx, dy) = (to.0 - from.0, to.1 - from.1);
@@ -40,7 +40,7 @@ impl Axis {
             },
         );
         let mut axis = Self { aspect, middle, along, ends: (0.0, 0.0) };
-        for corner in corners {
+        for corner in corners() {
             let at = axis.project(corner);
             axis.ends = (axis.ends.0.min(at), axis.ends.1.max(at));
         }
@@ -85,7 +85,7 @@ fn flat(point: Point, aspect: f32) -> (f64, f64) {
 }
 
 /// The direction in which points spread most (the first principal axis).
-fn longest(points: &[(f64, f64)], middle: (f64, f64)) -> (f64, f64) {
+fn longest(points: impl Iterator<Item = (f64, f64)>, middle: (f64, f64)) -> (f64, f64) {
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for (x, y) in points {
         let (dx, dy) = (x - middle.0, y - middle.1);
@@ -108,14 +108,24 @@ pub(crate) struct OnLane {
     covered: (f64, f64),
 }
 
-/// The vehicles on `zone`, in the order of the way through, those that `counts` only.
+/// What is worked out of a lane in one scene; kept for its memory.
+#[derive(Debug, Default)]
+pub(crate) struct LaneWork {
+    pub(crate) vehicles: Vec<OnLane>,
+    pub(crate) standing: Vec<OnLane>,
+    /// Each with its vehicle's number on the lane.
+    stretches: Vec<(f64, f64, usize)>,
+}
+
+/// Puts the vehicles on `zone` into `vehicles`, in the order of the way through, those that `counts` only.
 pub(crate) fn vehicles(
     zone: &Zone,
     axis: &Axis,
     scene: &Scene,
     paces: &Paces,
     counts: impl Fn(&Track) -> bool,
-) -> Vec<OnLane> {
+    vehicles: &mut Vec<OnLane>,
+) {
     let now: MediaTime = scene.stamp.pts;
     let here = |track: &&Track| {
         let known = now.since(track.last_seen) <= LOST_COUNTS;
@@ -129,20 +139,23 @@ pub(crate) fn vehicles(
         speed: paces.speed(track.id, scene.aspect),
         covered: axis.covered(track.bbox),
     };
-    let mut vehicles: Vec<OnLane> = scene.tracks.iter().filter(here).map(on_lane).collect();
-    vehicles.sort_by(|a, b| a.share.total_cmp(&b.share).then(a.id.cmp(&b.id)));
-    vehicles
+    vehicles.clear();
+    vehicles.extend(scene.tracks.iter().filter(here).map(on_lane));
+    vehicles.sort_unstable_by(|a, b| a.share.total_cmp(&b.share).then(a.id.cmp(&b.id)));
 }
 
 /// Occupancy: the share of the lane's length, in the picture, that vehicles cover, 0 to 1. Its mean over time is the share
 /// of time that a loop across the lane would be covered, averaged over all places where it could lie; so it does not
 /// depend on the length of the zone. An upright vehicle's box reaches further up the picture than the vehicle along the
 /// road, the more so the flatter the camera looks: the figure is comparable on one camera, and high on flat views.
-pub(crate) fn occupancy(vehicles: &[OnLane]) -> f64 {
-    let mut stretches: Vec<(f64, f64)> = vehicles.iter().map(|vehicle| vehicle.covered).collect();
-    stretches.sort_by(|a, b| a.0.total_cmp(&b.0));
+pub(crate) fn occupancy(work: &mut LaneWork) -> f64 {
+    let LaneWork { vehicles, stretches, .. } = work;
+    stretches.clear();
+    let numbered = vehicles.iter().enumerate();
+    stretches.extend(numbered.map(|(number, vehicle)| (vehicle.covered.0, vehicle.covered.1, number)));
+    stretches.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
     let (mut covered, mut until) = (0.0, 0.0_f64);
-    for (from, to) in stretches {
+    for &(from, to, _) in stretches.iter() {
         covered += (to - from.max(until)).max(0.0);
         until = until.max(to);
     }
@@ -151,8 +164,9 @@ pub(crate) fn occupancy(vehicles: &[OnLane]) -> f64 {
 
 /// Mean speed of the vehicles whose speed is known; `None` when there are none.
 pub(crate) fn mean_speed(vehicles: &[OnLane]) -> Option<f64> {
-    let speeds: Vec<f64> = vehicles.iter().filter_map(|vehicle| vehicle.speed).collect();
-    (!speeds.is_empty()).then(|| speeds.iter().sum::<f64>() / speeds.len() as f64)
+    let speeds = || vehicles.iter().filter_map(|vehicle| vehicle.speed);
+    let count = speeds().count();
+    (count > 0).then(|| speeds().sum::<f64>() / count as f64)
 }
 
 #[cfg(test)]
@@ -202,7 +216,7 @@ mod tests {
         ) {
             let ordered: Vec<(f64, f64)> = stretches.iter().map(|&(a, b): &(f64, f64)| (a.min(b), a.max(b))).collect();
             let vehicles: Vec<OnLane> = ordered.iter().map(|&stretch| covering(stretch)).collect();
-            let occupied = occupancy(&vehicles);
+            let occupied = occupancy(&mut LaneWork { vehicles, ..LaneWork::default() });
             let sum: f64 = ordered.iter().map(|(from, to)| to - from).sum();
             let most = ordered.iter().map(|(from, to)| to - from).fold(0.0, f64::max);
             prop_assert!(occupied <= 1.0 + 1e-9 && occupied <= sum + 1e-9 && occupied >= most - 1e-9);

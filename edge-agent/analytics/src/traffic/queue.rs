@@ -1,7 +1,7 @@
 //! Queues: vehicles that stand one behind the other.
 
 use crate::ground::{Length, Speed};
-use crate::traffic::lane::OnLane;
+use crate::traffic::lane::{LaneWork, OnLane};
 
 /// What makes a queue of vehicles.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ pub(crate) struct QueueParams {
 /// A chain of standing vehicles in the order of the way through their lane: the last one stands in front.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Queue<'a> {
-    pub(crate) vehicles: &'a [&'a OnLane],
+    pub(crate) vehicles: &'a [OnLane],
 }
 
 impl Queue<'_> {
@@ -26,14 +26,17 @@ impl Queue<'_> {
     }
 }
 
-/// Those that stand, in order.
-pub(crate) fn standing(vehicles: &[OnLane], speed: Speed) -> Vec<&OnLane> {
-    vehicles.iter().filter(|vehicle| vehicle.speed.is_some_and(|is| is < speed.value)).collect()
+/// Puts those that stand into `standing`, in order.
+pub(crate) fn find_standing(work: &mut LaneWork, speed: Speed) {
+    let LaneWork { vehicles, standing, .. } = work;
+    let stand = vehicles.iter().filter(|vehicle| vehicle.speed.is_some_and(|is| is < speed.value));
+    standing.clear();
+    standing.extend(stand.cloned());
 }
 
 /// The queues among `standing`, from where the lane begins to where it ends.
-pub(crate) fn queues<'a>(standing: &'a [&'a OnLane], gap: Length, aspect: f32) -> impl Iterator<Item = Queue<'a>> {
-    let near = move |a: &&OnLane, b: &&OnLane| {
+pub(crate) fn queues(standing: &[OnLane], gap: Length, aspect: f32) -> impl Iterator<Item = Queue<'_>> {
+    let near = move |a: &OnLane, b: &OnLane| {
         a.place.distance_to(b.place, aspect, gap.unit).is_some_and(|distance| distance <= gap.value)
     };
     standing.chunk_by(near).map(|vehicles| Queue { vehicles })

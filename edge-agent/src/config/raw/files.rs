@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::rule::RawRuleNumbers;
-use super::{RawName, RawTracker, device_schema, precision_schema, provider_schema, rules_by_kind_schema};
+use super::{
+    RawLadder, RawName, RawThermal, RawTracker, device_schema, precision_schema, provider_schema, rules_by_kind_schema,
+};
 use crate::config::value::{DateText, Numbers, SizeText};
 
 /// A pipeline: what is watched for, and with which model.
@@ -26,6 +28,10 @@ pub struct RawPipeline {
     #[serde(default)]
     #[schemars(schema_with = "super::regions_schema")]
     pub regions: Option<Vec<Numbers<4>>>,
+    /// The fewer parts that the model looks at instead when the box is overloaded; none: that step is left out.
+    #[serde(default)]
+    #[schemars(schema_with = "super::regions_schema")]
+    pub smaller_input: Option<Vec<Numbers<4>>>,
     /// How detections become tracks, where it differs from the model and the built-in defaults.
     #[serde(default)]
     pub tracker: RawTracker,
@@ -57,6 +63,12 @@ pub struct RawHwProfile {
     /// a drop-in.
     #[serde(default)]
     pub service: RawService,
+    /// Temperatures at which less is done.
+    #[serde(default)]
+    pub thermal: RawThermal,
+    /// What is done when the box is late.
+    #[serde(default)]
+    pub ladder: RawLadder,
 }
 
 /// What the service's sandbox leaves open.

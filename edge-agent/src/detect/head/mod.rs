@@ -15,8 +15,11 @@ use crate::detect::DetectError;
 use crate::detect::manifest::{self, Manifest};
 use crate::detect::tensor::Placement;
 
+/// Outputs that any head reads, at most.
+pub const MOST_OUTPUTS: usize = 2;
+
 /// One output as the runtime holds it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TensorView<'a> {
     /// Its dimensions.
     pub shape: &'a [i64],

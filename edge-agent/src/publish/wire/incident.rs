@@ -152,8 +152,30 @@ pub struct Evidence {
     /// What was blurred or masked.
     pub privacy: Word,
     /// Why there is none, once failed, in words of an open list: `busy`, `interrupted`, `disk_full`, `read_only`,
-    /// `not_written`, `not_drawn`.
+    /// `not_written`, `not_drawn`, `no_stream`, `codec`, `not_cut`.
     pub reason: Option<String>,
+    /// What it was taken from, once ready: `record` (the full-size stream) or `detect` (the one that was analysed). Absent
+    /// where that is not known any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Word>,
+    /// When what it shows first arrived, once ready: of a picture from `record` that tells how far it is from the frame that
+    /// was judged, which is the `time` of the incident's first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<UtcMillis>,
+    /// When what it shows last arrived; of a picture the same as `from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UtcMillis>,
+}
+
+/// What a piece of evidence shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Whether it is of the full-size stream, and not of the one that was analysed.
+    pub is_record: bool,
+    /// When it first arrived.
+    pub from: UtcMillis,
+    /// When it last did.
+    pub to: UtcMillis,
 }
 
 const PENDING: &str = "pending";
@@ -162,14 +184,27 @@ impl Evidence {
     /// A snapshot that is about to be made.
     #[must_use]
     pub fn pending_snapshot(name: &EvidenceName) -> Self {
+        Self::pending(name, "snapshot")
+    }
+
+    /// A clip that is about to be made.
+    #[must_use]
+    pub fn pending_clip(name: &EvidenceName) -> Self {
+        Self::pending(name, "clip")
+    }
+
+    fn pending(name: &EvidenceName, kind: &'static str) -> Self {
         Self {
             name: name.to_string(),
-            kind: "snapshot".into(),
+            kind: kind.into(),
             state: PENDING.into(),
             sha256: None,
             bytes: None,
             privacy: "none".into(),
             reason: None,
+            stream: None,
+            from: None,
+            to: None,
         }
     }
 
@@ -180,10 +215,14 @@ impl Evidence {
     }
 
     /// Its file is there.
-    pub fn ready(&mut self, sha256: String, bytes: u64) {
+    pub fn ready(&mut self, sha256: String, bytes: u64, shown: Option<Shown>) {
         self.state = "ready".into();
         self.sha256 = Some(sha256);
         self.bytes = Some(bytes);
+        if let Some(Shown { is_record, from, to }) = shown {
+            self.stream = Some(if is_record { "record" } else { "detect" }.into());
+            (self.from, self.to) = (Some(from), Some(to));
+        }
     }
 
     /// There will be none.

@@ -5,6 +5,7 @@
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
 mod incident;
+mod ladder;
 mod measure;
 mod number;
 mod signal;
@@ -18,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use incident::{
-    CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, TimeQuality, TrackData,
-    Verification, Why, incident,
+    CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
+    TrackData, Verification, Why, incident,
 };
+pub use ladder::{CameraLadder, DegradedCamera, LadderData, LadderHealth, box_degraded};
 pub use measure::{
     BandData, LaneData, LevelData, LineData, MEASUREMENT_TYPE, Measurement, MeasurementData, MovementData, QueueData,
     SpeedData, measurement,
@@ -29,7 +31,8 @@ pub use number::{Measures, Sequence, UtcMillis};
 pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
     Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
-    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, SiteLabel, Software, Status,
+    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel, Software,
+    Status,
 };
 pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
 

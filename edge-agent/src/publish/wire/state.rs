@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CameraLabel, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word};
+use super::{
+    CameraLabel, CameraLadder, LadderHealth, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word,
+};
 
 /// Whether a box is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -119,7 +121,7 @@ pub enum CameraState {
 }
 
 /// Topic `camera/{cam}/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraStatus {
     /// The camera.
     #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
@@ -133,6 +135,9 @@ pub struct CameraStatus {
     /// Its full-size stream; absent where none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordStatus>,
+    /// What is given up for it; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<CameraLadder>,
 }
 
 /// How a camera's full-size stream is, which is received and not analysed.
@@ -187,6 +192,12 @@ pub struct CameraHealth {
     /// Its full-size stream; absent where none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordHealth>,
+    /// Pictures received and not decoded, since start.
+    #[serde(default)]
+    pub skipped_total: u64,
+    /// What is given up for it; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<CameraLadder>,
 }
 
 /// The health of a camera's full-size stream.
@@ -200,6 +211,24 @@ pub struct RecordHealth {
     pub received_kbps: f64,
     /// Connections made, since start.
     pub connects_total: u64,
+    /// What is held of it for pictures and clips; absent where neither is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<RingHealth>,
+}
+
+/// What is held in memory of a full-size stream, not decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RingHealth {
+    /// So many seconds.
+    pub seconds: f64,
+    /// Their size.
+    pub bytes: u64,
+    /// The most it may be.
+    pub max_bytes: u64,
+    /// Pictures that came before a first key frame, since start.
+    pub headless_total: u64,
+    /// Groups of pictures, from one key frame to the next, that alone were heavier than may be held, since start.
+    pub oversized_total: u64,
 }
 
 /// The outbox's health.
@@ -233,9 +262,15 @@ pub struct EvidenceHealth {
     pub ready_total: u64,
     /// Pictures that could not be made.
     pub failed_total: u64,
+    /// Clips made.
+    #[serde(default)]
+    pub clips_ready_total: u64,
+    /// Clips that could not be made.
+    #[serde(default)]
+    pub clips_failed_total: u64,
     /// Whether the last one could not be made.
     pub failing: bool,
-    /// Pictures on the box's disk.
+    /// Pictures and clips on the box's disk.
     pub kept: u64,
     /// Their size in bytes.
     pub kept_bytes: u64,
@@ -270,6 +305,9 @@ pub struct Health {
     pub publish: PublishHealth,
     /// Pictures.
     pub evidence: EvidenceHealth,
+    /// What is given up of what is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<LadderHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
 }

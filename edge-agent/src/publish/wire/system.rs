@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{LocalText, Sequence, Severity, Stamped, System, UtcMillis, Word, new_id};
+use super::{LadderData, LocalText, Sequence, Severity, Stamped, System, UtcMillis, Word, new_id};
 use crate::publish::Topics;
 
 /// What happened to the box.
@@ -17,11 +17,16 @@ pub enum SystemKind {
     OutboxSetAside,
     /// A camera found more than it may open incidents for, and no further event says how many were withheld.
     IncidentsWithheld,
+    /// The box is overloaded or hot and does less than asked.
+    BoxDegraded,
+    /// It does all that is asked again.
+    BoxRecovered,
 }
 
 impl SystemKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::OutboxOverflow, Self::OutboxSetAside, Self::IncidentsWithheld];
+    pub const ALL: [Self; 5] =
+        [Self::OutboxOverflow, Self::OutboxSetAside, Self::IncidentsWithheld, Self::BoxDegraded, Self::BoxRecovered];
 
     /// The CloudEvents type.
     #[must_use]
@@ -30,13 +35,16 @@ impl SystemKind {
             Self::OutboxOverflow => "vn.ngatu.system.outbox_overflow.v1",
             Self::OutboxSetAside => "vn.ngatu.system.outbox_set_aside.v1",
             Self::IncidentsWithheld => "vn.ngatu.system.incidents_withheld.v1",
+            Self::BoxDegraded => "vn.ngatu.system.box_degraded.v1",
+            Self::BoxRecovered => "vn.ngatu.system.box_recovered.v1",
         }
     }
 
     const fn severity(self) -> Severity {
         match self {
             Self::OutboxOverflow | Self::OutboxSetAside => Severity::High,
-            Self::IncidentsWithheld => Severity::Warning,
+            Self::IncidentsWithheld | Self::BoxDegraded => Severity::Warning,
+            Self::BoxRecovered => Severity::Info,
         }
     }
 
@@ -52,6 +60,11 @@ impl SystemKind {
             Self::IncidentsWithheld => {
                 ("Quá nhiều sự việc cùng lúc: một số không được báo", "Too much at once: some incidents were withheld")
             }
+            Self::BoxDegraded => (
+                "Hộp quá tải hoặc quá nóng: phải giảm bớt phân tích",
+                "The box is overloaded or hot: it analyses less than asked",
+            ),
+            Self::BoxRecovered => ("Hộp đã phân tích đầy đủ trở lại", "The box analyses all that is asked again"),
         };
         LocalText { vi: Word::Borrowed(vi), en: Word::Borrowed(en) }
     }
@@ -92,6 +105,9 @@ pub struct SystemData {
     pub file: Option<String>,
     /// Incidents withheld: whose and how many; otherwise null.
     pub withheld: Option<WithheldData>,
+    /// Box degraded or recovered: what is given up; otherwise absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<LadderData>,
     /// Whose sequence numbers these are.
     pub outbox_id: Uuid,
     /// Committed before the connection that carries it.
@@ -124,6 +140,7 @@ pub fn system(kind: SystemKind, source: &str, subject: &str, time: UtcMillis) ->
             lost: None,
             file: None,
             withheld: None,
+            ladder: None,
             outbox_id: Uuid::nil(),
             replayed: false,
         },

@@ -1,0 +1,163 @@
+//! One camera's side of evidence: what it announces with an incident, and hands over once that is committed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use analytics::Severity;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::clip::{ClipJob, ClipParams};
+use super::counters::EvidenceCounters;
+use super::picture::{PictureJob, RecordMoment};
+use super::{EvidenceName, Failure};
+use crate::config::Places;
+use crate::frame::Picture;
+use crate::outbox::Draft;
+use crate::publish::wire::{Evidence, Phase};
+use crate::record::{Ring, Wanted};
+
+/// Clips of one camera that may wait for their end at once; with more, one is `busy`. They share what the ring holds, so they
+/// cost no memory each.
+const CLIPS_AT_ONCE: usize = 4;
+
+/// What is held of a camera's full-size stream, and how a moment of it is decoded.
+#[derive(Debug, Clone)]
+pub struct RecordStills {
+    /// The stream's last seconds.
+    pub ring: Arc<Ring>,
+    /// Decoders of H.264, preferred first.
+    pub h264: Vec<String>,
+    /// The same of H.265.
+    pub h265: Vec<String>,
+}
+
+/// What a camera's evidence is made from.
+#[derive(Debug, Clone)]
+pub struct OfCamera {
+    /// The least severity that is photographed; `None`: nothing is.
+    pub snapshots_from: Option<Severity>,
+    /// Which clips are kept; `None`: none. Only with `record`.
+    pub clips: Option<ClipParams>,
+    /// Its full-size stream, if it has one.
+    pub record: Option<RecordStills>,
+    /// Its zones and lines.
+    pub places: Places,
+}
+
+/// A piece that is announced, and made once [`send`](Ordered::send) says that its event is committed.
+#[derive(Debug)]
+pub struct Ordered(Order);
+
+#[derive(Debug)]
+enum Order {
+    Picture(mpsc::OwnedPermit<PictureJob>, Box<PictureJob>),
+    Clip(mpsc::OwnedPermit<ClipJob>, ClipJob),
+}
+
+impl Ordered {
+    /// Hands it to the thread; its place in the queue was taken before.
+    pub fn send(self) {
+        match self.0 {
+            Order::Picture(place, job) => drop(place.send(*job)),
+            Order::Clip(place, job) => drop(place.send(job)),
+        }
+    }
+}
+
+/// How one camera's incidents are photographed and filmed.
+#[derive(Debug, Clone)]
+pub struct CameraEvidence {
+    snapshots_from: Option<Severity>,
+    clips: Option<ClipParams>,
+    record: Option<Arc<RecordStills>>,
+    places: Arc<Places>,
+    pictures: mpsc::Sender<PictureJob>,
+    clip_jobs: mpsc::Sender<ClipJob>,
+    clip_turns: Arc<Semaphore>,
+    counters: Arc<EvidenceCounters>,
+}
+
+impl CameraEvidence {
+    pub(super) fn new(
+        of: OfCamera,
+        pictures: mpsc::Sender<PictureJob>,
+        clip_jobs: mpsc::Sender<ClipJob>,
+        counters: Arc<EvidenceCounters>,
+    ) -> Self {
+        let OfCamera { snapshots_from, clips, record, places } = of;
+        Self {
+            snapshots_from,
+            clips,
+            record: record.map(Arc::new),
+            places: Arc::new(places),
+            pictures,
+            clip_jobs,
+            clip_turns: Arc::new(Semaphore::new(CLIPS_AT_ONCE)),
+            counters,
+        }
+    }
+
+    /// Announces a picture and a clip with every incident that begins and is severe enough; what to send once they are
+    /// committed. `arrived_at` is the frame's that `picture` is of. Never waits.
+    #[must_use]
+    pub fn announce(&self, drafts: &mut [Draft], picture: &Arc<Picture>, arrived_at: Instant) -> Vec<Ordered> {
+        let mut ordered = Vec::new();
+        for draft in drafts.iter_mut().filter(|draft| draft.event().data.phase == Phase::New) {
+            let severity = Severity::from(draft.event().data.severity);
+            // The clip first: both are made from the event as it is without them.
+            let clip =
+                self.clips.filter(|clips| severity >= clips.from).map(|clips| self.clip(draft, clips, arrived_at));
+            let is_photographed = self.snapshots_from.is_some_and(|from| severity >= from);
+            let shot = is_photographed.then(|| self.picture(draft, picture, arrived_at));
+            let shot = shot.map(|order| (Evidence::pending_snapshot(&snapshot_name()), snapshot_name(), order));
+            let clip = clip.map(|order| (Evidence::pending_clip(&clip_name()), clip_name(), order));
+            for (mut evidence, name, order) in shot.into_iter().chain(clip) {
+                match order {
+                    Ok(order) => ordered.push(Ordered(order)),
+                    Err(failure) => {
+                        evidence.fail(failure.word().to_owned());
+                        self.counters.ended(&name, Some(failure));
+                    }
+                }
+                draft.announce(evidence);
+            }
+        }
+        ordered
+    }
+
+    fn picture(&self, draft: &Draft, picture: &Arc<Picture>, arrived_at: Instant) -> Result<Order, Failure> {
+        let place = self.pictures.clone().try_reserve_owned().map_err(|_| Failure::Busy)?;
+        let record = self.record.as_ref().map(|record| RecordMoment::new(Arc::clone(record), arrived_at));
+        let job = PictureJob {
+            event: draft.event().clone(),
+            name: snapshot_name(),
+            picture: Arc::clone(picture),
+            places: Arc::clone(&self.places),
+            record,
+        };
+        Ok(Order::Picture(place, Box::new(job)))
+    }
+
+    fn clip(&self, draft: &Draft, clips: ClipParams, arrived_at: Instant) -> Result<Order, Failure> {
+        let ring = &self.record.as_ref().ok_or(Failure::NoStream)?.ring;
+        if !ring.shows(arrived_at) {
+            return Err(Failure::NoStream);
+        }
+        let turn = Arc::clone(&self.clip_turns).try_acquire_owned().map_err(|_| Failure::Busy)?;
+        let place = self.clip_jobs.clone().try_reserve_owned().map_err(|_| Failure::Busy)?;
+        let event = draft.event();
+        let before_ms = event.time.as_unix_millis() - event.data.started_at.as_unix_millis();
+        let wanted: Wanted = clips.wanted(arrived_at, Duration::from_millis(u64::try_from(before_ms).unwrap_or(0)));
+        let job =
+            ClipJob { incident: event.data.incident_id, name: clip_name(), pin: ring.pin(wanted.from), wanted, turn };
+        Ok(Order::Clip(place, job))
+    }
+}
+
+fn snapshot_name() -> EvidenceName {
+    EvidenceName::snapshot(1)
+}
+
+fn clip_name() -> EvidenceName {
+    EvidenceName::clip(1)
+}
