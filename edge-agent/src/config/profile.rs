@@ -33,12 +33,12 @@ pub struct HwProfile {
     pub threads: usize,
     /// Execution providers in order.
     pub providers: Vec<ProviderChoice>,
+    /// What the service's sandbox leaves open.
+    pub service: Sandbox,
     /// Temperatures at which less is done.
     pub thermal: ThermalParams,
     /// When less is done.
     pub ladder: LadderParams,
-    /// What the service's sandbox leaves open.
-    pub service: Sandbox,
 }
 
 /// What the service's sandbox leaves open.
@@ -163,8 +163,8 @@ pub(super) fn read_hw_profile(name: &str, file: &Path, errors: &mut ConfigErrors
         0 => cores.saturating_sub(1).max(1),
         workers => workers,
     };
-    let (thermal, ladder) = (resolver.thermal(&raw.thermal), resolver.ladder(&raw.ladder));
     let service = service(&mut resolver, &raw.service);
+    let (thermal, ladder) = (resolver.thermal(&raw.thermal), resolver.ladder(&raw.ladder));
     let failed = resolver.errors.0.len() > known;
     *errors = resolver.errors;
     if failed {

@@ -187,8 +187,8 @@ impl Receiver {
             Purpose::Decode { h264, h265 } => {
                 if let Some((decoder, passed_over)) = decoder(codec, h264, h265)? {
                     stream.decoder = element_kind(&decoder);
-                    thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps);
                     stream.passed_over = passed_over;
+                    thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps);
                     chain.push(decoder);
                 }
                 decode::tail(pipeline.upcast_ref(), true)?

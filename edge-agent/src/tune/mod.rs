@@ -369,6 +369,8 @@ impl<'a> Runs<'a> {
     async fn run(&self, plan: &Plan, cameras: u32, window: Duration) -> Result<Whole, TuneError> {
         let mut site = self.site(plan, cameras)?;
         site.hw_profile = profile(&site.hw_profile, &plan.infer);
+        // Nothing is given up: what it takes is the question.
+        site.hw_profile.ladder.enabled = false;
         whole::run(site, self.home, &self.scratch, window).await
     }
 

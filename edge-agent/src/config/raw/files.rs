@@ -59,16 +59,16 @@ pub struct RawHwProfile {
     #[serde(default)]
     #[schemars(required)]
     pub inference: RawInference,
+    /// What the systemd unit must open and may use, beyond the package's: `edge-agent profiles NAME --unit` prints it as
+    /// a drop-in.
+    #[serde(default)]
+    pub service: RawService,
     /// Temperatures at which less is done.
     #[serde(default)]
     pub thermal: RawThermal,
     /// What is done when the box is late.
     #[serde(default)]
     pub ladder: RawLadder,
-    /// What the systemd unit must open and may use, beyond the package's: `edge-agent profiles NAME --unit` prints it as
-    /// a drop-in.
-    #[serde(default)]
-    pub service: RawService,
 }
 
 /// What the service's sandbox leaves open.
