@@ -127,9 +127,11 @@ pub struct RawProvider {
     #[serde(default)]
     pub required: bool,
     /// `openvino` alone: what it computes on; by default the processor.
+    #[serde(default)]
     #[schemars(schema_with = "device_schema")]
     pub device: Option<String>,
     /// `tensorrt`, and `openvino` on a gpu: numbers of 16 bits are quicker and less exact. By default as the weights are.
+    #[serde(default)]
     #[schemars(schema_with = "precision_schema")]
     pub precision: Option<String>,
     /// `cuda` and `tensorrt` alone: memory of the GPU that one session may take. By default as much as there is.
