@@ -383,8 +383,12 @@ impl<'a> Runs<'a> {
                 let url = self.cameras.as_ref().map(loopback::Cameras::url).ok_or(TuneError::NoStream)?;
                 site::of_loopback(self.scratch.path(), self.home, (url, cameras))?
             }
+            // However many cameras: there is no server to stand in for them.
             #[cfg(not(feature = "demo"))]
-            None => return Err(TuneError::NoStream),
+            None => {
+                let _ = cameras;
+                return Err(TuneError::NoStream);
+            }
         };
         for camera in &mut site.cameras {
             camera.model.clone_from(&plan.infer.model);
