@@ -147,7 +147,9 @@ pub fn detector(
 ) -> Result<(Box<dyn Detector>, Provider), SetupError> {
     let compiles = profile.build() != Build::Cpu;
     // Without the folder, which the service can write to and who tries things out mostly cannot, nothing is kept.
-    let cache = Some(home.engine_cache()).filter(|folder| compiles && std::fs::create_dir_all(folder).is_ok());
+    // In the state folder, where there is one: who tries a model as another user must not make it.
+    let is_there = |folder: &PathBuf| std::fs::create_dir(folder).is_ok() || folder.is_dir();
+    let cache = Some(home.engine_cache()).filter(|folder| compiles && is_there(folder));
     let options = SessionOptions {
         providers: profile.providers.clone(),
         cache,
