@@ -466,7 +466,7 @@ fn cameras(
 impl Resolver<'_> {
     fn holidays(&mut self, file: &Path, digest: &mut Sha256) -> Option<Arc<[Holiday]>> {
         let path = self.site_dir().join(file);
-        if !path.exists() {
+        if !path.is_file() {
             let what = format!("there is no file {}", path.display());
             self.error("site.holidays", what, "correct the path: it is read from the folder of this file");
             return None;

@@ -85,6 +85,9 @@ const ACCRUED: f32 = 0.3;
 const VISIBLE: f32 = 0.5;
 /// What was lost at a learned exit is waited for this share of the time.
 const AT_EXIT: f64 = 0.5;
+/// Frames may be this far apart, and what stands is still the same in two of them: cameras send a key frame every one to four
+/// seconds. Raising it follows what stands through longer gaps; it costs what comes to stand in its place within them.
+const SPARSE: Duration = Duration::from_millis(4500);
 /// An object's part of a merged box is so many times as uncertain as the box of one that is wholly hidden.
 const SHARED: f32 = 2.0;
 /// Heights are learned once per so many box heights of way: one who stands would count for a crowd.
@@ -209,8 +212,11 @@ impl Tracker {
                 Some(_) if places.is_exit(foot) => place.unseen <= params.lost_for.mul_f64(AT_EXIT),
                 Some(_) => place.unseen <= GONE_FOR || stays(place.bbox),
             };
-            // One that was seen in the last frame may be missed in this one, however few frames there are.
-            if place.unseen <= params.lost_for && (may_wait || track.state == TrackState::Seen) {
+            // One that was seen in the last frame may be missed in this one, however few frames there are; and was seen in all there
+            // are, when it stands and frames are seconds apart.
+            let in_last = track.state == TrackState::Seen;
+            let stands = in_last && track.moved < doubt::MOVED && place.unseen <= SPARSE;
+            if stands || place.unseen <= params.lost_for && (may_wait || in_last) {
                 expected.push(place);
                 return true;
             }

@@ -75,8 +75,9 @@ fn judge(errors: &ConfigErrors) -> Result<(), TestCaseError> {
     for error in &errors.0 {
         prop_assert!(!error.what.is_empty() && !error.cure.is_empty(), "{}", error);
     }
-    let lines: Vec<Option<usize>> = errors.0.iter().map(|error| error.line).collect();
-    prop_assert!(lines.is_sorted(), "in the order of the file: {}", said);
+    for of_file in errors.0.chunk_by(|one, next| one.file == next.file) {
+        prop_assert!(of_file.is_sorted_by_key(|error| error.line), "in the order of the file: {}", said);
+    }
     Ok(())
 }
 
