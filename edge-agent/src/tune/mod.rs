@@ -45,6 +45,8 @@ use crate::source::{LiveParams, RtspParams};
 
 /// Most cameras of the runs that measure the whole: more take memory and show nothing new.
 const MOST_CAMERAS: u32 = 16;
+/// The same for a quick look.
+const QUICK_CAMERAS: u32 = 4;
 
 /// Cameras of a site whose streams are measured one by one.
 const MOST_STREAMS: usize = 4;
@@ -133,6 +135,10 @@ pub struct Params {
 
 impl Params {
     /// How long one thing is looked at.
+    fn most_cameras(&self) -> u32 {
+        if self.quick { QUICK_CAMERAS } else { MOST_CAMERAS }
+    }
+
     fn window(&self, full_s: f64) -> Duration {
         Duration::from_secs_f64(if self.quick { full_s / 6.0 } else { full_s })
     }
@@ -166,14 +172,14 @@ pub async fn run(
     let runs = Runs::start(params, site, home, &stream)?;
     let Some(runs) = runs else { return Ok(report) };
 
-    let cameras = (first.cameras * 3 / 5).clamp(1, MOST_CAMERAS);
+    let cameras = (first.cameras * 3 / 5).clamp(1, params.most_cameras());
     tell(format!("everything at once, {}", counted(runs.cameras(cameras))));
     let whole = runs.run(&first, cameras, params.window(12.0)).await?;
     report.contention = contention(&whole, &stream, &first.infer);
     report.contention_measured = true;
     report.plan = plan(report.contention, &report.infer);
     if let Some(chosen) = report.plan.clone().filter(|chosen| chosen.cameras > 0) {
-        let cameras = chosen.cameras.min(MOST_CAMERAS);
+        let cameras = chosen.cameras.min(params.most_cameras());
         tell(format!("the plan put to the test, {}", counted(runs.cameras(cameras))));
         let whole = runs.run(&chosen, cameras, params.window(12.0)).await?;
         report.predicted_cores = Some(chosen.cores(whole.cameras));

@@ -21,7 +21,7 @@ fn home() -> tempfile::TempDir {
 }
 
 fn tune(home: &Path, arguments: &[&str]) -> Agent {
-    let arguments = ["tune", "--quick", "--json", "--size", "640x360", "--analyse-fps", "1"].iter().chain(arguments);
+    let arguments = ["tune", "--quick", "--json", "--size", "640x360", "--cameras", "2@1"].iter().chain(arguments);
     Agent::start(edge_agent(arguments).env("NGATU_HOME", home))
 }
 

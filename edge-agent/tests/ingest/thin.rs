@@ -25,7 +25,8 @@ async fn share(camera: &Camera, received: u64) -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_key_frames_alone_a_fiftieth_is_decoded_and_the_camera_stays_online() {
     let server = ServerProcess::start(0, "none");
-    for path in ["h264", "h265", "h264-b", "h265-b"] {
+    // Not h265-b: of its key frames alone the decoder gives one in four (docs/ladder.md).
+    for path in ["h264", "h265", "h264-b"] {
         let mut camera = Camera::start(RtspParams::new(server.url(path)));
         let whole = camera.frame().await;
         camera.control.want(5.0, true);
