@@ -134,11 +134,12 @@ pub struct Params {
 }
 
 impl Params {
-    /// How long one thing is looked at.
+    /// Of the runs that measure the whole.
     fn most_cameras(&self) -> u32 {
         if self.quick { QUICK_CAMERAS } else { MOST_CAMERAS }
     }
 
+    /// How long one thing is looked at.
     fn window(&self, full_s: f64) -> Duration {
         Duration::from_secs_f64(if self.quick { full_s / 6.0 } else { full_s })
     }
