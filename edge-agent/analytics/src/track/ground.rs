@@ -102,8 +102,9 @@ impl Plane {
 
     /// See [`Ground::growth`].
     fn growth(&self, foot: Point, height: f32, velocity: Point) -> Option<f32> {
-        let known = self.height(foot).filter(|height| height.std <= KNOWN)?;
-        let [a, b, _] = times(inverse(self.square, RIDGE * self.square[5])?, self.sum);
+        let inverse = self.inverse()?;
+        let known = self.height_by(inverse, foot).filter(|height| height.std <= KNOWN)?;
+        let [a, b, _] = times(inverse, self.sum);
         // The foot moves faster than the middle, by half of what the box grows.
         let slope = f64::from(known.value) - b * f64::from(height) / 2.0;
         let along = a * f64::from(velocity.x) + b * f64::from(velocity.y);
@@ -111,10 +112,18 @@ impl Plane {
     }
 
     fn height(&self, foot: Point) -> Option<Height> {
+        self.height_by(self.inverse()?, foot)
+    }
+
+    /// Of Σ u·uᵀ; `None` until the plane is believed.
+    fn inverse(&self) -> Option<[f64; 6]> {
         if self.samples < READY {
             return None;
         }
-        let inverse = inverse(self.square, RIDGE * self.square[5])?;
+        inverse(self.square, RIDGE * self.square[5])
+    }
+
+    fn height_by(&self, inverse: [f64; 6], foot: Point) -> Option<Height> {
         let at = [foot.x.into(), foot.y.into(), 1.0];
         let value = dot(times(inverse, self.sum), at);
         // How much of one sample is known of the place: little far from all that was learned.
