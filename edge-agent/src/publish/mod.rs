@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
 pub use mqtt::MqttPublisher;
+pub(crate) use tls::certificates;
 pub use tls::{TlsError, TlsParams};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
