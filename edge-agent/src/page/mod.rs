@@ -56,8 +56,9 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use self::tls::PageTls;
-use crate::access::{Access, FileStamp, Journal};
+use crate::access::{Access, Accounts, AccountsError, FileStamp, Journal};
 use crate::config::Remote;
+use crate::publish::TlsError;
 
 pub use sources::{PageCamera, Sources};
 pub use status::{
@@ -84,6 +85,27 @@ pub enum PageState {
         /// In the system's words.
         reason: String,
     },
+}
+
+/// What the page for other machines cannot do without, and cannot use.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// Its certificate, key or authority.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Its accounts.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+}
+
+/// Proves that certificate, key and accounts can be used; how many accounts there are. Blocks on the disk.
+///
+/// # Errors
+/// [`RemoteError`], with file and cure.
+pub fn try_remote(remote: &Remote) -> Result<usize, RemoteError> {
+    PageTls::new(remote).load()?;
+    let accounts = remote.accounts.as_deref().map(Accounts::read).transpose()?;
+    Ok(accounts.map_or(0, |accounts| accounts.iter().count()))
 }
 
 /// The page's task, before it runs.

@@ -34,6 +34,8 @@ use crate::setup;
 use crate::source::SourceStatus;
 use crate::status::{CameraCounters, CameraPace, CameraSource, LatestScene, RecentIncidents, Shot, Snapshot};
 
+mod remote;
+
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 
 fn model() -> ModelRef {
@@ -212,8 +214,8 @@ impl Served {
     async fn start(sources: Sources) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let (address, stop) = (listener.local_addr().expect("bound"), CancellationToken::new());
-        let (router, stopped) = (routes::router(Arc::new(sources)), stop.clone());
-        tokio::spawn(async move { server::serve(listener, router, &stopped).await });
+        let (router, stopped) = (routes::on_loopback(Arc::new(sources)), stop.clone());
+        tokio::spawn(async move { server::serve(listener, None, router, &stopped).await });
         Self { address, stop }
     }
 
