@@ -4,6 +4,7 @@
 //! ARCHITECTURE.md draws it; the threads and channels are made in `app` and nowhere else.
 
 pub mod app;
+pub mod audit;
 pub mod camera;
 pub mod config;
 pub mod decode;
