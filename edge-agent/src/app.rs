@@ -14,6 +14,8 @@
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
+//! | audit (task) | 1 | the log, a clock | – (prunes; keeps the last line's hash in the outbox) |
+//! | syslog (task) | 1, where one is configured | the collector, the log | the log keeps |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -32,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
+use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
 use crate::detect::Spares;
@@ -42,7 +45,7 @@ use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
-use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
+use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
@@ -148,6 +151,7 @@ pub struct App {
     page: Option<tokio::task::JoinHandle<()>>,
     stop_page: CancellationToken,
     page_state: watch::Receiver<PageState>,
+    audit: AuditLog,
     outbox: Outbox,
     outbox_thread: OutboxThread,
 }
@@ -162,9 +166,12 @@ impl App {
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
-        let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+        let audit = AuditLog::at(&site.storage.path, &topics, outbox.audit_head().await?);
+        let networks = open_networks(site, home, &audit)?;
+        let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
+        audit::begin(&audit, site, &begun);
 
         // Before any camera announces another picture.
         let pending = outbox.pending_evidence().await?;
@@ -195,6 +202,7 @@ impl App {
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
         let stop_publisher = CancellationToken::new();
+        let publish_task = publish_task.auditing(AuditFeed::new(audit.clone()));
         let publisher = tokio::spawn(publish_task.run(stop_publisher.clone()));
 
         let signal = Arc::new(FrameSignal::default());
@@ -316,6 +324,12 @@ impl App {
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
         let (snapshot_told, snapshot) = watch::channel(None);
+        let mut syslog = None;
+        if let Some(params) = &site.syslog {
+            let (task, status) = SyslogTask::new(audit.clone(), params.clone());
+            health.spawn(task.run(stop_sources.clone()));
+            syslog = Some(status);
+        }
         let task = HealthTask {
             topics: topics.clone(),
             models: networks.models(),
@@ -328,8 +342,12 @@ impl App {
             page: page_state.clone(),
             signals: signal_troubles,
             ladder,
+            audit: audit.status(),
+            syslog,
             snapshot: snapshot_told,
         };
+        health.spawn(task.run(stop_sources.clone()));
+        let task = AuditTask { log: audit.clone(), outbox: outbox.clone(), limits: site.storage.audit };
         health.spawn(task.run(stop_sources.clone()));
         if signals.topics().next().is_some() {
             health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));
@@ -350,6 +368,7 @@ impl App {
         let page = site.status_listen.map(|listen| PageTask {
             listen,
             remote: site.status_remote.clone(),
+            audit: Some(audit.clone()),
             sources,
             state: page_told,
         });
@@ -380,6 +399,7 @@ impl App {
             page,
             stop_page,
             page_state,
+            audit,
             outbox,
             outbox_thread,
         })
@@ -447,6 +467,7 @@ impl App {
             let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), page).await;
         }
         let summary = self.summary();
+        self.close_audit(&summary, deadline).await;
         // The last handles: what is left of the tasks holds one each.
         self.cameras.shutdown().await;
         let Self { outbox, outbox_thread, .. } = self;
@@ -454,6 +475,24 @@ impl App {
         let closed = tokio::task::spawn_blocking(move || outbox_thread.join());
         let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
         summary
+    }
+
+    /// The last line, and its number and hash where the outbox keeps them.
+    async fn close_audit(&self, summary: &Summary, deadline: tokio::time::Instant) {
+        let (log, incidents, pending) = (self.audit.clone(), summary.totals.incidents, summary.pending);
+        let written = tokio::task::spawn_blocking(move || audit::end(&log, incidents, pending));
+        let closed = async {
+            let _ = written.await;
+            let head = self.audit.status().borrow().head;
+            let _ = self.outbox.keep_audit_head(head).await;
+        };
+        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
     }
 
     /// How long the frames of all cameras took so far.
@@ -479,6 +518,14 @@ impl App {
             pending: self.outbox.stats().borrow().pending,
         }
     }
+}
+
+/// The models, or a line that says which one could not be had.
+fn open_networks(site: &Site, home: &Home, audit: &AuditLog) -> Result<Networks, SetupError> {
+    Networks::open(site, home).inspect_err(|error| {
+        let entry = AuditEntry::by_system(audit::Action::ModelLoaded);
+        let _ = audit.append(entry.outcome(audit::Outcome::failed(error.to_string())));
+    })
 }
 
 async fn join_all(tasks: &mut JoinSet<()>) {

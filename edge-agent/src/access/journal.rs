@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::role::Role;
+use crate::audit::{Action, Actor, AuditEntry, AuditLog, Object, Outcome, Source};
 
 /// Refusals that are told one by one, and how soon another one may be: a siege must not fill the log.
 const REFUSALS: u32 = 20;
@@ -63,6 +66,55 @@ pub enum Note {
     },
 }
 
+impl Note {
+    fn log(&self) {
+        match self {
+            Self::LoggedIn { account, role, address } => {
+                tracing::info!(account, role = role.label(), %address, "status page: logged in");
+            }
+            Self::Refused { account, address, untold } => {
+                let account = account.as_deref().unwrap_or("(unknown)");
+                tracing::warn!(account, %address, untold, "status page: log-in refused");
+            }
+            Self::LoggedOut { account, address, why } => {
+                tracing::info!(account, %address, why, "status page: logged out");
+            }
+            Self::AccountChanged { account, what } => tracing::info!(account, what, "status page: account"),
+            Self::Read { account, address, what } => {
+                tracing::info!(account, %address, what = what.label(), "status page: read");
+            }
+        }
+    }
+
+    fn entry(&self) -> AuditEntry {
+        let page = |address: &IpAddr| Source::Page { address: address.to_string() };
+        match self {
+            Self::LoggedIn { account, role, address } => {
+                AuditEntry::new(Actor::account(account), page(address), Action::LogIn).with("role", role.label())
+            }
+            Self::Refused { account, address, untold } => {
+                let entry = AuditEntry::new(Actor::System, page(address), Action::LogInRefused);
+                let entry = entry.outcome(Outcome::Refused { reason: "wrong name or password".to_owned() });
+                let entry = entry.with("refused_since", json!(untold));
+                account.iter().fold(entry, |entry, account| entry.on(Object::account(account)))
+            }
+            Self::LoggedOut { account, address, why } => {
+                AuditEntry::new(Actor::account(account), page(address), Action::LogOut).with("why", *why)
+            }
+            Self::AccountChanged { account, what } => {
+                AuditEntry::by_system(Action::AccountChanged).on(Object::account(account)).with("change", *what)
+            }
+            Self::Read { account, address, what } => {
+                let (action, object) = match what {
+                    Reading::Configuration => (Action::ConfigurationRead, Object::configuration()),
+                    Reading::Accounts => (Action::Export, Object::data("accounts")),
+                };
+                AuditEntry::new(Actor::account(account), page(address), action).on(object)
+            }
+        }
+    }
+}
+
 /// What is told when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
@@ -88,31 +140,27 @@ struct Refusals {
     untold: u32,
 }
 
-/// Tells what happens at the door.
+/// Tells what happens at the door, to the log and the audit log.
 #[derive(Default)]
 pub struct Journal {
+    audit: Option<AuditLog>,
     refusals: Mutex<Refusals>,
     certificates: Mutex<HashMap<(String, IpAddr), Instant>>,
 }
 
 impl Journal {
-    /// Tells it.
+    /// Tells the audit log too.
+    #[must_use]
+    pub fn to(audit: AuditLog) -> Self {
+        Self { audit: Some(audit), ..Self::default() }
+    }
+
+    /// Tells it; when this is done it is on the disk. A line that cannot be written is the audit log's to tell: people must
+    /// come in to a box whose disk is full.
     pub async fn note(&self, note: Note) {
-        match &note {
-            Note::LoggedIn { account, role, address } => {
-                tracing::info!(account, role = role.label(), %address, "status page: logged in");
-            }
-            Note::Refused { account, address, untold } => {
-                let account = account.as_deref().unwrap_or("(unknown)");
-                tracing::warn!(account, %address, untold, "status page: log-in refused");
-            }
-            Note::LoggedOut { account, address, why } => {
-                tracing::info!(account, %address, why, "status page: logged out");
-            }
-            Note::AccountChanged { account, what } => tracing::info!(account, what, "status page: account"),
-            Note::Read { account, address, what } => {
-                tracing::info!(account, %address, what = what.label(), "status page: read");
-            }
+        note.log();
+        if let Some(audit) = &self.audit {
+            let _ = audit.record(note.entry()).await;
         }
     }
 

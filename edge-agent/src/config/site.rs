@@ -17,6 +17,7 @@ use super::profile::{HwProfile, Pipeline};
 use super::remote::Remote;
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
+use crate::audit::{AuditLimits, SyslogParams};
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::record::RingLimits;
@@ -50,6 +51,8 @@ pub struct Site {
     pub status_remote: Option<Remote>,
     /// The site file as it was loaded. It refers to secrets and holds none.
     pub text: Arc<str>,
+    /// Where lines of the audit log go besides the broker; `None`: nowhere.
+    pub syslog: Option<SyslogParams>,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
     /// The cameras that are in the file and off.
@@ -110,6 +113,8 @@ pub struct Storage {
     pub evidence: EvidenceLimits,
     /// How many recorded tracks are kept, and for how long.
     pub tracks: TrackLimits,
+    /// How much of the audit log is kept, and for how long.
+    pub audit: AuditLimits,
 }
 
 impl Storage {

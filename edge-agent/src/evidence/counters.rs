@@ -14,6 +14,10 @@ pub struct EvidenceCounters {
     kept: AtomicU64,
     kept_bytes: AtomicU64,
     failing: AtomicBool,
+    undeletable: AtomicBool,
+    on_hold: AtomicU64,
+    on_hold_bytes: AtomicU64,
+    full_of_holds: AtomicBool,
 }
 
 /// The counters at one moment.
@@ -33,6 +37,14 @@ pub struct EvidenceTotals {
     pub kept_bytes: u64,
     /// Whether the last one could not be made, for a reason of this box.
     pub failing: bool,
+    /// Whether what is beyond its retention could not be deleted.
+    pub undeletable: bool,
+    /// Pictures and clips on legal hold.
+    pub on_hold: u64,
+    /// Their bytes.
+    pub on_hold_bytes: u64,
+    /// Whether what is on hold alone is as large as all evidence may be.
+    pub full_of_holds: bool,
 }
 
 impl EvidenceCounters {
@@ -48,6 +60,10 @@ impl EvidenceCounters {
             kept: of(&self.kept),
             kept_bytes: of(&self.kept_bytes),
             failing: self.failing.load(Ordering::Relaxed),
+            undeletable: self.undeletable.load(Ordering::Relaxed),
+            on_hold: of(&self.on_hold),
+            on_hold_bytes: of(&self.on_hold_bytes),
+            full_of_holds: self.full_of_holds.load(Ordering::Relaxed),
         }
     }
 

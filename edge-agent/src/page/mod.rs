@@ -57,6 +57,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::tls::PageTls;
 use crate::access::{Access, Accounts, AccountsError, FileStamp, Journal};
+use crate::audit::AuditLog;
 use crate::config::Remote;
 use crate::publish::TlsError;
 
@@ -114,6 +115,8 @@ pub struct PageTask {
     pub listen: SocketAddr,
     /// TLS and who may come in; `None` on loopback.
     pub remote: Option<Remote>,
+    /// Told who comes in.
+    pub audit: Option<AuditLog>,
     /// What it shows.
     pub sources: Sources,
     /// Told how the page is.
@@ -140,7 +143,8 @@ impl PageTask {
         let tls = PageTls::new(&remote);
         let stamp = tls.stamp();
         let Some(config) = certificate(&tls, &self.state, stop).await else { return };
-        let access = Arc::new(Access::new(remote.accounts.clone(), remote.roles.clone(), Journal::default()));
+        let journal = self.audit.clone().map_or_else(Journal::default, Journal::to);
+        let access = Arc::new(Access::new(remote.accounts.clone(), remote.roles.clone(), journal));
         access.refresh().await;
         let router = routes::behind(Arc::clone(&access), &remote.names, Arc::new(self.sources));
         let Some(listener) = bind(self.listen, &self.state, stop).await else { return };

@@ -433,7 +433,8 @@ async fn a_port_that_is_taken_is_said_and_tried_until_it_is_free() {
     let listen = taken.local_addr().expect("bound");
     let (state, mut told) = watch::channel(PageState::Starting);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(PageTask { listen, remote: None, sources: sources(), state }.run(stop.clone()));
+    let task =
+        tokio::spawn(PageTask { listen, remote: None, audit: None, sources: sources(), state }.run(stop.clone()));
     told.wait_for(|state| matches!(state, PageState::Unavailable { .. })).await.expect("it is said");
     drop(taken);
     told.wait_for(|state| *state == PageState::Listening(listen)).await.expect("it is tried again");

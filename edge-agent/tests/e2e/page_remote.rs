@@ -46,7 +46,8 @@ impl Files {
         let accounts = self.at("accounts");
         let (what, rest) = arguments.split_first().expect("a command");
         let mut command = edge_agent(["account", what]);
-        let mut child = command.arg(accounts).args(rest).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
+        let mut child =
+            command.arg(accounts).args(rest).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
         // One that is not asked for a password does not read.
         let _ = writeln!(child.stdin.take().expect("piped"), "{typed}");
         assert!(child.wait().expect("ends").success(), "{arguments:?}");
@@ -110,7 +111,10 @@ fn look(browser: &mut Browser, name: &str) {
     for width in [390_u32, 1440] {
         browser.resize(width);
         let wide = browser.value("document.documentElement.scrollWidth");
-        assert!(wide.as_u64().is_some_and(|wide| wide <= u64::from(width)), "{name}: {wide} px do not fit into {width}");
+        assert!(
+            wide.as_u64().is_some_and(|wide| wide <= u64::from(width)),
+            "{name}: {wide} px do not fit into {width}"
+        );
         browser.screenshot(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("remote-{name}-{width}.png")));
     }
 }
@@ -188,7 +192,11 @@ fn people_log_in_from_another_machine_and_each_sees_what_their_role_may() {
     browser.until("document.querySelector('#camera-nam[data-state=online] .no-picture:not([hidden])')?.textContent");
     let text = browser.text();
     assert!(text.contains("Vai trò của bạn không được xem mục này."), "{text}");
-    assert_eq!(browser.value("document.querySelector('.thumb:not([hidden]), #accounts:not([hidden]), #technical:not([hidden])')"), json!(null));
+    assert_eq!(
+        browser
+            .value("document.querySelector('.thumb:not([hidden]), #accounts:not([hidden]), #technical:not([hidden])')"),
+        json!(null)
+    );
     assert_eq!(status_of(&mut browser, "/api/v1/camera/nam/picture.jpg"), json!(403));
     look(&mut browser, "viewer-vi");
     browser.leave_by("document.querySelector('#log-out button').click()");
@@ -214,7 +222,11 @@ fn people_log_in_from_another_machine_and_each_sees_what_their_role_may() {
     files.account(&["remove", "admin"], "");
     browser.leave_by("null");
     agent.stderr.line_with("logged out account=\"admin\"");
-    assert_eq!(browser.value("location.pathname + location.search"), json!("/login?lang=en"), "the page sends one back");
+    assert_eq!(
+        browser.value("location.pathname + location.search"),
+        json!("/login?lang=en"),
+        "the page sends one back"
+    );
 
     // A new certificate without a restart.
     files.put(&authority.sign("box-a.example", &["box-a.example"]));
@@ -222,7 +234,8 @@ fn people_log_in_from_another_machine_and_each_sees_what_their_role_may() {
 
     let title = browser.value("document.title");
     assert!(title.as_str().is_some_and(|title| !title.contains("owned")), "{title}");
-    let unexpected: Vec<&String> = browser.errors.iter().filter(|error| !error.contains("responded with a status of 4")).collect();
+    let unexpected: Vec<&String> =
+        browser.errors.iter().filter(|error| !error.contains("responded with a status of 4")).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
     let stopped = agent.stop().succeeded();
     for secret in [PASSWORD, "wrong password", "__Host-", "argon2id"] {

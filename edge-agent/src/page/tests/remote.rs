@@ -78,7 +78,7 @@ impl Served {
         };
         let (state, mut told) = watch::channel(PageState::Starting);
         let (listen, stop) = (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), CancellationToken::new());
-        let task = PageTask { listen, remote: Some(remote), sources: sources(), state };
+        let task = PageTask { listen, remote: Some(remote), audit: None, sources: sources(), state };
         tokio::spawn(task.run(stop.clone()));
         let listening =
             told.wait_for(|state| matches!(state, PageState::Listening(_))).await.expect("it opens").clone();

@@ -282,6 +282,20 @@ pub struct EvidenceHealth {
     pub thumbnails_dropped_total: u64,
 }
 
+/// The audit log's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditHealth {
+    /// Number of its last line; 0 before the first.
+    pub last_number: u64,
+    /// Hash of that line: a centre that keeps it notices a log whose end was cut off.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub last_hash: String,
+    /// Whether the last line could not be written.
+    pub failing: bool,
+    /// Lines that could not be written, since start.
+    pub lost_total: u64,
+}
+
 /// Topic `health`. Totals only rise within a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
@@ -308,6 +322,9 @@ pub struct Health {
     /// What is given up of what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<LadderHealth>,
+    /// The audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
 }
