@@ -28,6 +28,7 @@ mod draft;
 #[cfg(test)]
 mod evidence_tests;
 mod incident;
+mod ledger;
 mod measure;
 #[cfg(test)]
 mod measure_tests;
