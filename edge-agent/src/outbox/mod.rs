@@ -27,6 +27,8 @@
 mod draft;
 #[cfg(test)]
 mod evidence_tests;
+#[cfg(test)]
+mod faulty_disk;
 mod incident;
 mod ledger;
 mod measure;
@@ -35,6 +37,8 @@ mod measure_tests;
 mod open;
 mod overflow;
 mod parked;
+#[cfg(test)]
+mod power_tests;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -254,21 +254,27 @@ impl Book {
         self.incidents.iter().filter(|(_, standing)| standing.is_open).map(|(incident, _)| *incident).collect()
     }
 
-    /// The figures so far.
-    pub(crate) fn figures(&self) -> Figures {
-        let given_up = |(outbox, number): &&(Uuid, u64)| {
-            self.outboxes.get(outbox).is_some_and(|of| of.given_up.contains(number) && !of.arrived.contains_key(number))
+    /// The figures so far; `never`: what was waited for in vain. What else has not arrived is on its way: it is counted
+    /// when it was waited for.
+    pub(crate) fn figures(&self, never: &BTreeSet<(Uuid, u64)>) -> Figures {
+        let of = |outbox: &Uuid| self.outboxes.get(outbox);
+        let is_coming =
+            |at: &(Uuid, u64)| of(&at.0).is_some_and(|of| of.missing.contains(&at.1)) && !never.contains(at);
+        let given_up = |at: &(Uuid, u64)| {
+            of(&at.0).is_some_and(|of| of.given_up.contains(&at.1) && !of.arrived.contains_key(&at.1))
         };
-        let made = self.made.len() as u64;
-        let delivered = self.made.keys().filter(|incident| self.incidents.contains_key(incident)).count() as u64;
-        let announced = self.made.values().filter(given_up).count() as u64;
+        let counted = || self.made.iter().filter(|(_, at)| !is_coming(at));
+        let made = counted().count() as u64;
+        let delivered = counted().filter(|(incident, _)| self.incidents.contains_key(incident)).count() as u64;
+        let announced = counted().filter(|(_, at)| given_up(at)).count() as u64;
+        let missing: u64 = self.outboxes.values().map(|of| of.missing.len() as u64).sum();
         Figures {
             made,
             delivered,
             announced,
             lost: made.saturating_sub(delivered + announced),
             twice: self.twice,
-            events: self.outboxes.values().map(|of| of.last).sum(),
+            events: self.outboxes.values().map(|of| of.last).sum::<u64>() + never.len() as u64 - missing,
             arrived: self.arrived(),
             repeated: self.repeated,
             validated: self.validated,

@@ -1,10 +1,11 @@
 //! A campaign: faults one after another, by their seed; now and then everything must have arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::book::Figures;
 use crate::chance::Chance;
@@ -96,12 +97,11 @@ pub(crate) fn run(params: &Params) -> bool {
         pending.push((fault, made));
         let is_last = number + 1 == faults;
         if pending.len() as u64 == ROUND || is_last {
-            let settled = rig.settle() && (!is_last || rig.close());
-            note(&mut state, &before, &rig, &mut pending);
-            if !settled {
-                let missing = rig.book.lock().missing();
-                state.wrongs.push(format!("never arrived: {missing:?}"));
+            let mut never = rig.settle();
+            if is_last && never.is_empty() {
+                never = rig.close();
             }
+            note(&mut state, &before, &rig, &mut pending, &never);
             state.save(&params.folder);
             println!("       {}", line(&state));
             if !state.is_clean() {
@@ -118,16 +118,19 @@ pub(crate) fn run(params: &Params) -> bool {
 }
 
 /// Takes a round over into the state.
-fn note(state: &mut State, before: &State, rig: &Rig, pending: &mut Vec<(Fault, bool)>) {
+fn note(state: &mut State, before: &State, rig: &Rig, pending: &mut Vec<(Fault, bool)>, never: &BTreeSet<(Uuid, u64)>) {
     state.done += pending.len() as u64;
     for (fault, made) in pending.drain(..) {
         let counts = if made { &mut state.kinds } else { &mut state.skipped };
         *counts.entry(fault.name().to_owned()).or_default() += 1;
     }
     let book = rig.book.lock();
-    state.figures = before.figures.plus(book.figures());
+    state.figures = before.figures.plus(book.figures(never));
     state.kills = before.kills + book.kills;
     state.wrongs = before.wrongs.iter().chain(&book.wrongs).cloned().collect();
+    if !never.is_empty() {
+        state.wrongs.push(format!("never arrived: {never:?}"));
+    }
 }
 
 /// The one line that counts.

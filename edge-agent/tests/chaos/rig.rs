@@ -1,8 +1,11 @@
 //! Everything that a campaign runs: broker, cameras, the links to both, a small disk, the program, the centre.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use crate::book::{Book, SharedBook};
 use crate::centre::Centre;
@@ -127,8 +130,8 @@ impl Rig {
         }
     }
 
-    /// Waits until everything that is committed at this moment has arrived; false when it does not.
-    pub(crate) fn settle(&mut self) -> bool {
+    /// Waits until everything that is committed at this moment has arrived; what of it does not.
+    pub(crate) fn settle(&mut self) -> BTreeSet<(Uuid, u64)> {
         if self.program.as_mut().is_none_or(|program| program.has_ended().is_some()) {
             self.kill_program();
             self.start_program(None);
@@ -138,24 +141,26 @@ impl Rig {
             let missing = book.missing();
             waited_for.retain(|number| missing.contains(number));
             waited_for.is_empty()
-        })
+        });
+        waited_for
     }
 
     /// Stops the program in order and waits for its last events; afterwards the book must be closed.
-    pub(crate) fn close(&mut self) -> bool {
+    pub(crate) fn close(&mut self) -> BTreeSet<(Uuid, u64)> {
         // What waited when it was told to stop is sent after the next start; each time less.
         for _ in 0..5 {
             self.stop_program();
             if self.book.wait(Duration::from_secs(2), Book::is_settled) {
                 self.compare_open();
-                return true;
+                return BTreeSet::new();
             }
             self.start_program(None);
-            if !self.settle() {
-                return false;
+            let never = self.settle();
+            if !never.is_empty() {
+                return never;
             }
         }
-        false
+        self.book.lock().missing()
     }
 
     /// What goes on for the centre goes on for the program, and the other way round.
@@ -327,7 +332,8 @@ impl Rig {
 
     /// Of a program that is stopped. What waited in it is lost with it, and said to be.
     fn damage_outbox(&mut self, chance: &mut Chance) -> bool {
-        if !self.settle() {
+        if !self.settle().is_empty() {
+            // The round's end says what.
             return true;
         }
         self.stop_program();
