@@ -24,7 +24,7 @@ mod inference;
 mod ladder;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -34,6 +34,7 @@ use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::crash::{CrashRecord, Parked};
 use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
@@ -41,7 +42,7 @@ use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
-use crate::publish::wire::CameraLabel;
+use crate::publish::wire::{self, CameraLabel, UtcMillis};
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::setup::{self, SetupError};
@@ -166,6 +167,10 @@ impl App {
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
 
+        let crashes =
+            CrashRecord::open(&site.storage.path, site.cameras.iter().map(|camera| &camera.id), SystemTime::now());
+        announce_parked(&crashes, &outbox, &topics).await;
+
         // Before any camera announces another picture.
         let pending = outbox.pending_evidence().await?;
         let evidence = EvidenceThread::start(EvidenceParams {
@@ -269,9 +274,11 @@ impl App {
                 counters: Arc::clone(&counters),
                 control: session.control(),
             });
-            let supervisor = Supervisor::of(session, told, params);
+            let parked = crashes.parked(&camera.id);
+            let supervisor = Supervisor::of(session, told, params).parked(parked);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
+            let record =
+                record.map(|source| start_record(camera, source, ring, parked, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -518,18 +525,32 @@ fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
     OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
 }
 
+/// Says which cameras are left alone from now on. What cannot be written is in the log, and in the camera's status.
+async fn announce_parked(crashes: &CrashRecord, outbox: &Outbox, topics: &Topics) {
+    for camera in crashes.newly_parked() {
+        let Some(Parked { remaining }) = crashes.parked(camera) else { continue };
+        let now = UtcMillis::now();
+        let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
+        let until = UtcMillis::from_unix_millis(now.as_unix_millis().saturating_add(remaining_ms));
+        if let Err(error) = outbox.announce(Arc::new(wire::parked(topics, camera, until, now))).await {
+            tracing::error!(%camera, %error, "that a camera is left alone is not told");
+        }
+    }
+}
+
 /// Receives a camera's full-size stream, which nothing of the analysis waits for.
 fn start_record(
     camera: &Camera,
     source: RtspSource,
     ring: Option<Arc<Ring>>,
+    parked: Option<Parked>,
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
     let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-    let supervisor = Supervisor::of(session, told, SupervisorParams::default());
+    let supervisor = Supervisor::of(session, told, SupervisorParams::default()).parked(parked);
     supervisors.spawn(supervisor.run(source, stop.clone()));
     RecordSource { status, packets, ring }
 }

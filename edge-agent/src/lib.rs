@@ -7,6 +7,7 @@ pub mod app;
 pub mod audit;
 pub mod camera;
 pub mod config;
+pub mod crash;
 pub mod decode;
 #[cfg(feature = "demo")]
 pub mod demo;

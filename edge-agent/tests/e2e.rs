@@ -22,6 +22,8 @@ mod clip;
 mod clips;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/crashes.rs"]
+mod crashes;
 #[path = "e2e/credentials.rs"]
 mod credentials;
 #[path = "e2e/doctor.rs"]
