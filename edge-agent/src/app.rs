@@ -181,13 +181,14 @@ impl App {
             timezone: site.timezone.clone(),
             outbox: outbox.clone(),
             pending,
+            audit: audit.clone(),
         })?;
 
         let limits = site.storage.tracks;
         let (tracks, tracks_thread) = if limits.keep_for.is_zero() {
             (None, None)
         } else {
-            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits)?;
+            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits, audit.clone())?;
             (Some(sink), Some(thread))
         };
 
