@@ -14,6 +14,8 @@
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
+//! | audit (task) | 1 | the log, a clock | – (prunes; keeps the last line's hash in the outbox) |
+//! | syslog (task) | 1, where one is configured | the collector, the log | the log keeps |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -32,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
+use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
 use crate::crash::{CrashRecord, Parked};
@@ -43,7 +46,7 @@ use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::{self, CameraLabel, UtcMillis};
-use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
+use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
@@ -149,6 +152,7 @@ pub struct App {
     page: Option<tokio::task::JoinHandle<()>>,
     stop_page: CancellationToken,
     page_state: watch::Receiver<PageState>,
+    audit: AuditLog,
     outbox: Outbox,
     outbox_thread: OutboxThread,
 }
@@ -163,9 +167,12 @@ impl App {
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
-        let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+        let audit = AuditLog::at(&site.storage.path, &topics, outbox.audit_head().await?);
+        let networks = open_networks(site, home, &audit)?;
+        let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
+        audit::begin(&audit, site, &begun);
 
         let crashes =
             CrashRecord::open(&site.storage.path, site.cameras.iter().map(|camera| &camera.id), SystemTime::now());
@@ -179,13 +186,14 @@ impl App {
             timezone: site.timezone.clone(),
             outbox: outbox.clone(),
             pending,
+            audit: audit.clone(),
         })?;
 
         let limits = site.storage.tracks;
         let (tracks, tracks_thread) = if limits.keep_for.is_zero() {
             (None, None)
         } else {
-            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits)?;
+            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits, audit.clone())?;
             (Some(sink), Some(thread))
         };
 
@@ -200,6 +208,7 @@ impl App {
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
         let stop_publisher = CancellationToken::new();
+        let publish_task = publish_task.auditing(AuditFeed::new(audit.clone()));
         let publisher = tokio::spawn(publish_task.run(stop_publisher.clone()));
 
         let signal = Arc::new(FrameSignal::default());
@@ -323,6 +332,12 @@ impl App {
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
         let (snapshot_told, snapshot) = watch::channel(None);
+        let mut syslog = None;
+        if let Some(params) = &site.syslog {
+            let (task, status) = SyslogTask::new(audit.clone(), params.clone());
+            health.spawn(task.run(stop_sources.clone()));
+            syslog = Some(status);
+        }
         let task = HealthTask {
             topics: topics.clone(),
             models: networks.models(),
@@ -335,8 +350,12 @@ impl App {
             page: page_state.clone(),
             signals: signal_troubles,
             ladder,
+            audit: audit.status(),
+            syslog,
             snapshot: snapshot_told,
         };
+        health.spawn(task.run(stop_sources.clone()));
+        let task = AuditTask { log: audit.clone(), outbox: outbox.clone(), limits: site.storage.audit };
         health.spawn(task.run(stop_sources.clone()));
         if signals.topics().next().is_some() {
             health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));
@@ -381,6 +400,7 @@ impl App {
             page,
             stop_page,
             page_state,
+            audit,
             outbox,
             outbox_thread,
         })
@@ -448,6 +468,7 @@ impl App {
             let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), page).await;
         }
         let summary = self.summary();
+        self.close_audit(&summary, deadline).await;
         // The last handles: what is left of the tasks holds one each.
         self.cameras.shutdown().await;
         let Self { outbox, outbox_thread, .. } = self;
@@ -455,6 +476,24 @@ impl App {
         let closed = tokio::task::spawn_blocking(move || outbox_thread.join());
         let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
         summary
+    }
+
+    /// The last line, and its number and hash where the outbox keeps them.
+    async fn close_audit(&self, summary: &Summary, deadline: tokio::time::Instant) {
+        let (log, incidents, pending) = (self.audit.clone(), summary.totals.incidents, summary.pending);
+        let written = tokio::task::spawn_blocking(move || audit::end(&log, incidents, pending));
+        let closed = async {
+            let _ = written.await;
+            let head = self.audit.status().borrow().head;
+            let _ = self.outbox.keep_audit_head(head).await;
+        };
+        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
     }
 
     /// How long the frames of all cameras took so far.
@@ -480,6 +519,14 @@ impl App {
             pending: self.outbox.stats().borrow().pending,
         }
     }
+}
+
+/// The models, or a line that says which one could not be had.
+fn open_networks(site: &Site, home: &Home, audit: &AuditLog) -> Result<Networks, SetupError> {
+    Networks::open(site, home).inspect_err(|error| {
+        let entry = AuditEntry::by_system(audit::Action::ModelLoaded);
+        let _ = audit.append(entry.outcome(audit::Outcome::failed(error.to_string())));
+    })
 }
 
 async fn join_all(tasks: &mut JoinSet<()>) {

@@ -12,7 +12,7 @@ use crate::secret::redact;
 /// Characters of a text that someone else chose; what is longer is cut, with a mark.
 const LONGEST_TEXT: usize = 300;
 /// Bytes of a line's detail; a larger one is replaced by its size.
-const LARGEST_DETAIL: usize = 8 << 10;
+const LARGEST_DETAIL: usize = 24 << 10;
 
 /// To what something was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,11 @@ impl Object {
     #[must_use]
     pub fn command(name: &str) -> Self {
         Self(format!("command/{name}"))
+    }
+
+    /// As [`Display`](fmt::Display) wrote it.
+    pub(super) fn told(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// The configuration.
@@ -204,7 +209,7 @@ mod tests {
         let text = format!("{entry:?}");
         assert!(!text.contains("c4n4ry"), "{text}");
         assert_eq!(entry.actor, Actor::person(format!("{}…", "x".repeat(LONGEST_TEXT))));
-        let large = AuditEntry::by_system(Action::Command).with("list", vec!["x".repeat(200); 100]).bounded();
+        let large = AuditEntry::by_system(Action::Command).with("list", vec!["x".repeat(200); 200]).bounded();
         assert_eq!(large.detail.keys().collect::<Vec<_>>(), ["omitted_bytes"]);
     }
 }

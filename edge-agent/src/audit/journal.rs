@@ -4,8 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::anchor::{Anchor, kept_anchor};
-use super::segment::{Ending, Segment, make_folder, open_own, replace, segments, sync_folder};
+use super::segment::{Ending, Segment, first_line, make_folder, open_own, replace, segments, sync_folder};
 use crate::publish::wire::LineHash;
 
 const LOCK: &str = "lock";
@@ -91,35 +90,30 @@ impl Journal {
         let mut file = segment.open()?;
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
-        let ending = Ending::of(&content, (before.number, before.hash));
+        let ending = Ending::of(&content, before);
         if ending.damaged {
             findings.push(Finding::Damaged);
         }
         if ending.torn > 0 {
-            let name = format!("torn-{:020}", ending.number + 1);
+            let name = format!("torn-{:020}", ending.head.number + 1);
             replace(&self.folder.join(&name), &content[ending.bytes as usize..])?;
             file.set_len(ending.bytes)?;
             file.sync_all()?;
             findings.push(Finding::Torn { bytes: ending.torn, file: name });
         }
-        let head = Head { number: ending.number, hash: ending.hash };
-        Ok((Tail { segment, file, bytes: ending.bytes, head }, findings))
+        Ok((Tail { segment, file, bytes: ending.bytes, head: ending.head }, findings))
     }
 
     /// The line before the first of the last segment.
     fn before_last(&self, all: &[Segment]) -> io::Result<Head> {
-        let Some((last, earlier)) = all.split_last() else {
-            return Ok(kept_anchor(&self.folder)?.map_or(Head::NONE, |Anchor { number, hash }| Head { number, hash }));
+        let Some((last, earlier)) = all.split_last() else { return Ok(Head::NONE) };
+        let number = last.first.saturating_sub(1);
+        let hash = match earlier.last() {
+            // Only its end counts: what is before was looked at when it was the last one.
+            Some(before) => Ending::of(&std::fs::read(&before.path)?, Head::NONE).head.hash,
+            None => first_line(last)?.map_or(LineHash::NONE, |line| line.previous),
         };
-        let Some(one_before) = earlier.last() else {
-            let anchor = kept_anchor(&self.folder)?.filter(|anchor| anchor.number + 1 == last.first);
-            let hash = anchor.map_or(LineHash::NONE, |anchor| anchor.hash);
-            return Ok(Head { number: last.first.saturating_sub(1), hash });
-        };
-        // Only its end counts: what is before was looked at when it was the last one.
-        let content = std::fs::read(&one_before.path)?;
-        let ending = Ending::of(&content, (one_before.first.saturating_sub(1), LineHash::NONE));
-        Ok(Head { number: last.first.saturating_sub(1), hash: ending.hash })
+        Ok(Head { number, hash })
     }
 
     /// Puts a sealed line under the last one and makes it durable, or leaves the files as they were. The lock must be

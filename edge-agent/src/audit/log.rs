@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::entry::{AuditEntry, Object};
 use super::journal::{Finding, Head, Journal};
+use super::prune::{AuditLimits, Doomed};
 use super::{AuditError, FOLDER, SEGMENT_BYTES};
 use crate::publish::Topics;
 use crate::publish::wire::{Action, AuditLine, LineHash, Outcome, UtcMillis, new_id};
@@ -24,6 +25,8 @@ pub struct AuditStatus {
     pub lost: u64,
     /// The log was found not to be what was known of it.
     pub damaged: bool,
+    /// Old lines could not be deleted when they were to be.
+    pub undeletable: bool,
 }
 
 /// Access to the log; cheap to clone.
@@ -62,7 +65,13 @@ impl AuditLog {
     pub(super) fn with_segments(storage: &Path, topics: &Topics, known: Option<Head>, segment_bytes: u64) -> Self {
         let folder = storage.join(FOLDER);
         let journal = Journal::at(folder.clone(), segment_bytes);
-        let (status, _) = watch::channel(AuditStatus { head: Head::NONE, failing: None, lost: 0, damaged: false });
+        let (status, _) = watch::channel(AuditStatus {
+            head: Head::NONE,
+            failing: None,
+            lost: 0,
+            damaged: false,
+            undeletable: false,
+        });
         Self(Arc::new(Shared {
             files: Mutex::new(Files { journal, untold: 0, known }),
             folder,
@@ -113,10 +122,29 @@ impl AuditLog {
         &self.0.folder
     }
 
-    /// The id of this process in its lines.
-    #[must_use]
-    pub fn session(&self) -> Uuid {
-        self.0.session
+    /// The kernel's id of this boot.
+    pub(super) fn boot(&self) -> Uuid {
+        self.0.boot
+    }
+
+    /// Deletes what is beyond `limits`, with a line that says so before it. Waits for the disk; what fails is in the status
+    /// and in a line.
+    pub fn prune(&self, limits: AuditLimits) {
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.write(&mut files, None).is_err() {
+            return;
+        }
+        let pruned = self.0.prune(&mut files, limits);
+        let failed = pruned.as_ref().err().map(std::string::ToString::to_string);
+        self.0.status.send_if_modified(|status| {
+            let now = failed.is_some();
+            std::mem::replace(&mut status.undeletable, now) != now
+        });
+        if let Some(reason) = failed {
+            tracing::warn!(reason, "old lines of the audit log are not deleted");
+            let entry = AuditEntry::by_system(Action::Deletion).on(Object::audit()).outcome(Outcome::failed(reason));
+            let _ = self.0.write(&mut files, Some(entry));
+        }
     }
 }
 
@@ -202,6 +230,17 @@ impl Shared {
         }
     }
 
+    fn prune(&self, files: &mut Files, limits: AuditLimits) -> std::io::Result<()> {
+        let _lock = files.journal.lock()?;
+        let (head, _) = files.journal.look()?;
+        let Some(doomed) = Doomed::find(files.journal.folder(), limits, UtcMillis::now(), time_quality())? else {
+            return Ok(());
+        };
+        let head = self.put(files, head, doomed.entry())?;
+        self.status.send_modify(|status| status.head = head);
+        doomed.delete(files.journal.folder())
+    }
+
     /// A line that says that the log does not hold the line that was known elsewhere.
     fn compare(&self, files: &Files, known: Head, head: Head) -> std::io::Result<Option<AuditEntry>> {
         if known.number == 0 {
@@ -221,7 +260,7 @@ impl Shared {
     fn damage(&self, why: &str) -> AuditEntry {
         tracing::error!(why, "the audit log is damaged");
         self.status.send_modify(|status| status.damaged = true);
-        AuditEntry::by_system(Action::LogDamaged).on(Object::audit()).outcome(Outcome::failed(why))
+        AuditEntry::by_system(Action::LogDamaged).on(Object::audit()).with("why", why)
     }
 }
 

@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::publish::wire::{Action, AuditLine, LineHash};
+use super::journal::Head;
+use crate::publish::wire::{Action, AuditLine, UtcMillis};
 
 /// The box's own user only.
 const FOLDER_MODE: u32 = 0o700;
@@ -80,40 +81,46 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// The first line of a segment, if it is proved.
+pub(super) fn first_line(segment: &Segment) -> io::Result<Option<AuditLine>> {
+    let content = fs::read(&segment.path)?;
+    Ok(content.split(|&byte| byte == b'\n').next().and_then(AuditLine::proved))
+}
+
 /// What a segment's bytes say of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ending {
-    /// Number that the last line has, or must have.
-    pub(super) number: u64,
-    /// Hash of the last line that is proved.
-    pub(super) hash: LineHash,
+    /// Number that the last line has, or must have, and the hash of the last line that is proved.
+    pub(super) head: Head,
     /// Bytes up to and with the last line feed.
     pub(super) bytes: u64,
     /// Bytes after it: a line that was not finished.
     pub(super) torn: u64,
     /// Some line is not proved or not the successor of the one before it, and no later line says so.
     pub(super) damaged: bool,
+    /// The latest time that a line tells.
+    pub(super) latest: Option<UtcMillis>,
 }
 
 impl Ending {
-    /// Reads `content`, which follows the line `before`.
-    pub(super) fn of(content: &[u8], before: (u64, LineHash)) -> Self {
+    /// Reads `content`, which follows the line `head`.
+    pub(super) fn of(content: &[u8], mut head: Head) -> Self {
         let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let (mut number, mut hash) = before;
-        let mut damaged = false;
+        let (mut damaged, mut latest) = (false, None);
         for line in content[..whole].split_inclusive(|&byte| byte == b'\n') {
             match AuditLine::proved(&line[..line.len() - 1]) {
                 Some(line) => {
-                    let is_next = line.number == number + 1 && line.previous == hash;
+                    let is_next = line.number == head.number + 1 && line.previous == head.hash;
                     damaged = line.action != Action::LogDamaged && (damaged || !is_next);
-                    (number, hash) = (line.number, line.hash);
+                    latest = latest.max(Some(line.time));
+                    head = Head { number: line.number, hash: line.hash };
                 }
                 None => {
                     damaged = true;
-                    number += 1;
+                    head.number += 1;
                 }
             }
         }
-        Self { number, hash, bytes: whole as u64, torn: (content.len() - whole) as u64, damaged }
+        Self { head, bytes: whole as u64, torn: (content.len() - whole) as u64, damaged, latest }
     }
 }

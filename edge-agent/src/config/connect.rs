@@ -17,7 +17,7 @@ use crate::source::{DeviceParams, Transport};
 const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
 
 impl Resolver<'_> {
-    fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
+    pub(super) fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
         let reference = self.secret_ref(key, raw)?;
         let (file, line) = (self.document.file().to_owned(), self.document.line_of(key));
         self.secrets.push(SecretUse { file, line, key: key.to_owned(), reference: reference.clone() });

@@ -5,6 +5,7 @@
 //! *pipeline* is what is watched for. Precedence: site over pipeline over built-in defaults; a hw-profile never
 //! touches zones, rules or thresholds.
 
+mod audit;
 mod calendar;
 mod calibration;
 mod camera_rules;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::value::{DurationText, Numbers, SizeText};
 use crate::detect::ort::{OpenVinoDevice, Precision, Provider};
 
+mod audit;
 mod calibration;
 mod files;
 mod gate;
@@ -20,6 +21,7 @@ mod measure;
 mod one_or_many;
 mod rule;
 
+pub use audit::{RawAudit, RawSyslog};
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider, RawService};
 pub use gate::RawMotionGate;
@@ -127,6 +129,8 @@ pub struct RawSite {
     pub storage: Option<RawStorage>,
     /// The status page.
     pub status: Option<RawStatus>,
+    /// The audit log.
+    pub audit: Option<RawAudit>,
     /// Pictures that prove incidents.
     pub evidence: Option<RawEvidence>,
     /// The cameras.
@@ -294,6 +298,9 @@ pub struct RawRetention {
     /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
     #[schemars(extend("default" = "2d"))]
     pub tracks: Option<DurationText>,
+    /// Lines of the audit log, in whole files; default 365 days, at least 30.
+    #[schemars(extend("default" = "365d"))]
+    pub audit: Option<DurationText>,
 }
 
 /// The status page.

@@ -16,6 +16,7 @@ use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
+use crate::audit::{AuditLimits, SyslogParams};
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::record::RingLimits;
@@ -45,6 +46,8 @@ pub struct Site {
     pub storage: Storage,
     /// Where the status page listens, on loopback; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
+    /// Where lines of the audit log go besides the broker; `None`: nowhere.
+    pub syslog: Option<SyslogParams>,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
     /// The cameras that are in the file and off.
@@ -105,6 +108,8 @@ pub struct Storage {
     pub evidence: EvidenceLimits,
     /// How many recorded tracks are kept, and for how long.
     pub tracks: TrackLimits,
+    /// How much of the audit log is kept, and for how long.
+    pub audit: AuditLimits,
 }
 
 impl Storage {

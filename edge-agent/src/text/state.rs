@@ -223,6 +223,41 @@ const REASONS: &[(&str, Text)] = &[
             "events cannot be written: check free space and the disk",
         ),
     ),
+    (
+        "audit_failing",
+        text(
+            "không ghi được nhật ký kiểm toán: kiểm tra dung lượng và ổ đĩa",
+            "the audit log cannot be written: check free space and the disk",
+        ),
+    ),
+    (
+        "audit_damaged",
+        text(
+            "nhật ký kiểm toán không còn nguyên vẹn: chạy edge-agent audit verify",
+            "the audit log is not as it was written: run edge-agent audit verify",
+        ),
+    ),
+    (
+        "retention_failing",
+        text(
+            "không xóa được dữ liệu đã hết thời hạn lưu: kiểm tra ổ đĩa và quyền ghi",
+            "data beyond its retention cannot be deleted: check the disk and its permissions",
+        ),
+    ),
+    (
+        "syslog_failing",
+        text(
+            "không gửi được nhật ký kiểm toán tới máy chủ syslog: xem nhật ký, kiểm tra mạng và chứng thư",
+            "audit lines do not reach the syslog collector: see the log, check network and certificates",
+        ),
+    ),
+    (
+        "holds_fill_evidence",
+        text(
+            "bằng chứng đang được giữ theo yêu cầu đã chiếm hết dung lượng: hình và clip mới bị xóa sớm",
+            "evidence on legal hold takes all the room for evidence: new pictures and clips go early",
+        ),
+    ),
     ("clock_not_synced", text("đồng hồ của hộp chưa được đồng bộ", "the box's clock is not synchronised")),
     (
         "signal_unknown",

@@ -32,9 +32,9 @@ pub use measure::{
 pub use number::{Measures, Sequence, UtcMillis};
 pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
-    Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
-    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel, Software,
-    Status,
+    AuditHealth, Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health,
+    HealthState, HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel,
+    Software, Status,
 };
 pub use system::{Lost, ParkedData, SystemData, SystemKind, WithheldData, parked, system, withheld};
 
