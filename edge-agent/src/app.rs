@@ -362,6 +362,7 @@ impl App {
         }
         let sources = Sources {
             birth,
+            site_file: Arc::clone(&site.text),
             broker: site.mqtt.url.to_string(),
             cameras: shown,
             disabled: site.disabled.clone(),
@@ -372,7 +373,13 @@ impl App {
             evidence: site.storage.pictures(),
         };
         let stop_page = CancellationToken::new();
-        let page = site.status_listen.map(|listen| PageTask { listen, sources, state: page_told });
+        let page = site.status_listen.map(|listen| PageTask {
+            listen,
+            remote: site.status_remote.clone(),
+            audit: Some(audit.clone()),
+            sources,
+            state: page_told,
+        });
         let page = page.map(|page| tokio::spawn(page.run(stop_page.clone())));
         let workers = start_workers(networks, lanes, &scheduler, &mut loops)?;
         let task = ServiceTask {

@@ -3,6 +3,7 @@
 //! One way only: source → decode → slot → detect → track, rules, incidents (crate `analytics`) → outbox → publish.
 //! ARCHITECTURE.md draws it; the threads and channels are made in `app` and nowhere else.
 
+pub mod access;
 pub mod app;
 pub mod audit;
 pub mod camera;

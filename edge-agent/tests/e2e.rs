@@ -40,6 +40,8 @@ mod model_fit;
 mod models;
 #[path = "e2e/page.rs"]
 mod page;
+#[path = "e2e/page_remote.rs"]
+mod page_remote;
 #[path = "e2e/pictures.rs"]
 mod pictures;
 #[path = "e2e/replay.rs"]

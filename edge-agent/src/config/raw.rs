@@ -19,6 +19,7 @@ mod gate;
 mod ladder;
 mod measure;
 mod one_or_many;
+mod remote;
 mod rule;
 
 pub use audit::{RawAudit, RawSyslog};
@@ -28,6 +29,7 @@ pub use gate::RawMotionGate;
 pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
+pub use remote::RawRemote;
 pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
 
@@ -307,9 +309,12 @@ pub struct RawRetention {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawStatus {
-    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which.
+    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which. Beyond
+    /// loopback, such as `0.0.0.0:8443`, only with `[status.remote]`.
     #[schemars(extend("default" = "127.0.0.1:8090"))]
     pub listen: Option<String>,
+    /// Serves the page over TLS, to those who log in or show a certificate, wherever it listens.
+    pub remote: Option<RawRemote>,
 }
 
 /// Pictures and clips that prove incidents. Faces and number plates are neither blurred nor masked in this version.

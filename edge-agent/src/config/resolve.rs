@@ -374,6 +374,8 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
     let status_listen = resolver.status_listen(raw.status.as_ref());
+    let raw_remote = raw.status.as_ref().and_then(|status| status.remote.as_ref());
+    let status_remote = raw_remote.map(|raw| resolver.remote(raw));
     let syslog = raw.audit.as_ref().and_then(|audit| audit.syslog.as_ref()).and_then(|raw| resolver.syslog(raw));
     let evidence = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, evidence, &mut digest);
@@ -395,6 +397,12 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             mqtt: mqtt?,
             storage,
             status_listen,
+            // What is not resolved is an error: never a page without its log-in.
+            status_remote: match status_remote {
+                Some(remote) => Some(remote?),
+                None => None,
+            },
+            text: document.text().into(),
             syslog,
             cameras,
             disabled,

@@ -46,6 +46,7 @@ pub use audit::AuditFeed;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
 pub use mqtt::MqttPublisher;
+pub(crate) use tls::certificates;
 pub use tls::{TlsError, TlsParams};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
