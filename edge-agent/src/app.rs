@@ -261,7 +261,7 @@ impl App {
             });
 
             let params = SupervisorParams::default();
-            let session = Session::new(camera.id.clone(), Arc::clone(&slot));
+            let session = Session::new(camera.id.clone(), Arc::clone(&slot), camera.masks.clone());
             laddered.push(LadderCamera {
                 camera: camera.id.clone(),
                 rules: camera.rules.clone(),
@@ -508,7 +508,8 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
     let Some(stream) = &camera.record else { return Ok((detect, None)) };
     let params = setup::rtsp_params(site, camera, stream)?;
     let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
-    let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
+    let stills =
+        camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), masks: camera.masks.clone(), h264, h265 });
     let record = RtspSource::undecoded(params).map_err(wrong)?;
     Ok((detect, Some((record, stills))))
 }

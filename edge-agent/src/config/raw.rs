@@ -394,6 +394,9 @@ pub struct RawCamera {
     /// Zones by id.
     #[serde(default)]
     pub zone: BTreeMap<String, RawZone>,
+    /// What of its picture nothing ever sees, by id: grey before anything is detected, stored or sent.
+    #[serde(default)]
+    pub mask: BTreeMap<String, RawMask>,
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
@@ -504,6 +507,15 @@ pub struct RawZone {
     #[schemars(schema_with = "anchor_schema")]
     #[schemars(extend("default" = "bottom-center"))]
     pub anchor: Option<String>,
+}
+
+/// A part of the picture that nothing ever sees, such as a window or a garden.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawMask {
+    /// Corners in order, as fractions of the picture's width and height.
+    #[schemars(required, schema_with = "polygon_schema")]
+    pub polygon: Option<Vec<Numbers<2>>>,
 }
 
 /// A traffic signal. Either the camera sees it: then `red` and `green` (and `amber`) say where each of its lamps is, corners

@@ -17,6 +17,7 @@ use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
+use crate::privacy::Masks;
 use crate::publish::Protocol;
 use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
@@ -158,6 +159,8 @@ pub struct Camera {
     pub key_frames_only: bool,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
+    /// What of its picture nothing ever sees.
+    pub masks: Masks,
     /// All zones and lines, also those that no rule names.
     pub places: Places,
     /// What of its traffic is measured; `None`: nothing.

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::{Check, Verdict};
 use crate::config::Site;
 use crate::frame::Picture;
+use crate::privacy::Masks;
 use crate::publish::{LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
@@ -67,7 +68,7 @@ pub async fn check_stream(camera: CameraId, params: impl Into<LiveParams>, analy
     let params = params.into();
     let name = format!("{camera} ({})", params.place());
     let told = Told { name, address: params.address(), analyse_fps };
-    told.say(probe(camera, params).await).await
+    told.say(probe(camera, params, Masks::default()).await).await
 }
 
 /// How a stream is spoken of, and what is wanted of it.

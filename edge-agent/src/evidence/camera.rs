@@ -13,6 +13,7 @@ use super::{EvidenceName, Failure};
 use crate::config::Places;
 use crate::frame::Picture;
 use crate::outbox::Draft;
+use crate::privacy::Masks;
 use crate::publish::wire::{Evidence, Phase};
 use crate::record::{Ring, Wanted};
 
@@ -25,6 +26,8 @@ const CLIPS_AT_ONCE: usize = 4;
 pub struct RecordStills {
     /// The stream's last seconds.
     pub ring: Arc<Ring>,
+    /// What hides parts of its pictures, once they are decoded: the ring has them as they came.
+    pub masks: Masks,
     /// Decoders of H.264, preferred first.
     pub h264: Vec<String>,
     /// The same of H.265.

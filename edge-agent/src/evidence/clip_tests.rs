@@ -11,6 +11,7 @@ use super::tests::Room;
 use super::*;
 use crate::config::Places;
 use crate::outbox::tests::draft;
+use crate::privacy::Masks;
 use crate::publish::wire::{Evidence, Incident};
 use crate::record::tests::{FRAME, GROUP, H264, coded, fill};
 use crate::record::{Ring, RingLimits, decode_still};
@@ -20,7 +21,7 @@ fn record() -> (RecordStills, Instant) {
     let ring = Ring::new(RingLimits { keep_for: Duration::from_secs(60), max_bytes: 16 << 20 });
     let start = fill(&ring, &coded(H264, 4 * GROUP));
     let names = |name: &str| vec![name.to_owned()];
-    (RecordStills { ring, h264: names("avdec_h264"), h265: names("avdec_h265") }, start)
+    (RecordStills { ring, masks: Masks::default(), h264: names("avdec_h264"), h265: names("avdec_h265") }, start)
 }
 
 fn clips(post_roll: Duration) -> ClipParams {
@@ -155,7 +156,9 @@ async fn a_picture_is_of_the_full_size_stream_where_it_shows_the_same_and_otherw
     let (record, start) = record();
     let at = start + FRAME * 130;
     let cut = record.ring.still(at).expect("shown");
-    let same = decode_still(&cut, &record.h264, &record.h265, Duration::from_secs(60)).expect("decodes").picture;
+    let same = decode_still(&cut, &Masks::default(), &record.h264, &record.h265, Duration::from_secs(60))
+        .expect("decodes")
+        .picture;
     let folder = || tempfile::tempdir().expect("a folder");
     let (piece, width) = photographed(folder().path(), &record, Arc::new(same), at).await;
     assert_eq!((piece.stream.as_deref(), width), (Some("record"), 320));

@@ -73,7 +73,7 @@ impl RecordMoment {
         if beside_ms.unsigned_abs() > BESIDE.as_millis() {
             return Err(NotUsed::Beside(beside_ms));
         }
-        let still = decode_still(&cut, &self.record.h264, &self.record.h265, LIMIT)?;
+        let still = decode_still(&cut, &self.record.masks, &self.record.h264, &self.record.h265, LIMIT)?;
         let likeness = likeness(judged, &still.picture);
         if likeness < SAME_VIEW {
             return Err(NotUsed::OtherView(likeness));
@@ -105,23 +105,24 @@ impl PictureJob {
 }
 
 /// Correlation of the two pictures' luma, however large each is: 1 for the same, about 0 for any two. Flat pictures are like
-/// nothing.
+/// nothing. What is masked in `a`, as in `b`, says nothing.
 fn likeness(a: &Picture, b: &Picture) -> f32 {
-    let [a, b] = [a, b].map(grid);
+    let masked = a.masks().cells(GRID.0, GRID.1);
+    let [a, b] = [a, b].map(|picture| grid(picture, &masked));
     let product = |a: &[f32], b: &[f32]| std::iter::zip(a, b).map(|(a, b)| a * b).sum::<f32>();
     let norm = (product(&a, &a) * product(&b, &b)).sqrt();
     if norm > f32::EPSILON { product(&a, &b) / norm } else { 0.0 }
 }
 
-/// Luma averaged over boxes, less its mean.
-fn grid(picture: &Picture) -> Vec<f32> {
+/// Luma averaged over the boxes that are not masked, less its mean.
+fn grid(picture: &Picture, masked: &[bool]) -> Vec<f32> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let span = |index: usize, of: usize, size: usize| {
         (index * size / of)..((index + 1) * size / of).max(index * size / of + 1)
     };
     let mut boxes = Vec::with_capacity(GRID.0 * GRID.1);
     for row in 0..GRID.1 {
-        for column in 0..GRID.0 {
+        for column in (0..GRID.0).filter(|column| !masked[row * GRID.0 + column]) {
             let (xs, ys) = (span(column, GRID.0, width), span(row, GRID.1, height));
             let rows = ys.filter(|y| *y < height).map(|y| &picture.row(0, y)[xs.start.min(width)..xs.end.min(width)]);
             let (sum, count) = rows.fold((0_u64, 0_usize), |(sum, count), row| {
