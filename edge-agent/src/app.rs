@@ -41,6 +41,7 @@ use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
+use crate::privacy::Redaction;
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
@@ -236,7 +237,7 @@ impl App {
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills)),
+                evidence: evidence.camera(evidence_of(camera, stills, network.redaction(camera))),
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
@@ -299,6 +300,7 @@ impl App {
                 pipeline: camera.pipeline.name.clone(),
                 model: setup::model_ref(&network.model, network.provider),
                 places: camera.places.clone(),
+                redaction: network.redaction(camera),
                 source: running.last().map(Running::health_source).expect("just pushed"),
                 latest,
             });
@@ -515,8 +517,15 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
 }
 
 /// What a camera's evidence is made from.
-fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
-    OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
+fn evidence_of(camera: &Camera, record: Option<RecordStills>, redaction: Redaction) -> OfCamera {
+    OfCamera {
+        snapshots_from: camera.snapshots_from,
+        clips: camera.clips,
+        record,
+        places: camera.places.clone(),
+        redaction,
+        is_masked: !camera.masks.is_empty(),
+    }
 }
 
 /// Receives a camera's full-size stream, which nothing of the analysis waits for.

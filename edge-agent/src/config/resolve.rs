@@ -275,7 +275,7 @@ impl<'a> Resolver<'a> {
         self.check_masks(index, &masks, raw, (&places, &signals));
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
-        let OfCamera { snapshots_from, clips, ring } = self.camera_evidence(index, raw, evidence);
+        let OfCamera { snapshots_from, clips, privacy, ring } = self.camera_evidence(index, raw, evidence);
         Some(Camera {
             id: id?,
             name: name?,
@@ -285,6 +285,7 @@ impl<'a> Resolver<'a> {
             record,
             snapshots_from,
             clips,
+            privacy,
             ring,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,

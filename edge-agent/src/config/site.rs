@@ -17,7 +17,7 @@ use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
-use crate::privacy::Masks;
+use crate::privacy::{Masks, Privacy};
 use crate::publish::Protocol;
 use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
@@ -141,6 +141,8 @@ pub struct Camera {
     pub snapshots_from: Option<Severity>,
     /// Which clips are kept; `None`: none are. Only with `record`.
     pub clips: Option<ClipParams>,
+    /// What is done to its pictures before they are kept or shown.
+    pub privacy: Privacy,
     /// What is held of `record`; `None`: nothing.
     pub ring: Option<RingLimits>,
     /// Frames analysed a second.

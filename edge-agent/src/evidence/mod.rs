@@ -11,7 +11,7 @@ mod picture;
 mod snapshot;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
 
 use std::{fmt, io};
@@ -93,11 +93,15 @@ pub enum Failure {
     Codec,
     /// The clip could not be put together.
     NotCut,
+    /// Heads and number plates could not be made unrecognisable.
+    Privacy,
+    /// The camera has masks, which a clip would not have.
+    Masked,
 }
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Busy,
         Self::Interrupted,
         Self::DiskFull,
@@ -107,6 +111,8 @@ impl Failure {
         Self::NoStream,
         Self::Codec,
         Self::NotCut,
+        Self::Privacy,
+        Self::Masked,
     ];
 
     /// The word on the wire.
@@ -122,6 +128,8 @@ impl Failure {
             Self::NoStream => "no_stream",
             Self::Codec => "codec",
             Self::NotCut => "not_cut",
+            Self::Privacy => "privacy",
+            Self::Masked => "masked",
         }
     }
 

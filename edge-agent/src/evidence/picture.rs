@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::EvidenceName;
 use super::camera::RecordStills;
+use super::snapshot::{FULL_WIDTH_PX, WIDTH_PX};
 use crate::config::Places;
 use crate::frame::Picture;
+use crate::privacy::{Known, Redaction, RedactionError, Shareable};
 use crate::publish::wire::{Incident, Shown};
 use crate::record::{Pin, StillError, decode_still};
 
@@ -35,6 +37,10 @@ pub(super) struct PictureJob {
     /// What was judged.
     pub(super) picture: Arc<Picture>,
     pub(super) places: Arc<Places>,
+    /// What is done to it before it is kept.
+    pub(super) redaction: Redaction,
+    /// What was seen in it, or is expected there.
+    pub(super) known: Vec<Known>,
     /// The same moment in the full-size stream.
     pub(super) record: Option<RecordMoment>,
 }
@@ -89,8 +95,17 @@ fn signed_ms(a: Instant, b: Instant) -> i128 {
 }
 
 impl PictureJob {
-    /// The picture to draw on, and what it is.
-    pub(super) fn best(&self) -> (Arc<Picture>, Shown) {
+    /// The picture to draw on, at most so wide, and what it is.
+    ///
+    /// # Errors
+    /// [`RedactionError`]: nobody may see it.
+    pub(super) fn shareable(&self) -> Result<(Shareable, Shown), RedactionError> {
+        let (picture, shown) = self.best();
+        let (width_px, within) = if shown.is_record { (FULL_WIDTH_PX, BESIDE) } else { (WIDTH_PX, Duration::ZERO) };
+        Ok((self.redaction.share(&picture, width_px, &self.known, within)?, shown))
+    }
+
+    fn best(&self) -> (Arc<Picture>, Shown) {
         let (incident, camera) = (self.event.data.incident_id, &self.event.data.camera.id);
         match self.record.as_ref().map(|record| record.look(&self.picture)) {
             Some(Ok((picture, shown))) => return (Arc::new(picture), shown),

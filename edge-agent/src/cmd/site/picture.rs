@@ -11,6 +11,7 @@ use edge_agent::config::{self, Camera, Home, Site};
 use edge_agent::evidence::canvas::{Canvas, Ink};
 use edge_agent::evidence::grid;
 use edge_agent::frame::Picture;
+use edge_agent::privacy::Shareable;
 use edge_agent::setup;
 use edge_agent::source::{FileSource, probe};
 
@@ -113,7 +114,7 @@ fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {
 }
 
 fn drawn(picture: &Picture, camera: &Camera) -> Canvas {
-    let mut canvas = Canvas::from_picture(picture, MAX_WIDTH_PX);
+    let mut canvas = Canvas::new(Shareable::as_decoded(picture, MAX_WIDTH_PX));
     grid::draw(&mut canvas);
     if let Some(ground) = &camera.places.ground {
         grid::draw_ground(&mut canvas, ground, GROUND_EVERY_M);
