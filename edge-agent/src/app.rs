@@ -45,6 +45,7 @@ use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
+use crate::privacy::Redaction;
 use crate::publish::wire::{self, CameraLabel, UtcMillis};
 use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
@@ -250,7 +251,7 @@ impl App {
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills)),
+                evidence: evidence.camera(evidence_of(camera, stills, network.redaction(camera))),
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
@@ -275,7 +276,7 @@ impl App {
             });
 
             let params = SupervisorParams::default();
-            let session = Session::new(camera.id.clone(), Arc::clone(&slot));
+            let session = Session::new(camera.id.clone(), Arc::clone(&slot), camera.masks.clone());
             laddered.push(LadderCamera {
                 camera: camera.id.clone(),
                 rules: camera.rules.clone(),
@@ -315,6 +316,7 @@ impl App {
                 pipeline: camera.pipeline.name.clone(),
                 model: setup::model_ref(&network.model, network.provider),
                 places: camera.places.clone(),
+                redaction: network.redaction(camera),
                 source: running.last().map(Running::health_source).expect("just pushed"),
                 latest,
             });
@@ -569,14 +571,22 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
     let Some(stream) = &camera.record else { return Ok((detect, None)) };
     let params = setup::rtsp_params(site, camera, stream)?;
     let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
-    let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
+    let stills =
+        camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), masks: camera.masks.clone(), h264, h265 });
     let record = RtspSource::undecoded(params).map_err(wrong)?;
     Ok((detect, Some((record, stills))))
 }
 
 /// What a camera's evidence is made from.
-fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
-    OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
+fn evidence_of(camera: &Camera, record: Option<RecordStills>, redaction: Redaction) -> OfCamera {
+    OfCamera {
+        snapshots_from: camera.snapshots_from,
+        clips: camera.clips,
+        record,
+        places: camera.places.clone(),
+        redaction,
+        is_masked: !camera.masks.is_empty(),
+    }
 }
 
 /// Says which cameras are left alone from now on. What cannot be written is in the log, and in the camera's status.

@@ -20,6 +20,7 @@ pub mod frame;
 pub mod ladder;
 pub mod outbox;
 pub mod page;
+pub mod privacy;
 pub mod publish;
 pub mod record;
 pub mod replay;

@@ -250,7 +250,7 @@ impl Receiver {
 
     fn deliver(&self, sample: &gst::Sample, arrived_at: Instant) -> Result<Result<(), super::Closed>, gst::FlowError> {
         let pts = sample.buffer().and_then(gst::BufferRef::pts).map(Duration::from);
-        let picture = picture_from_sample(sample).map_err(|error| {
+        let picture = picture_from_sample(sample, self.attempt.masks()).map_err(|error| {
             self.failure.report(error.into());
             gst::FlowError::Error
         })?;

@@ -25,6 +25,7 @@ use super::session::{Session, wall_now};
 use super::{BackoffParams, FrameSource, SourceError, SourceState, SourceStatus};
 use crate::crash::Parked;
 use crate::frame::FrameSlot;
+use crate::privacy::Masks;
 use crate::secret::redact;
 
 /// How often progress is looked at: the grain of every time below.
@@ -77,15 +78,16 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor that fills `slot` and tells `publish` how things are.
+    /// A supervisor that fills `slot` with pictures seen through `masks` and tells `publish` how things are.
     #[must_use]
     pub fn new(
         camera: CameraId,
         slot: Arc<FrameSlot>,
+        masks: Masks,
         publish: watch::Sender<SourceStatus>,
         params: SupervisorParams,
     ) -> Self {
-        Self::of(Session::new(camera, slot), publish, params)
+        Self::of(Session::new(camera, slot, masks), publish, params)
     }
 
     /// A supervisor of a session, whatever it delivers to.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use analytics::{CameraId, WallTime};
 use edge_agent::demo::rtsp::{Codec, LogIn, Mount, MountOptions, RtspServer};
 use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture, PixelFormat, Range};
+use edge_agent::privacy::Masks;
 use edge_agent::secret::Secret;
 use edge_agent::source::{
     Credentials, DecodeControl, FrameSource, RtspParams, RtspSource, Session, SourceStatus, Supervisor,
@@ -259,7 +260,7 @@ impl Camera {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
         let (publish, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
-        let session = Session::new(camera_id(), Arc::clone(&slot));
+        let session = Session::new(camera_id(), Arc::clone(&slot), Masks::default());
         let control = session.control();
         let supervisor = Supervisor::of(session, publish, SupervisorParams::default());
         let cancel = CancellationToken::new();
