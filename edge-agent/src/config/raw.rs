@@ -13,20 +13,24 @@ use super::value::{DurationText, Numbers, SizeText};
 use crate::detect::ort::{OpenVinoDevice, Precision, Provider};
 use crate::privacy::Privacy;
 
+mod audit;
 mod calibration;
 mod files;
 mod gate;
 mod ladder;
 mod measure;
 mod one_or_many;
+mod remote;
 mod rule;
 
+pub use audit::{RawAudit, RawSyslog};
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider, RawService};
 pub use gate::RawMotionGate;
 pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
+pub use remote::RawRemote;
 pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
 
@@ -132,6 +136,8 @@ pub struct RawSite {
     pub storage: Option<RawStorage>,
     /// The status page.
     pub status: Option<RawStatus>,
+    /// The audit log.
+    pub audit: Option<RawAudit>,
     /// Pictures that prove incidents.
     pub evidence: Option<RawEvidence>,
     /// The cameras.
@@ -299,15 +305,21 @@ pub struct RawRetention {
     /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
     #[schemars(extend("default" = "2d"))]
     pub tracks: Option<DurationText>,
+    /// Lines of the audit log, in whole files; default 365 days, at least 30.
+    #[schemars(extend("default" = "365d"))]
+    pub audit: Option<DurationText>,
 }
 
 /// The status page.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawStatus {
-    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which.
+    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which. Beyond
+    /// loopback, such as `0.0.0.0:8443`, only with `[status.remote]`.
     #[schemars(extend("default" = "127.0.0.1:8090"))]
     pub listen: Option<String>,
+    /// Serves the page over TLS, to those who log in or show a certificate, wherever it listens.
+    pub remote: Option<RawRemote>,
 }
 
 /// Pictures and clips that prove incidents.

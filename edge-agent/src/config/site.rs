@@ -14,8 +14,10 @@ use super::calendar::{Calendar, Holiday};
 use super::measure::MeasureSpec;
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
+use super::remote::Remote;
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
+use crate::audit::{AuditLimits, SyslogParams};
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::privacy::{Masks, Privacy};
 use crate::publish::Protocol;
@@ -44,8 +46,14 @@ pub struct Site {
     pub mqtt: Mqtt,
     /// Where events wait and pictures lie.
     pub storage: Storage,
-    /// Where the status page listens, on loopback; `None`: nowhere.
+    /// Where the status page listens; `None`: nowhere. On loopback, unless there is `status_remote`.
     pub status_listen: Option<SocketAddr>,
+    /// TLS and log-ins of the status page; `None`: neither, on loopback.
+    pub status_remote: Option<Remote>,
+    /// The site file as it was loaded. It refers to secrets and holds none.
+    pub text: Arc<str>,
+    /// Where lines of the audit log go besides the broker; `None`: nowhere.
+    pub syslog: Option<SyslogParams>,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
     /// The cameras that are in the file and off.
@@ -106,6 +114,8 @@ pub struct Storage {
     pub evidence: EvidenceLimits,
     /// How many recorded tracks are kept, and for how long.
     pub tracks: TrackLimits,
+    /// How much of the audit log is kept, and for how long.
+    pub audit: AuditLimits,
 }
 
 impl Storage {

@@ -148,6 +148,25 @@ fn the_status_page_is_on_loopback_unless_it_is_off() {
 }
 
 #[test]
+fn beyond_loopback_the_status_page_has_tls_and_somebody_who_may_come_in() {
+    let remote = "names = [\"Box-A.example\"]\ncertificate = \"page.pem\"\nkey = { file = \"page.key\" }";
+    let of = |more: &str| {
+        let status = format!("[status]\nlisten = \"0.0.0.0:8443\"\n[status.remote]\n{remote}\n{more}\n[[camera]]");
+        load(&GOOD.replacen("[[camera]]", &status, 1))
+    };
+    let site = of("accounts = \"accounts\"").expect("good");
+    let remote = site.status_remote.expect("there is one");
+    assert_eq!(site.status_listen, "0.0.0.0:8443".parse().ok());
+    assert_eq!(remote.names, ["box-a.example"]);
+    assert!(remote.accounts.is_some_and(|file| file.ends_with("accounts")) && remote.client_ca.is_none());
+    assert!(site.secrets.iter().any(|secret| secret.key == "status.remote.key"), "check tries to read it");
+    let site = of("client_ca = \"clients.pem\"\nroles = { \"Trung tâm\" = \"viewer\" }").expect("good");
+    let remote = site.status_remote.expect("there is one");
+    assert_eq!(remote.roles.get("Trung tâm"), Some(&crate::access::Role::Viewer));
+    assert!(of("").is_err());
+}
+
+#[test]
 fn snapshots_are_on_unless_the_site_or_the_camera_wants_none() {
     use analytics::Severity::{High, Warning};
     let ask = |site: &str, camera: &str| {

@@ -6,7 +6,9 @@ mod clip;
 #[cfg(test)]
 mod clip_tests;
 mod counters;
+mod deletions;
 pub mod grid;
+mod hold;
 mod picture;
 mod snapshot;
 mod store;
@@ -19,6 +21,7 @@ use std::{fmt, io};
 pub use camera::{CameraEvidence, OfCamera, Ordered, RecordStills};
 pub use clip::{ClipParams, ring_limits};
 pub use counters::{EvidenceCounters, EvidenceTotals};
+pub use hold::{Hold, HoldError, Holds};
 pub use snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
 pub use store::{EvidenceLimits, EvidenceStore};
 pub use thread::{EvidenceParams, EvidenceThread};

@@ -8,6 +8,7 @@ use super::EvidenceName;
 use super::camera::RecordStills;
 use super::snapshot::{FULL_WIDTH_PX, WIDTH_PX};
 use crate::config::Places;
+use crate::crash::NamedThread;
 use crate::frame::Picture;
 use crate::privacy::{Known, Redaction, RedactionError, Shareable};
 use crate::publish::wire::{Incident, Shown};
@@ -72,13 +73,14 @@ impl RecordMoment {
         Self { record, pin, at }
     }
 
-    fn look(&self, judged: &Picture) -> Result<(Picture, Shown), NotUsed> {
+    fn look(&self, judged: &Picture, camera: &str) -> Result<(Picture, Shown), NotUsed> {
         let cut = self.pin.ring().still(self.at).ok_or(NotUsed::NoStream)?;
         let nearest = cut.units.last().ok_or(NotUsed::NoStream)?;
         let beside_ms = signed_ms(nearest.arrived_at, self.at);
         if beside_ms.unsigned_abs() > BESIDE.as_millis() {
             return Err(NotUsed::Beside(beside_ms));
         }
+        let _named = NamedThread::of(camera);
         let still = decode_still(&cut, &self.record.masks, &self.record.h264, &self.record.h265, LIMIT)?;
         let likeness = likeness(judged, &still.picture);
         if likeness < SAME_VIEW {
@@ -107,7 +109,7 @@ impl PictureJob {
 
     fn best(&self) -> (Arc<Picture>, Shown) {
         let (incident, camera) = (self.event.data.incident_id, &self.event.data.camera.id);
-        match self.record.as_ref().map(|record| record.look(&self.picture)) {
+        match self.record.as_ref().map(|record| record.look(&self.picture, camera)) {
             Some(Ok((picture, shown))) => return (Arc::new(picture), shown),
             Some(Err(why)) => {
                 tracing::warn!(camera, %incident, %why, "no full-size picture; the analysed one is taken");

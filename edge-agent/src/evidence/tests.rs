@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::audit::AuditLog;
 use crate::config::Places;
 use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
 use crate::outbox::tests::{draft, topics};
@@ -67,6 +68,7 @@ impl Room {
             timezone: TimeZone::UTC,
             outbox: outbox.clone(),
             pending: outbox.pending_evidence().await.expect("reads"),
+            audit: AuditLog::at(folder, &topics(), None),
         };
         let evidence = EvidenceThread::start(params).expect("starts");
         Self { outbox, outbox_thread, evidence, store }

@@ -17,6 +17,8 @@ use crate::status::{CameraSource, LatestScene, RecentIncidents, Snapshot};
 pub struct Sources {
     /// What the box is.
     pub birth: Birth,
+    /// The site file as it was loaded.
+    pub site_file: Arc<str>,
     /// Where the broker is; without user and password.
     pub broker: String,
     /// The cameras, in the order of the site file.

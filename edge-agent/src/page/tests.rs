@@ -35,6 +35,8 @@ use crate::setup;
 use crate::source::SourceStatus;
 use crate::status::{CameraCounters, CameraPace, CameraSource, LatestScene, RecentIncidents, Shot, Snapshot};
 
+mod remote;
+
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 
 fn model() -> ModelRef {
@@ -101,6 +103,7 @@ fn sources() -> Sources {
     };
     Sources {
         birth: setup::birth(&site, &[model()]),
+        site_file: Arc::clone(&site.text),
         broker: site.mqtt.url.to_string(),
         cameras: vec![PageCamera {
             label: CameraLabel::new(&camera.id, LocalText { vi: HOSTILE.into(), en: HOSTILE.into() }),
@@ -213,8 +216,8 @@ impl Served {
     async fn start(sources: Sources) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let (address, stop) = (listener.local_addr().expect("bound"), CancellationToken::new());
-        let (router, stopped) = (routes::router(Arc::new(sources)), stop.clone());
-        tokio::spawn(async move { server::serve(listener, router, &stopped).await });
+        let (router, stopped) = (routes::on_loopback(Arc::new(sources)), stop.clone());
+        tokio::spawn(async move { server::serve(listener, None, router, &stopped).await });
         Self { address, stop }
     }
 
@@ -430,7 +433,8 @@ async fn a_port_that_is_taken_is_said_and_tried_until_it_is_free() {
     let listen = taken.local_addr().expect("bound");
     let (state, mut told) = watch::channel(PageState::Starting);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(PageTask { listen, sources: sources(), state }.run(stop.clone()));
+    let task =
+        tokio::spawn(PageTask { listen, remote: None, audit: None, sources: sources(), state }.run(stop.clone()));
     told.wait_for(|state| matches!(state, PageState::Unavailable { .. })).await.expect("it is said");
     drop(taken);
     told.wait_for(|state| *state == PageState::Listening(listen)).await.expect("it is tried again");

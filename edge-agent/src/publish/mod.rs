@@ -19,6 +19,7 @@
 //! # Ownership
 //! One task owns client, event loop and drain. [`PublishHandle`] shares state with it by latest value only.
 
+mod audit;
 mod backoff;
 mod broker;
 mod drain;
@@ -41,9 +42,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use audit::AuditFeed;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
 pub use mqtt::MqttPublisher;
+pub(crate) use tls::certificates;
 pub use tls::{TlsError, TlsParams};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
@@ -294,6 +297,7 @@ pub struct PublishTask<P> {
     outbox: Outbox,
     retained: Retained,
     status: watch::Sender<PublishStatus>,
+    audit: Option<AuditFeed>,
     /// At work while it makes a connection or uses the outbox; waits for the broker.
     pulse: Pulse,
 }
@@ -316,14 +320,22 @@ pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox
     let retained = Retained::default();
     let (pulse, beat) = Pulse::new();
     let handle = PublishHandle { retained: retained.clone(), status: watcher, beat };
-    (handle, PublishTask { publisher, params, outbox, retained, status, pulse })
+    (handle, PublishTask { publisher, params, outbox, retained, status, audit: None, pulse })
 }
 
 impl<P: Publisher> PublishTask<P> {
+    /// Sends the lines of the audit log too.
+    #[must_use]
+    pub fn auditing(mut self, feed: AuditFeed) -> Self {
+        self.audit = Some(feed);
+        self
+    }
+
     /// Publishes until `stop`, then says `stopped` and goodbye.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.params.refused_pause);
         let (mut suspicion, mut thumbnails) = (Suspicion::default(), Thumbnails::default());
+        let mut audit = self.audit.take();
         let mut first_attempt = true;
         let mut unused_session = None;
         while !stop.is_cancelled() {
@@ -341,7 +353,8 @@ impl<P: Publisher> PublishTask<P> {
             let error = match connected {
                 Ok(connection) => {
                     let settle = !first_attempt && !connection.session_present;
-                    let memory = Memory { suspicion: &mut suspicion, thumbnails: &mut thumbnails };
+                    let memory =
+                        Memory { suspicion: &mut suspicion, thumbnails: &mut thumbnails, audit: audit.as_mut() };
                     match self.run_once(connection, session, settle, memory, &mut backoff, &stop).await {
                         End::Stopped => return,
                         End::Replaced => {

@@ -106,6 +106,9 @@ pub fn cure(error: &SourceError) -> String {
              transport = \"udp\""
         }
         SourceError::EndOfStream => "restart the camera; it may allow no further viewer",
+        SourceError::Parked { .. } => {
+            "set the stream to H.264 main profile, update the camera's firmware, or replace it"
+        }
         SourceError::Decoder { .. } => "set the stream to H.264 main profile; see the decoders above",
         SourceError::MissingElement { package, .. } => return format!("apt install {package}"),
         SourceError::InvalidUrl { .. } => "write it like rtsp://192.0.2.11/sub",

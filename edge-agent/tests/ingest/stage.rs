@@ -138,6 +138,11 @@ fn server_process() {
         clip: bars.clone(),
         options: MountOptions { codec, ten_bits, length: Some(Duration::from_secs(1)), ..options },
     };
+    let damaged = |path: &str, codec| Mount {
+        path: path.to_owned(),
+        clip: vtest(),
+        options: MountOptions { codec, damaged_per_mille: 30, ..options },
+    };
     // RFC 2435 gives sizes in units of eight pixels.
     let jpeg = |path: &str, clip| Mount {
         path: path.to_owned(),
@@ -148,6 +153,13 @@ fn server_process() {
         mount("/h264", Codec::H264, false),
         mount("/h265", Codec::H265, false),
         jpeg("/mjpeg", vtest()),
+        damaged("/h264-damaged", Codec::H264),
+        damaged("/h265-damaged", Codec::H265),
+        Mount {
+            path: "/mjpeg-damaged".to_owned(),
+            clip: vtest(),
+            options: MountOptions { codec: Codec::Mjpeg, size: Some(JPEG_SIZE), damaged_per_mille: 30, ..options },
+        },
         mount("/vp8", Codec::Vp8, false),
         with_b_frames("/h264-b", Codec::H264),
         with_b_frames("/h265-b", Codec::H265),
