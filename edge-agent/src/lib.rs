@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit;
 pub mod camera;
 pub mod config;
+pub mod crash;
 pub mod decode;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -19,6 +20,7 @@ pub mod frame;
 pub mod ladder;
 pub mod outbox;
 pub mod page;
+pub mod privacy;
 pub mod publish;
 pub mod record;
 pub mod replay;

@@ -18,6 +18,7 @@ mod explain;
 mod gate;
 mod home;
 mod ladder;
+mod mask;
 mod measure;
 mod missing;
 mod place;

@@ -19,6 +19,7 @@ use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
 use crate::audit::{AuditLimits, SyslogParams};
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
+use crate::privacy::{Masks, Privacy};
 use crate::publish::Protocol;
 use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
@@ -150,6 +151,8 @@ pub struct Camera {
     pub snapshots_from: Option<Severity>,
     /// Which clips are kept; `None`: none are. Only with `record`.
     pub clips: Option<ClipParams>,
+    /// What is done to its pictures before they are kept or shown.
+    pub privacy: Privacy,
     /// What is held of `record`; `None`: nothing.
     pub ring: Option<RingLimits>,
     /// Frames analysed a second.
@@ -168,6 +171,8 @@ pub struct Camera {
     pub key_frames_only: bool,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
+    /// What of its picture nothing ever sees.
+    pub masks: Masks,
     /// All zones and lines, also those that no rule names.
     pub places: Places,
     /// What of its traffic is measured; `None`: nothing.

@@ -11,6 +11,7 @@ use super::{Check, Verdict};
 use crate::config::{Remote, Site};
 use crate::frame::Picture;
 use crate::page::try_remote;
+use crate::privacy::Masks;
 use crate::publish::{LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
@@ -68,7 +69,7 @@ pub async fn check_stream(camera: CameraId, params: impl Into<LiveParams>, analy
     let params = params.into();
     let name = format!("{camera} ({})", params.place());
     let told = Told { name, address: params.address(), analyse_fps };
-    told.say(probe(camera, params).await).await
+    told.say(probe(camera, params, Masks::default()).await).await
 }
 
 /// How a stream is spoken of, and what is wanted of it.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::store::Cleared;
 use super::{EvidenceName, Failure};
 
 /// What the thread counts; totals since start.
@@ -78,8 +79,20 @@ impl EvidenceCounters {
         counter.fetch_add(1, Ordering::Relaxed);
         match failure {
             // An earlier run's trouble, and the camera's, which its own status tells: nothing fails here.
-            Some(Failure::Interrupted | Failure::NoStream | Failure::Codec) => {}
+            Some(Failure::Interrupted | Failure::NoStream | Failure::Codec | Failure::Masked) => {}
             of_box => self.failing.store(of_box.is_some(), Ordering::Relaxed),
+        }
+    }
+
+    /// What the last run of deletions found.
+    pub(super) fn cleared(&self, cleared: &Cleared) {
+        self.undeletable.store(cleared.failed.is_some(), Ordering::Relaxed);
+        self.on_hold.store(cleared.held, Ordering::Relaxed);
+        self.on_hold_bytes.store(cleared.held_bytes, Ordering::Relaxed);
+        if self.full_of_holds.swap(cleared.full_of_holds, Ordering::Relaxed) != cleared.full_of_holds
+            && cleared.full_of_holds
+        {
+            tracing::warn!("evidence on legal hold takes all the room for evidence: new pictures and clips go early");
         }
     }
 

@@ -25,6 +25,7 @@ use crate::frame::{
     Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
 };
 use crate::outbox::{Draft, OutboxStats};
+use crate::privacy::Redaction;
 use crate::publish::PublishStatus;
 use crate::publish::wire::{
     self, CameraLabel, EventContext, Evidence, Health, HealthState, LocalText, ModelRef, Moment, Sequence, TimeQuality,
@@ -109,6 +110,7 @@ fn sources() -> Sources {
             pipeline: camera.pipeline.name.clone(),
             model: model(),
             places: camera.places.clone(),
+            redaction: Redaction::Blurred(None),
             source,
             latest: Arc::new(LatestScene::default()),
         }],
@@ -150,7 +152,7 @@ fn shot(seq: u64) -> Shot {
     };
     let picture = Picture::new(layout, Box::new(vec![128; 4608])).expect("fits");
     let scene = Scene::new(stamp(seq), 4.0 / 3.0, vec![track], Vec::new());
-    Shot { picture: Arc::new(picture), scene }
+    Shot { picture: Arc::new(picture), scene, detections: Vec::new() }
 }
 
 /// Revision `revision` of an incident.
@@ -299,8 +301,7 @@ async fn status_says_what_where_and_why_by_its_schema() {
     let sources = sources();
     let (recent, latest) = (Arc::clone(&sources.recent), Arc::clone(&sources.cameras[0].latest));
     let page = Served::start(sources).await;
-    let Shot { picture, scene } = shot(7);
-    latest.set(picture, scene);
+    latest.set(shot(7));
     recent.note(&[draft(1, 1, Phase::New), draft(2, 1, Phase::New)].into());
     recent.note(&[draft(1, 2, Phase::End)].into());
     let text = page.text("/api/v1/status").await;
@@ -366,8 +367,7 @@ async fn a_picture_is_drawn_once_a_second_for_all_who_ask() {
     assert_eq!(pictures.latest(0, camera, now).await, None);
     let mut made = Vec::new();
     for (seq, ms) in [(1, 0), (2, 999), (3, 1000)] {
-        let Shot { picture, scene } = shot(seq);
-        camera.latest.set(picture, scene);
+        camera.latest.set(shot(seq));
         made.push(pictures.latest(0, camera, now + Duration::from_millis(ms)).await.expect("a picture"));
     }
     assert_eq!(made[0].as_ptr(), made[1].as_ptr(), "shared");

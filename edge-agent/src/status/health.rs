@@ -403,6 +403,8 @@ impl HealthTask {
                 clips_failed_total: evidence.clips_failed,
                 kept: evidence.kept,
                 kept_bytes: evidence.kept_bytes,
+                on_hold: evidence.on_hold,
+                on_hold_bytes: evidence.on_hold_bytes,
                 thumbnails_pending: outbox.thumbnails,
                 thumbnails_delivered_total: delivery.thumbnails,
                 thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,

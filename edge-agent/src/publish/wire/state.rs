@@ -274,6 +274,12 @@ pub struct EvidenceHealth {
     pub kept: u64,
     /// Their size in bytes.
     pub kept_bytes: u64,
+    /// Pictures and clips on legal hold.
+    #[serde(default)]
+    pub on_hold: u64,
+    /// Their size in bytes.
+    #[serde(default)]
+    pub on_hold_bytes: u64,
     /// Thumbnails not yet delivered.
     pub thumbnails_pending: u64,
     /// Thumbnails acknowledged by the broker.
