@@ -21,6 +21,7 @@ pub mod page;
 pub mod publish;
 pub mod record;
 pub mod replay;
+pub mod reset;
 pub mod schema;
 pub mod secret;
 pub mod setup;

@@ -1,7 +1,10 @@
 //! The last line of the audit log, kept beside the log: a log whose end was cut off is found by it.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::path::Path;
 
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
+
+use super::OutboxError;
 use crate::audit::Head;
 use crate::publish::wire::LineHash;
 
@@ -24,4 +27,23 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Option<Head>> {
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(row.and_then(|(number, hash)| Some(Head { number: number as u64, hash: LineHash::parse(&hash)? })))
+}
+
+/// What an outbox that no service uses has kept of the audit log; `None` where there is nothing of it.
+///
+/// # Errors
+/// The service uses it, or it cannot be read.
+pub fn stored(path: &Path) -> Result<Option<Head>, OutboxError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read = || {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        db.execute_batch(SCHEMA)?;
+        load(&db)
+    };
+    read().map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OutboxError::InUse { path: path.to_owned() },
+        _ => OutboxError::Unopened { path: path.to_owned(), reason: error.to_string() },
+    })
 }
