@@ -274,3 +274,6 @@ pub fn is_owner(folder: &Path) -> bool {
     let uid = unsafe { libc::geteuid() };
     folder.metadata().map_or(true, |folder| folder.uid() == uid)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,3 +47,28 @@ pub fn stored(path: &Path) -> Result<Option<Head>, OutboxError> {
         _ => OutboxError::Unopened { path: path.to_owned(), reason: error.to_string() },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::OutboxLimits;
+    use crate::outbox::store::Writes;
+    use crate::outbox::tests::open_store;
+
+    #[test]
+    fn the_last_line_is_there_after_a_restart_and_nobody_reads_it_beside_the_service() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let head = |number| Head { number, hash: LineHash::of(&[number as u8]) };
+        let mut store = open_store(folder.path(), OutboxLimits::default());
+        assert_eq!(store.audit_head(), Ok(None));
+        for number in [7, 8] {
+            store.apply(&Writes { audit_head: Some(head(number)), ..Default::default() }).expect("writes");
+        }
+        let path = store.path.clone();
+        assert!(matches!(stored(&path), Err(OutboxError::InUse { .. })));
+        drop(store);
+        assert_eq!(stored(&path), Ok(Some(head(8))));
+        assert_eq!(open_store(folder.path(), OutboxLimits::default()).audit_head(), Ok(Some(head(8))));
+        assert_eq!(stored(&folder.path().join("nowhere.sqlite")), Ok(None));
+    }
+}
