@@ -26,7 +26,7 @@ mod inference;
 mod ladder;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -37,6 +37,7 @@ use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::crash::{CrashRecord, Parked};
 use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
@@ -44,7 +45,8 @@ use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
-use crate::publish::wire::CameraLabel;
+use crate::privacy::Redaction;
+use crate::publish::wire::{self, CameraLabel, UtcMillis};
 use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::reset::StateLock;
@@ -183,6 +185,10 @@ impl App {
         let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
         audit::begin(&audit, site, &begun);
 
+        let crashes =
+            CrashRecord::open(&site.storage.path, site.cameras.iter().map(|camera| &camera.id), SystemTime::now());
+        announce_parked(&crashes, &outbox, &topics).await;
+
         // Before any camera announces another picture.
         let pending = outbox.pending_evidence().await?;
         let evidence = EvidenceThread::start(EvidenceParams {
@@ -255,7 +261,7 @@ impl App {
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills)),
+                evidence: evidence.camera(evidence_of(camera, stills, network.redaction(camera))),
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
@@ -280,7 +286,7 @@ impl App {
             });
 
             let params = SupervisorParams::default();
-            let session = Session::new(camera.id.clone(), Arc::clone(&slot));
+            let session = Session::new(camera.id.clone(), Arc::clone(&slot), camera.masks.clone());
             laddered.push(LadderCamera {
                 camera: camera.id.clone(),
                 rules: camera.rules.clone(),
@@ -288,9 +294,11 @@ impl App {
                 counters: Arc::clone(&counters),
                 control: session.control(),
             });
-            let supervisor = Supervisor::of(session, told, params);
+            let parked = crashes.parked(&camera.id);
+            let supervisor = Supervisor::of(session, told, params).parked(parked);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
+            let record =
+                record.map(|source| start_record(camera, source, ring, parked, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -318,6 +326,7 @@ impl App {
                 pipeline: camera.pipeline.name.clone(),
                 model: setup::model_ref(&network.model, network.provider),
                 places: camera.places.clone(),
+                redaction: network.redaction(camera),
                 source: running.last().map(Running::health_source).expect("just pushed"),
                 latest,
             });
@@ -365,6 +374,7 @@ impl App {
         }
         let sources = Sources {
             birth,
+            site_file: Arc::clone(&site.text),
             broker: site.mqtt.url.to_string(),
             cameras: shown,
             disabled: site.disabled.clone(),
@@ -375,7 +385,13 @@ impl App {
             evidence: site.storage.pictures(),
         };
         let stop_page = CancellationToken::new();
-        let page = site.status_listen.map(|listen| PageTask { listen, sources, state: page_told });
+        let page = site.status_listen.map(|listen| PageTask {
+            listen,
+            remote: site.status_remote.clone(),
+            audit: Some(audit.clone()),
+            sources,
+            state: page_told,
+        });
         let page = page.map(|page| tokio::spawn(page.run(stop_page.clone())));
         let workers = start_workers(networks, lanes, &scheduler, &mut loops)?;
         let task = ServiceTask {
@@ -566,14 +582,35 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
     let Some(stream) = &camera.record else { return Ok((detect, None)) };
     let params = setup::rtsp_params(site, camera, stream)?;
     let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
-    let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
+    let stills =
+        camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), masks: camera.masks.clone(), h264, h265 });
     let record = RtspSource::undecoded(params).map_err(wrong)?;
     Ok((detect, Some((record, stills))))
 }
 
 /// What a camera's evidence is made from.
-fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
-    OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
+fn evidence_of(camera: &Camera, record: Option<RecordStills>, redaction: Redaction) -> OfCamera {
+    OfCamera {
+        snapshots_from: camera.snapshots_from,
+        clips: camera.clips,
+        record,
+        places: camera.places.clone(),
+        redaction,
+        is_masked: !camera.masks.is_empty(),
+    }
+}
+
+/// Says which cameras are left alone from now on. What cannot be written is in the log, and in the camera's status.
+async fn announce_parked(crashes: &CrashRecord, outbox: &Outbox, topics: &Topics) {
+    for camera in crashes.newly_parked() {
+        let Some(Parked { remaining }) = crashes.parked(camera) else { continue };
+        let now = UtcMillis::now();
+        let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
+        let until = UtcMillis::from_unix_millis(now.as_unix_millis().saturating_add(remaining_ms));
+        if let Err(error) = outbox.announce(Arc::new(wire::parked(topics, camera, until, now))).await {
+            tracing::error!(%camera, %error, "that a camera is left alone is not told");
+        }
+    }
 }
 
 /// Receives a camera's full-size stream, which nothing of the analysis waits for.
@@ -581,13 +618,14 @@ fn start_record(
     camera: &Camera,
     source: RtspSource,
     ring: Option<Arc<Ring>>,
+    parked: Option<Parked>,
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
     let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-    let supervisor = Supervisor::of(session, told, SupervisorParams::default());
+    let supervisor = Supervisor::of(session, told, SupervisorParams::default()).parked(parked);
     supervisors.spawn(supervisor.run(source, stop.clone()));
     RecordSource { status, packets, ring }
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each, and how they end.
 
+mod account;
 mod audit;
 mod check;
 mod completions;
@@ -91,6 +92,8 @@ enum Command {
     Watch(watch::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Makes, lists and removes the accounts that may log in to the status page from another machine.
+    Account(account::Args),
     /// Measures what this box carries, finds the best setting, writes its hardware profile.
     Tune(tune::Args),
     /// Proves the audit log, or exports it.
@@ -126,6 +129,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Eval(_)
         | Command::Watch(_)
         | Command::Models(_)
+        | Command::Account(_)
         | Command::Audit(_)
         | Command::Hold(_)
         | Command::FactoryReset(_)
@@ -146,6 +150,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),
         Command::Audit(args) => audit::run(args, &home()?),
         Command::Hold(args) => hold::run(args, &home()?),

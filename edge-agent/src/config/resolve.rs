@@ -277,14 +277,16 @@ impl<'a> Resolver<'a> {
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
+        let masks = self.masks(index, &raw.mask);
         let signals = self.signals(index, &raw.signal);
         places.signals = signals.ids();
         let mut rules = self.rules(index, raw, &places, pipeline);
         self.add_camera_rules(index, raw, pipeline, &mut rules);
         let measure = self.measure(&key("measure"), raw, &places);
+        self.check_masks(index, &masks, raw, (&places, &signals));
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
-        let OfCamera { snapshots_from, clips, ring } = self.camera_evidence(index, raw, evidence);
+        let OfCamera { snapshots_from, clips, privacy, ring } = self.camera_evidence(index, raw, evidence);
         Some(Camera {
             id: id?,
             name: name?,
@@ -294,6 +296,7 @@ impl<'a> Resolver<'a> {
             record,
             snapshots_from,
             clips,
+            privacy,
             ring,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
@@ -303,6 +306,7 @@ impl<'a> Resolver<'a> {
             priority,
             key_frames_only,
             tracker: overrides(&raw.tracker, &pipeline.tracker),
+            masks,
             places,
             measure,
             signals,
@@ -374,6 +378,8 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
     let status_listen = resolver.status_listen(raw.status.as_ref());
+    let raw_remote = raw.status.as_ref().and_then(|status| status.remote.as_ref());
+    let status_remote = raw_remote.map(|raw| resolver.remote(raw));
     let syslog = raw.audit.as_ref().and_then(|audit| audit.syslog.as_ref()).and_then(|raw| resolver.syslog(raw));
     let evidence = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, evidence, &mut digest);
@@ -395,6 +401,12 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             mqtt: mqtt?,
             storage,
             status_listen,
+            // What is not resolved is an error: never a page without its log-in.
+            status_remote: match status_remote {
+                Some(remote) => Some(remote?),
+                None => None,
+            },
+            text: document.text().into(),
             syslog,
             cameras,
             disabled,

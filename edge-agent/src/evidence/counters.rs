@@ -79,7 +79,7 @@ impl EvidenceCounters {
         counter.fetch_add(1, Ordering::Relaxed);
         match failure {
             // An earlier run's trouble, and the camera's, which its own status tells: nothing fails here.
-            Some(Failure::Interrupted | Failure::NoStream | Failure::Codec) => {}
+            Some(Failure::Interrupted | Failure::NoStream | Failure::Codec | Failure::Masked) => {}
             of_box => self.failing.store(of_box.is_some(), Ordering::Relaxed),
         }
     }

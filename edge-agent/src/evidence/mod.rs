@@ -13,7 +13,7 @@ mod picture;
 mod snapshot;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
 
 use std::{fmt, io};
@@ -96,11 +96,15 @@ pub enum Failure {
     Codec,
     /// The clip could not be put together.
     NotCut,
+    /// Heads and number plates could not be made unrecognisable.
+    Privacy,
+    /// The camera has masks, which a clip would not have.
+    Masked,
 }
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Busy,
         Self::Interrupted,
         Self::DiskFull,
@@ -110,6 +114,8 @@ impl Failure {
         Self::NoStream,
         Self::Codec,
         Self::NotCut,
+        Self::Privacy,
+        Self::Masked,
     ];
 
     /// The word on the wire.
@@ -125,6 +131,8 @@ impl Failure {
             Self::NoStream => "no_stream",
             Self::Codec => "codec",
             Self::NotCut => "not_cut",
+            Self::Privacy => "privacy",
+            Self::Masked => "masked",
         }
     }
 

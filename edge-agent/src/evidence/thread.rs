@@ -31,11 +31,12 @@ use super::clip::{ClipJob, hex};
 use super::counters::EvidenceCounters;
 use super::deletions::Deletions;
 use super::picture::PictureJob;
-use super::snapshot::{FULL_WIDTH_PX, MAX_THUMBNAIL_BYTES, Snapshot, WIDTH_PX, snapshot};
+use super::snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
 use super::store::{EvidenceLimits, EvidenceStore, Shelf, file_name};
 use super::{EvidenceName, Failure};
 use crate::audit::AuditLog;
 use crate::outbox::{Outbox, OutboxError, Outcome, PendingEvidence, Settlement};
+use crate::privacy::RedactionError;
 use crate::publish::wire::Shown;
 
 /// Pictures that may wait; with more of them, one is `busy`. Each holds a frame: 3 MB at 1080p.
@@ -212,12 +213,16 @@ impl Maker {
         let incident = job.event.data.incident_id;
         // Decoding and drawing work on what cameras send: a surprise there must not end the thread.
         let drawn = catch_unwind(AssertUnwindSafe(|| {
-            let (picture, shown) = job.best();
-            let width_px = if shown.is_record { FULL_WIDTH_PX } else { WIDTH_PX };
-            (snapshot(&picture, width_px, &job.event, &job.places, &self.timezone), shown)
+            let (picture, shown) = job.shareable()?;
+            Ok((snapshot(picture, &job.event, &job.places, &self.timezone), shown))
         }));
         let outcome = match drawn {
-            Ok((drawn, shown)) => self.keep(incident, &job.name, drawn, shown, shelf),
+            Ok(Ok((drawn, shown))) => self.keep(incident, &job.name, drawn, shown, shelf),
+            Ok(Err(error)) => {
+                let error: RedactionError = error;
+                tracing::error!(%incident, %error, "a picture is not kept: nobody may be recognised in it");
+                Err(Failure::Privacy)
+            }
             Err(_) => Err(Failure::NotDrawn),
         };
         self.ended(incident, job.name.clone(), outcome);

@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 54] = [
+const REASONS: &[(&str, Text)] = &[
     (
         "camera_moved",
         text(
@@ -192,6 +192,13 @@ const REASONS: [(&str, Text); 54] = [
     ("invalid_url", text("địa chỉ camera không hợp lệ", "the camera's address is not valid")),
     ("stuck", text("các kết nối cũ tới camera chưa đóng được", "earlier connections to the camera do not close")),
     ("panicked", text("lỗi phần mềm khi nhận hình; đang thử lại", "a software fault while receiving; trying again")),
+    (
+        "parked",
+        text(
+            "luồng hình của camera đã nhiều lần làm sập chương trình: tạm ngừng kết nối, hãy kiểm tra camera",
+            "the camera's stream crashed the program again and again: not connected for now, have the camera looked at",
+        ),
+    ),
     ("file", text("không đọc được tệp video", "the video file cannot be read")),
     (
         "evidence_failing",
@@ -293,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_reason_has_words_once() {
-        let mut codes = REASONS.map(|(code, _)| code);
+        let mut codes: Vec<_> = REASONS.iter().map(|(code, _)| code).collect();
         codes.sort_unstable();
         let twice: Vec<_> = codes.windows(2).filter(|pair| pair[0] == pair[1]).collect();
         assert!(twice.is_empty(), "{twice:?}");

@@ -36,7 +36,7 @@ pub use state::{
     HealthState, HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel,
     Software, Status,
 };
-pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
+pub use system::{Lost, ParkedData, SystemData, SystemKind, WithheldData, parked, system, withheld};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;
