@@ -55,6 +55,7 @@ use analytics::{CameraId, Parked};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+pub use audit_head::stored as stored_audit_head;
 pub use draft::Draft;
 pub use incident::{Outcome, PendingEvidence, Settlement};
 pub use measure::MeasureRecord;
