@@ -12,6 +12,7 @@
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
+//! | commands (task) | 1 | its channel of 32, a clock | waits for the outbox; the broker keeps what is not taken |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
@@ -33,13 +34,14 @@ use tokio_util::sync::CancellationToken;
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
+use crate::command::{CommandCamera, CommandCounters, CommandEar, CommandTask, Precision, Switches};
 use crate::config::{Camera, Home, Site};
 use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
-use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
+use crate::outbox::{CommandWork, Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::publish::wire::CameraLabel;
 use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
@@ -47,12 +49,12 @@ use crate::record::Ring;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
-    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
+    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, SupervisorParams, Switched,
     wall_now,
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSigns, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
+    self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
     RecordSource, ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
@@ -185,12 +187,19 @@ impl App {
         };
 
         let birth = setup::birth(site, &networks.models());
-        let mut params = PublishParams::new(topics.clone(), birth.clone());
+        let (switches, stale) = Switches::load(&outbox.settings().await?, &site.written);
+        for effect in stale {
+            outbox.order(Arc::new(CommandWork::Change(effect))).await?;
+        }
+        let mut params = PublishParams::new(topics.clone(), switches.tell(birth.clone()));
+        let (switches_told, switches) = watch::channel(Arc::new(switches));
         params.primary_host = site.mqtt.primary_host.clone();
         let heard = site.cameras.iter().flat_map(|camera| &camera.signals.heard).map(|signal| signal.topic.clone());
         let signals = SignalBoard::new(heard.collect(), Instant::now());
         let (troubles, signal_troubles) = watch::channel(Troubles::default());
-        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone());
+        let counters = Arc::new(CommandCounters::default());
+        let (ear, commands) = CommandEar::new(&topics, Arc::clone(&counters));
+        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone()).obeying(ear);
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -239,6 +248,7 @@ impl App {
                 evidence: evidence.camera(evidence_of(camera, stills)),
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
+                switches: switches.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
                 spares: Arc::clone(&spares),
@@ -269,9 +279,10 @@ impl App {
                 counters: Arc::clone(&counters),
                 control: session.control(),
             });
-            let supervisor = Supervisor::of(session, told, params);
-            supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
+            let (of, switches_of) = (camera.id.clone(), switches.clone());
+            let switched = Switched { camera: of, session, told, params, switches: switches_of };
+            supervisors.spawn(switched.run(source, stop_sources.clone()));
+            let record = record.map(|source| start_record(camera, source, ring, &switches, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -282,6 +293,7 @@ impl App {
                 posture,
                 signals: troubles,
                 ladder: rung.clone(),
+                switches: switches.clone(),
             };
             let forward = status::forward_camera_status(id, topics, signs, publish);
             health.spawn(forward);
@@ -316,6 +328,27 @@ impl App {
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
         let (snapshot_told, snapshot) = watch::channel(None);
+        let (precision_told, precision) = watch::channel(Precision::from([]));
+        let signs = CommandSigns { counters: Arc::clone(&counters), switches, precision };
+        let (pulse, beat) = Pulse::new();
+        loops.push(("commands".to_owned(), beat));
+        let task = CommandTask {
+            topics: topics.clone(),
+            deliveries: commands,
+            outbox: outbox.clone(),
+            delivery: delivery.clone(),
+            publish: publish.clone(),
+            birth: birth.clone(),
+            cameras: site.cameras.iter().map(command_camera).collect(),
+            disabled: site.disabled.clone(),
+            written: site.written.clone(),
+            switches: switches_told,
+            precision: precision_told,
+            counters,
+            clock: status::time_quality,
+            pulse,
+        };
+        health.spawn(task.run(stop_sources.clone()));
         let task = HealthTask {
             topics: topics.clone(),
             models: networks.models(),
@@ -328,6 +361,7 @@ impl App {
             page: page_state.clone(),
             signals: signal_troubles,
             ladder,
+            commands: signs,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
@@ -513,6 +547,11 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
     Ok((detect, Some((record, stills))))
 }
 
+/// What commands may name of a camera.
+fn command_camera(camera: &Camera) -> CommandCamera {
+    CommandCamera { id: camera.id.clone(), rules: camera.rules.iter().map(|rule| rule.id.clone()).collect() }
+}
+
 /// What a camera's evidence is made from.
 fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
     OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
@@ -523,14 +562,16 @@ fn start_record(
     camera: &Camera,
     source: RtspSource,
     ring: Option<Arc<Ring>>,
+    switches: &watch::Receiver<Arc<Switches>>,
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
     let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-    let supervisor = Supervisor::of(session, told, SupervisorParams::default());
-    supervisors.spawn(supervisor.run(source, stop.clone()));
+    let (params, switches) = (SupervisorParams::default(), switches.clone());
+    let switched = Switched { camera: camera.id.clone(), session, told, params, switches };
+    supervisors.spawn(switched.run(source, stop.clone()));
     RecordSource { status, packets, ring }
 }
 

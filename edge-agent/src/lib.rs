@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod camera;
+pub mod command;
 pub mod config;
 pub mod decode;
 #[cfg(feature = "demo")]

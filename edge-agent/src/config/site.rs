@@ -16,6 +16,7 @@ use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
+use super::written::Written;
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::publish::Protocol;
 use crate::record::RingLimits;
@@ -51,6 +52,8 @@ pub struct Site {
     pub disabled: Vec<CameraId>,
     /// `sha256:…` over the site file and the pipelines and hardware profile it uses.
     pub digest: String,
+    /// The site file as it was loaded, without secrets.
+    pub written: Written,
     /// Things that are allowed and that a person should know.
     pub notices: Vec<String>,
     /// Every secret it refers to, in the order of the file.

@@ -1,10 +1,12 @@
 //! One connection's work: hello, retained state, and the outbox in its order.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -12,7 +14,9 @@ use uuid::Uuid;
 use super::refused::Suspicion;
 use super::retained::Retained;
 use super::thumbnails::Thumbnails;
-use super::wire::{EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, Sequence};
+pub use answers::Chunk;
+
+use super::wire::{Birth, EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, Sequence};
 use super::{
     BoxFuture, Link, LinkError, Message, PublishError, PublishParams, PublishStatus, PublishTask, Publisher,
     RefusalScope,
@@ -55,17 +59,28 @@ pub(super) struct Report {
     pub(super) held: bool,
     /// A thumbnail was found to break connections, and is to be given up.
     pub(super) thumbnail_given_up: Option<(Uuid, u64)>,
+    /// The same of an answer to a command.
+    pub(super) ack_given_up: Option<(Uuid, u64)>,
 }
 
 /// What one connection leaves to the next.
 pub(super) struct Memory<'a> {
     pub(super) suspicion: &'a mut Suspicion,
     pub(super) thumbnails: &'a mut Thumbnails,
+    /// The same pauses for answers to commands.
+    pub(super) acks: &'a mut Thumbnails,
+    /// Parts of evidence that commands ask for.
+    pub(super) chunks: &'a mut mpsc::Receiver<Chunk>,
+    /// The next one.
+    pub(super) chunk: &'a mut Option<Chunk>,
+    pub(super) chunk_after: &'a mut Instant,
 }
 
 enum What {
     Event { sequence: Sequence, topic: String, replayed: bool },
     Thumbnail { number: u64 },
+    Ack { number: u64 },
+    Chunk { taken: oneshot::Sender<bool> },
     State { topic: String, version: u64 },
 }
 
@@ -85,6 +100,11 @@ pub(super) struct Drain<'a, L> {
     pulse: &'a Pulse,
     suspicion: &'a mut Suspicion,
     thumbnails: &'a mut Thumbnails,
+    acks: &'a mut Thumbnails,
+    chunks: &'a mut mpsc::Receiver<Chunk>,
+    chunk: &'a mut Option<Chunk>,
+    chunk_after: &'a mut Instant,
+    births: watch::Receiver<Birth>,
     max_packet_bytes: usize,
     /// The outbox that the connection was made for.
     outbox_id: Uuid,
@@ -132,6 +152,11 @@ impl<'a, L: Link> Drain<'a, L> {
             pulse: &task.pulse,
             suspicion: memory.suspicion,
             thumbnails: memory.thumbnails,
+            acks: memory.acks,
+            chunks: memory.chunks,
+            chunk: memory.chunk,
+            chunk_after: memory.chunk_after,
+            births: task.birth.subscribe(),
             max_packet_bytes: max_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize),
             outbox_id,
             mark,
@@ -153,11 +178,11 @@ impl<'a, L: Link> Drain<'a, L> {
     pub(super) async fn run(
         &mut self,
         mut inbound: mpsc::Receiver<Message>,
-        hello: [Message; 2],
+        hello: impl Fn() -> [Message; 2],
         goodbye: Message,
         stop: &CancellationToken,
     ) -> End {
-        for message in hello {
+        for message in hello() {
             self.send_state(message, 0);
         }
         if let Some(host) = &self.params.primary_host {
@@ -171,10 +196,7 @@ impl<'a, L: Link> Drain<'a, L> {
         loop {
             self.pulse.works();
             self.send_changed_state();
-            let fed = match self.feed().await {
-                Ok(()) => self.feed_thumbnail().await,
-                stopped => stopped,
-            };
+            let fed = self.feed_all().await;
             if let Err(OutboxError::Stopped) = fed {
                 tracing::error!("the outbox has stopped; publishing ends");
                 return End::Stopped;
@@ -189,6 +211,14 @@ impl<'a, L: Link> Drain<'a, L> {
                 (flight, result) = next_ack(&mut self.flights) => self.acknowledge(flight, result).await,
                 changed = stats.changed() => if changed.is_err() { return End::Stopped },
                 () = self.retained.changed() => {}
+                Ok(()) = self.births.changed() => {
+                    // Everything is said once more, on the next round.
+                    self.known.clear();
+                    for message in hello() {
+                        self.send_state(message, 0);
+                    }
+                }
+                Some(chunk) = self.chunks.recv(), if self.chunk.is_none() => *self.chunk = Some(chunk),
                 Some(message) = inbound.recv() => self.hear(&message),
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
@@ -208,13 +238,17 @@ impl<'a, L: Link> Drain<'a, L> {
     /// Ends the connection's bookkeeping.
     pub(super) fn finish(self, end: &End) -> Report {
         let (mut in_flight, mut thumbnail): (Vec<(Sequence, String)>, Option<u64>) = (Vec::new(), None);
+        let mut answer = None;
         for flight in self.flights {
             match flight.what {
                 What::Event { sequence, topic, .. } => in_flight.push((sequence, topic)),
                 What::Thumbnail { number } => thumbnail = Some(number),
-                What::State { .. } => {}
+                What::Ack { number } => answer = Some(number),
+                What::State { .. } | What::Chunk { .. } => {}
             }
         }
+        let is_ack_bad =
+            matches!((end, answer), (End::Lost(error), Some(number)) if self.acks.connection_ended(error, number));
         let (held, given_up) = match (end, thumbnail) {
             // An event that is to blame will be so again, and no thumbnail is sent beside it.
             (End::Lost(error), Some(number)) => (false, self.thumbnails.connection_ended(error, number)),
@@ -229,7 +263,16 @@ impl<'a, L: Link> Drain<'a, L> {
             healthy: self.delivered > 0 || self.connected_at.elapsed() >= GOOD_AFTER,
             held,
             thumbnail_given_up: thumbnail.filter(|_| given_up).map(|number| (self.outbox_id, number)),
+            ack_given_up: answer.filter(|_| is_ack_bad).map(|number| (self.outbox_id, number)),
         }
+    }
+
+    async fn feed_all(&mut self) -> Result<(), OutboxError> {
+        self.feed().await?;
+        self.feed_ack().await?;
+        self.feed_thumbnail().await?;
+        self.feed_chunk();
+        Ok(())
     }
 
     fn events_in_flight(&self) -> usize {
@@ -256,15 +299,19 @@ impl<'a, L: Link> Drain<'a, L> {
     fn wake_at(&self) -> Instant {
         let far = self.fed_at + Duration::from_secs(3600);
         let mut wake_at = self.oldest_sent_at().map_or(far, |at| at + self.params.ack_timeout);
-        let (pending, thumbnails) = {
+        let (pending, thumbnails, acks) = {
             let stats = self.outbox.stats();
             let stats = stats.borrow();
-            (stats.pending, stats.thumbnails)
+            (stats.pending, stats.thumbnails, stats.acks)
         };
+        if acks > 0 {
+            wake_at = self.acks.paused_until(self.fed_at).map_or(wake_at, |until| wake_at.min(until));
+        }
+        wake_at = self.chunk_due().filter(|due| *due > self.fed_at).map_or(wake_at, |due| wake_at.min(due));
         if thumbnails > 0 {
             wake_at = self.thumbnails.paused_until(self.fed_at).map_or(wake_at, |until| wake_at.min(until));
         }
-        if pending > self.events_in_flight() as u64 || thumbnails > 0 {
+        if pending > self.events_in_flight() as u64 || thumbnails > 0 || acks > 0 {
             let release = self.suspicion.held.next_release(self.fed_at);
             let dues = [Some(self.send_after), Some(self.backlog_after), release].into_iter().flatten();
             wake_at = dues.filter(|due| *due > self.fed_at).fold(wake_at, Instant::min);
@@ -289,7 +336,7 @@ impl<'a, L: Link> Drain<'a, L> {
         }
         let in_flight = self.flights.iter().filter_map(|flight| match &flight.what {
             What::Event { sequence, .. } => Some(*sequence),
-            What::State { .. } | What::Thumbnail { .. } => None,
+            What::State { .. } | What::Thumbnail { .. } | What::Ack { .. } | What::Chunk { .. } => None,
         });
         let with_backlog = self.may_send_backlog(now);
         let request = NextRequest {
@@ -380,7 +427,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 .iter()
                 .filter_map(|flight| match &flight.what {
                     What::State { topic, .. } => Some(topic.as_str()),
-                    What::Event { .. } | What::Thumbnail { .. } => None,
+                    What::Event { .. } | What::Thumbnail { .. } | What::Ack { .. } | What::Chunk { .. } => None,
                 })
                 .collect();
             if on_their_way.len() >= STATE_IN_FLIGHT {
@@ -425,6 +472,8 @@ impl<'a, L: Link> Drain<'a, L> {
                 self.thumbnails.refused(Instant::now());
             }
             (What::Thumbnail { .. }, Err(PublishError::Gone)) => {}
+            (What::Ack { number }, result) => self.answered(number, result).await,
+            (What::Chunk { taken }, result) => answers::chunk_taken(taken, result),
             (What::State { topic, version }, result) => {
                 if let Err(error @ PublishError::Refused { .. }) = result {
                     tracing::warn!(topic, %error, "retained state was not published");

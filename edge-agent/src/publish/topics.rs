@@ -173,6 +173,24 @@ impl Topics {
         self.under(format_args!("system"))
     }
 
+    /// A command to this box; never retained.
+    #[must_use]
+    pub fn command(&self, name: &str) -> String {
+        self.under(format_args!("cmd/{name}"))
+    }
+
+    /// The answer to a command; never retained.
+    #[must_use]
+    pub fn ack(&self, name: &str) -> String {
+        self.under(format_args!("ack/{name}"))
+    }
+
+    /// Parts of a file that a command asked for; never retained.
+    #[must_use]
+    pub fn chunk(&self, command: Uuid) -> String {
+        self.under(format_args!("chunk/{command}"))
+    }
+
     /// Where `host` says that it listens.
     #[must_use]
     pub fn host_state(&self, host: &str) -> String {

@@ -24,8 +24,8 @@ use analytics::Scene;
 
 pub use clock::time_quality;
 pub use health::{
-    CameraSigns, CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status,
-    with_ladder,
+    CameraSigns, CameraSource, CommandSigns, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status,
+    with_ladder, with_switches,
 };
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
@@ -202,6 +202,8 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             since: UtcMillis::now(),
             temperature_c: Some(48.5),
         }),
+        commands: Default::default(),
+        precision: Vec::new(),
         cameras: Vec::new(),
     }
 }

@@ -103,11 +103,15 @@ pub(super) fn subscribe(
 ) -> BoxFuture<Result<(), PublishError>> {
     let rule = match wanted {
         Wanted::WithRetained | Wanted::Latest => RetainForwardRule::OnEverySubscribe,
+        Wanted::Commands => RetainForwardRule::OnNewSubscribe,
         Wanted::NewOnly => RetainForwardRule::Never,
     };
+    let preserve = wanted == Wanted::Commands;
     let qos = if wanted == Wanted::Latest { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-    let filters =
-        filters.into_iter().map(|filter| SubscribeFilterInput::new(filter, qos).retain_forward_rule(rule.clone()));
+    let filter = |filter: String| {
+        SubscribeFilterInput::new(filter, qos).retain_forward_rule(rule.clone()).preserve_retain(preserve)
+    };
+    let filters: Vec<_> = filters.into_iter().map(filter).collect();
     let notice = client.try_subscribe_many_tracked(filters);
     Box::pin(async move {
         let notice = notice.map_err(|_| PublishError::Gone)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::number::round;
-use super::{Incident, LocalText, Measures, Sequence, Severity, SignalData, Stamped, UtcMillis, Word};
+use super::{Finding, Incident, LocalText, Measures, Sequence, Severity, SignalData, Stamped, UtcMillis, Word};
 use crate::evidence::EvidenceName;
 
 /// Tracks an event carries at most; the rest are in `why.measured` as a count.
@@ -36,6 +36,22 @@ pub enum Phase {
 pub enum Verification {
     /// No one has.
     Suspected,
+    /// One has, and it was so.
+    Confirmed,
+    /// One has, and it was not.
+    FalseAlarm,
+    /// One has: another incident tells it already.
+    Duplicate,
+}
+
+impl From<Finding> for Verification {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::Confirmed => Self::Confirmed,
+            Finding::FalseAlarm => Self::FalseAlarm,
+            Finding::Duplicate => Self::Duplicate,
+        }
+    }
 }
 
 /// A camera, with the name that operators know.
@@ -265,6 +281,9 @@ pub struct IncidentData {
     pub started_at: UtcMillis,
     /// When it was over; null while it lasts.
     pub ended_at: Option<UtcMillis>,
+    /// Why it ended, where that was not for want of what it is about: `camera_disabled` or `rule_disarmed`, by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<Word>,
     /// The camera.
     pub camera: CameraLabel,
     /// Where the camera is, when the site file says.
@@ -371,6 +390,7 @@ pub fn incident(context: &EventContext, moment: Moment, event: &Event) -> Incide
             verification: Verification::Suspected,
             started_at: event.started_at.into(),
             ended_at: event.ended_at.map(Into::into),
+            end_reason: None,
             camera: context.camera.clone(),
             position: context.position,
             zone: rule.zone.as_ref().map(ZoneId::to_string),

@@ -4,6 +4,7 @@
 //! Fields are only ever added within v1: a receiver tolerates keys it does not know, so these types ignore them when
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
+mod command;
 mod incident;
 mod ladder;
 mod measure;
@@ -18,6 +19,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use command::{
+    Ack, AckFile, AckState, AcknowledgeArguments, CameraArguments, ChunkHeader, Command, CommandHealth, CommandName,
+    ConfigFetchArguments, DisarmedRule, EvidenceFetchArguments, Finding, LogLevel, LogLevelArguments, LogSetting,
+    MAX_CHUNK_BYTES, NoArguments, PrecisionData, Reason, RuleArguments, SnapshotArguments, SwitchedOff,
+    VerdictArguments,
+};
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
     TrackData, Verification, Why, incident,

@@ -1,0 +1,348 @@
+//! The task: takes commands one by one, does them, ends what is over.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use analytics::{CameraId, RuleId};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Precision;
+use super::decide::{After, Decision};
+use super::ear::{CommandCounters, Delivery};
+use super::envelope::{self, LONGEST_LIFE, Now, Refusal};
+use super::rate::Bucket;
+use super::switches::Switches;
+use crate::config::Written;
+use crate::outbox::{Answer, CommandWork, Effect, MOST_ACKS, Outbox, OutboxError, RulePrecision, Taken};
+use crate::publish::wire::{
+    Ack, AckFile, AckState, Birth, PrecisionData, Reason, TimeQuality, UtcMillis, Word,
+};
+use crate::publish::{PublishHandle, PublishStatus, Topics};
+use crate::status::pulse::Pulse;
+use crate::telemetry;
+use crate::text;
+
+/// Commands at once, and a second for ever. Raising either lets a centre that judges many incidents at once finish sooner;
+/// each costs a write to the disk and an answer on the link.
+const BURST: f64 = 20.0;
+const PER_S: f64 = 2.0;
+/// Answers a second to commands over the limit; the rest of them are only counted.
+const COMPLAINTS_PER_S: f64 = 0.5;
+/// A command's id is remembered for so long after its expiry: clocks are corrected.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// Between two tries to write, and two looks at what is over.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A camera that commands may name.
+#[derive(Debug)]
+pub struct CommandCamera {
+    /// Its id.
+    pub id: CameraId,
+    /// Its rules.
+    pub rules: BTreeSet<RuleId>,
+}
+
+/// The task, before it runs.
+pub struct CommandTask {
+    /// The box's topics.
+    pub topics: Topics,
+    /// What came; see [`CommandEar`](super::CommandEar).
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// Where commands are made durable.
+    pub outbox: Outbox,
+    /// Of the connection: its session.
+    pub delivery: watch::Receiver<PublishStatus>,
+    /// Told what the box says of itself.
+    pub publish: PublishHandle,
+    /// That, as it is with everything on.
+    pub birth: Birth,
+    /// The cameras that are on in the site file.
+    pub cameras: Vec<CommandCamera>,
+    /// Those that are off there.
+    pub disabled: Vec<CameraId>,
+    /// The site file.
+    pub written: Written,
+    /// Told what is off.
+    pub switches: watch::Sender<Arc<Switches>>,
+    /// Told what operators found.
+    pub precision: watch::Sender<Precision>,
+    /// What is counted.
+    pub counters: Arc<CommandCounters>,
+    /// How far the clock can be trusted.
+    pub clock: fn() -> TimeQuality,
+    /// Whether it lives.
+    pub pulse: Pulse,
+}
+
+/// The limits on commands.
+struct Limits {
+    commands: Bucket,
+    complaints: Bucket,
+}
+
+impl CommandTask {
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let now = Instant::now();
+        let mut limits =
+            Limits { commands: Bucket::new(BURST, PER_S, now), complaints: Bucket::new(1.0, COMPLAINTS_PER_S, now) };
+        let mut look = tokio::time::interval(EVERY);
+        let begun = async {
+            self.log();
+            self.conclude_interrupted().await;
+            self.count_found().await;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = begun => {}
+        }
+        loop {
+            let has_room = self.outbox.stats().borrow().acks < MOST_ACKS;
+            let delivery = tokio::select! {
+                () = stop.cancelled() => return,
+                _ = look.tick() => None,
+                Some(delivery) = self.deliveries.recv(), if has_room => Some(delivery),
+            };
+            self.pulse.works();
+            let work = async {
+                match delivery {
+                    Some(delivery) => self.take(delivery, &mut limits).await,
+                    None => self.end_what_is_over().await,
+                }
+            };
+            tokio::select! {
+                // What is not safe yet comes again.
+                () = stop.cancelled() => return,
+                () = work => {}
+            }
+            self.pulse.waits();
+        }
+    }
+
+    /// One command, from its topic to its acknowledgement.
+    async fn take(&self, delivery: Delivery, limits: &mut Limits) {
+        let Delivery { level, payload, retained, acknowledgement } = delivery;
+        let at = Instant::now();
+        let work = if limits.commands.take(at) {
+            self.handle(&level, &payload, retained).await
+        } else {
+            self.counters.over_limit.fetch_add(1, Ordering::Relaxed);
+            // A flood is not worth a write to the disk each.
+            if limits.complaints.take(at) { self.complain(&level, &payload).await } else { Ok(()) }
+        };
+        if let (Ok(()), Some(acknowledgement)) = (work, acknowledgement) {
+            acknowledgement.send();
+        }
+    }
+
+    async fn complain(&self, level: &str, payload: &[u8]) -> Result<(), OutboxError> {
+        tracing::warn!(command = level, "commands are over the limit; they are refused");
+        let id = envelope::read(level, payload).map_or_else(|refusal| refusal.id, |order| Some(order.id));
+        let refusal = Refusal { id, reason: Reason::RateLimited, detail: None };
+        self.write(self.refusal(level, "", refusal, self.now())).await.map(|_| ())
+    }
+
+    async fn handle(&self, level: &str, payload: &[u8], retained: bool) -> Result<(), OutboxError> {
+        let now = self.now();
+        let order = match envelope::read(level, payload) {
+            Ok(order) => order,
+            Err(refusal) => return self.refuse(level, "", refusal, now).await,
+        };
+        let refused = |reason| Refusal { id: Some(order.id), reason, detail: None };
+        if retained {
+            return self.refuse(level, &order.actor, refused(Reason::Retained), now).await;
+        }
+        let decision = match self.decide(&order, now) {
+            Ok(decision) => decision,
+            Err(reason) => return self.refuse(level, &order.actor, refused(reason), now).await,
+        };
+        let Decision { state, effect, file, needs_incident, after } = decision;
+        let unknown = || {
+            let ack = self.ack(level, Some(order.id), AckState::Refused, now);
+            Box::new(self.answer(because(ack, Reason::UnknownIncident, None)))
+        };
+        let ack = Ack { file, ..self.ack(level, Some(order.id), state, now) };
+        let work = CommandWork::Take {
+            id: Some(order.id),
+            actor: order.actor.clone(),
+            forget_after: forget_after(order.expires_at.max(now.wall)),
+            now: now.quality.synced.then_some(now.wall),
+            effect,
+            answer: Box::new(self.answer(ack)),
+            remember: true,
+            otherwise: needs_incident.then(unknown),
+        };
+        match self.write(work).await? {
+            Taken::Done => {
+                self.counters.taken.fetch_add(1, Ordering::Relaxed);
+                self.note(level, &order.actor, order.id, None);
+                self.go_on(after).await;
+            }
+            Taken::UnknownIncident => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.note(level, &order.actor, order.id, Some(Reason::UnknownIncident));
+            }
+            Taken::Known => tracing::debug!(command = level, id = %order.id, "a command came again; it has its answer"),
+        }
+        Ok(())
+    }
+
+    async fn refuse(&self, level: &str, actor: &str, refusal: Refusal, now: Now) -> Result<(), OutboxError> {
+        let (id, reason) = (refusal.id, refusal.reason);
+        if self.write(self.refusal(level, actor, refusal, now)).await? != Taken::Known {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            self.note(level, actor, id.unwrap_or_default(), Some(reason));
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, level: &str, actor: &str, refusal: Refusal, now: Now) -> CommandWork {
+        let Refusal { id, reason, detail } = refusal;
+        let remember = !matches!(reason, Reason::RateLimited | Reason::Busy);
+        let ack = Ack { again: !remember, ..self.ack(level, id, AckState::Refused, now) };
+        CommandWork::Take {
+            id,
+            actor: actor.to_owned(),
+            forget_after: forget_after(plus(now.wall, LONGEST_LIFE)),
+            now: now.quality.synced.then_some(now.wall),
+            effect: Effect::Nothing,
+            answer: Box::new(self.answer(because(ack, reason, detail))),
+            remember,
+            otherwise: None,
+        }
+    }
+
+    /// Writes, however long the disk takes to recover: until then the command waits at the broker too.
+    pub(super) async fn write(&self, work: CommandWork) -> Result<Taken, OutboxError> {
+        let work = Arc::new(work);
+        let mut reported = false;
+        loop {
+            match self.outbox.order(Arc::clone(&work)).await {
+                Err(error) if error.is_transient() => {
+                    if !std::mem::replace(&mut reported, true) {
+                        tracing::error!(%error, "a command is not safe yet; trying again");
+                    }
+                    self.pulse.works();
+                    tokio::time::sleep(EVERY).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn go_on(&self, after: After) {
+        match after {
+            After::Nothing => {}
+            After::Rebirth => self.say_who_is_there(),
+            After::Switched(switches) => self.switched(switches),
+            After::Judged => self.count_found().await,
+        }
+    }
+
+    fn switched(&self, switches: Switches) {
+        let told_otherwise = self.switches.borrow().log() != switches.log();
+        self.switches.send_replace(Arc::new(switches));
+        if told_otherwise {
+            self.log();
+        }
+        self.say_who_is_there();
+    }
+
+    fn say_who_is_there(&self) {
+        self.publish.set_birth(self.switches.borrow().tell(self.birth.clone()));
+    }
+
+    fn log(&self) {
+        telemetry::log_at(self.switches.borrow().log().map(|log| log.level.label()));
+    }
+
+    /// Switches on again what was off until now.
+    async fn end_what_is_over(&self) {
+        let (switches, effects) = self.switches.borrow().without_what_is_over(UtcMillis::now(), &self.written);
+        if effects.is_empty() {
+            return;
+        }
+        for effect in effects {
+            tracing::info!(?effect, "what a command set is over");
+            if self.write(CommandWork::Change(effect)).await.is_err() {
+                return;
+            }
+        }
+        self.switched(switches);
+    }
+
+    /// What was being done when the program ended is not done any more.
+    async fn conclude_interrupted(&self) {
+        let Ok(unfinished) = self.outbox.unfinished_commands().await else { return };
+        for command in unfinished {
+            let name = command.answer.ack.name.clone();
+            let ack = Ack { file: command.answer.ack.file, ..self.ack(&name, Some(command.id), AckState::Failed, self.now()) };
+            let answer = Box::new(self.answer(because(ack, Reason::Interrupted, None)));
+            let work = CommandWork::Conclude { id: command.id, answer, picture: None };
+            if self.write(work).await.is_ok() {
+                self.note(&name, &command.actor, command.id, Some(Reason::Interrupted));
+            }
+        }
+    }
+
+    async fn count_found(&self) {
+        match self.outbox.precision().await {
+            Ok(rows) => drop(self.precision.send_replace(rows.into_iter().map(found).collect())),
+            Err(error) => tracing::error!(%error, "what operators found is not told"),
+        }
+    }
+
+    /// One line in the log for every command.
+    fn note(&self, level: &str, actor: &str, id: Uuid, refused: Option<Reason>) {
+        let reason = refused.map_or("", Reason::code);
+        tracing::info!(command = level, actor, %id, reason, "command");
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { wall: UtcMillis::now(), quality: (self.clock)(), session: self.delivery.borrow().session }
+    }
+
+    pub(super) fn ack(&self, level: &str, id: Option<Uuid>, state: AckState, now: Now) -> Ack {
+        let is_id = CameraId::new(level).is_ok();
+        Ack {
+            id,
+            name: if is_id { level.to_owned() } else { "unknown".to_owned() },
+            state,
+            time: now.wall,
+            reason: None,
+            message: None,
+            detail: None,
+            again: false,
+            file: None::<AckFile>,
+            time_quality: now.quality,
+        }
+    }
+
+    pub(super) fn answer(&self, ack: Ack) -> Answer {
+        Answer { topic: self.topics.ack(&ack.name), ack }
+    }
+}
+
+/// The same, with why it is so.
+pub(super) fn because(ack: Ack, reason: Reason, detail: Option<String>) -> Ack {
+    let message = text::command::reason(reason).into();
+    Ack { reason: Some(Word::Borrowed(reason.code())), message: Some(message), detail, ..ack }
+}
+
+fn forget_after(expires_at: UtcMillis) -> UtcMillis {
+    plus(expires_at, REMEMBERED)
+}
+
+fn plus(time: UtcMillis, more: Duration) -> UtcMillis {
+    let more = i64::try_from(more.as_millis()).unwrap_or(i64::MAX);
+    UtcMillis::from_unix_millis(time.as_unix_millis().saturating_add(more))
+}
+
+fn found(row: RulePrecision) -> PrecisionData {
+    let RulePrecision { camera, rule, confirmed, false_alarm, duplicate } = row;
+    PrecisionData { camera, rule, confirmed, judged: confirmed + false_alarm, duplicates: duplicate }
+}
