@@ -25,6 +25,7 @@ mod decide;
 mod ear;
 mod envelope;
 mod rate;
+pub mod send;
 mod switches;
 mod task;
 

@@ -110,8 +110,17 @@ impl Client {
     /// Queues a message with QoS 1, here and now, so that messages leave in the order of the calls; the future resolves
     /// on the acknowledgement and may be dropped.
     pub(crate) fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
+        self.publish_for(message, None)
+    }
+
+    /// The same for what is of no use later; a 3.1.1 broker keeps it all the same.
+    pub(crate) fn publish_for(
+        &self,
+        message: Message,
+        expiry_s: Option<u32>,
+    ) -> BoxFuture<Result<(), PublishError>> {
         match self {
-            Self::V5(client) => v5::publish(client, message),
+            Self::V5(client) => v5::publish(client, message, expiry_s),
             Self::V311(client) => v311::publish(client, message),
         }
     }

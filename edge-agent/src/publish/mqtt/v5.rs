@@ -79,12 +79,14 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
     }
 }
 
-pub(super) fn publish(client: &AsyncClient, message: Message) -> BoxFuture<Result<(), PublishError>> {
+/// `expiry_s`: the broker throws it away when it could not be delivered for so long.
+pub(super) fn publish(client: &AsyncClient, message: Message, expiry_s: Option<u32>) -> BoxFuture<Result<(), PublishError>> {
     let Message { topic, payload, content_type, retained } = message;
     let options = PublishOptions::new(QoS::AtLeastOnce).retain(retained).properties(PublishProperties {
         // 1: UTF-8; 0: bytes.
         payload_format_indicator: Some(u8::from(content_type != JPEG_CONTENT_TYPE)),
         content_type: Some(content_type.to_owned()),
+        message_expiry_interval: expiry_s,
         ..Default::default()
     });
     match client.try_publish_tracked(topic, payload, options) {
