@@ -34,7 +34,9 @@ use tokio_util::sync::CancellationToken;
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
-use crate::command::{CommandCamera, CommandCounters, CommandEar, CommandTask, Precision, Switches};
+use crate::command::{
+    CommandCamera, CommandCounters, CommandEar, CommandTask, FETCH_PER_DAY, Precision, Switches,
+};
 use crate::config::{Camera, Home, Site};
 use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
@@ -218,7 +220,7 @@ impl App {
 
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-        let (mut running, mut lanes) = (Vec::new(), Vec::new());
+        let (mut running, mut lanes, mut commanded) = (Vec::new(), Vec::new(), Vec::new());
         let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
         let smaller = |camera: &Camera| setup::smaller_input(camera, &networks.of(camera).model);
         let plans: Vec<_> = site.cameras.iter().map(|camera| plan_of(camera, smaller(camera).is_some())).collect();
@@ -237,15 +239,24 @@ impl App {
             let (record, stills) = record.unzip();
             let stills = stills.flatten();
             let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
+            let camera_evidence = evidence.camera(evidence_of(camera, stills));
+            let params = camera_params(site, camera, network, &signals)?;
+            commanded.push(CommandCamera {
+                id: camera.id.clone(),
+                rules: camera.rules.iter().map(|rule| rule.id.clone()).collect(),
+                latest: Arc::clone(&latest),
+                evidence: camera_evidence.clone(),
+                context: params.context.clone(),
+            });
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
-                params: camera_params(site, camera, network, &signals)?,
+                params,
                 analysed,
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills)),
+                evidence: camera_evidence,
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
                 switches: switches.clone(),
@@ -339,8 +350,10 @@ impl App {
             delivery: delivery.clone(),
             publish: publish.clone(),
             birth: birth.clone(),
-            cameras: site.cameras.iter().map(command_camera).collect(),
+            cameras: commanded,
             disabled: site.disabled.clone(),
+            evidence: site.storage.pictures(),
+            fetch_per_day: FETCH_PER_DAY,
             written: site.written.clone(),
             switches: switches_told,
             precision: precision_told,
@@ -545,11 +558,6 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
     let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
     let record = RtspSource::undecoded(params).map_err(wrong)?;
     Ok((detect, Some((record, stills))))
-}
-
-/// What commands may name of a camera.
-fn command_camera(camera: &Camera) -> CommandCamera {
-    CommandCamera { id: camera.id.clone(), rules: camera.rules.iter().map(|rule| rule.id.clone()).collect() }
 }
 
 /// What a camera's evidence is made from.

@@ -1,15 +1,22 @@
 //! What is to be done for a command: pure but for what the task knows at that moment.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use analytics::{CameraId, RuleId};
+use uuid::Uuid;
 
 use super::envelope::{Now, Order, Request};
 use super::switches::{Switch, Switches};
 use super::task::CommandTask;
+use crate::evidence::EvidenceName;
 use crate::outbox::Effect;
 use crate::publish::wire::{AckFile, AckState, LogSetting, Reason, SwitchedOff, UtcMillis};
+use crate::source::wall_now;
+use crate::status::Shot;
 
+/// An older picture is not one of now.
+const FRESH: Duration = Duration::from_secs(5);
 /// A camera or rule may be off for so long by one command.
 const LONGEST_OFF: Duration = Duration::from_secs(31 * 86_400);
 /// Another level may be logged for so long.
@@ -24,6 +31,17 @@ pub(super) enum After {
     Switched(Switches),
     Rebirth,
     Judged,
+    Photograph(CameraId),
+    Fetch { incident: Uuid, name: EvidenceName, path: PathBuf, offset: u64 },
+}
+
+/// What is being done already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Occupied {
+    pub(super) snapshot: bool,
+    pub(super) fetch: bool,
+    /// Nothing more is sent on demand today.
+    pub(super) budget: bool,
 }
 
 /// What a command amounts to.
@@ -41,11 +59,15 @@ impl Decision {
     fn done(effect: Effect, after: After) -> Self {
         Self { state: AckState::Done, effect, file: None, needs_incident: false, after }
     }
+
+    fn accepted(after: After) -> Self {
+        Self { state: AckState::Accepted, ..Self::done(Effect::Nothing, after) }
+    }
 }
 
 impl CommandTask {
     /// What `order` amounts to now, or why it does not.
-    pub(super) fn decide(&self, order: &Order, now: Now) -> Result<Decision, Reason> {
+    pub(super) fn decide(&self, order: &Order, now: Now, occupied: Occupied) -> Result<Decision, Reason> {
         order.judge(now)?;
         let by = &order.actor;
         match &order.request {
@@ -84,7 +106,29 @@ impl CommandTask {
                 };
                 Ok(Decision { needs_incident: true, ..Decision::done(effect, After::Judged) })
             }
-            Request::Snapshot { .. } | Request::EvidenceFetch { .. } => Err(Reason::UnknownCommand),
+            Request::Snapshot { camera } => {
+                self.known_camera(camera)?;
+                if occupied.snapshot {
+                    return Err(Reason::Busy);
+                }
+                self.shot(camera).ok_or(Reason::NoPicture)?;
+                Ok(Decision::accepted(After::Photograph(camera.clone())))
+            }
+            Request::EvidenceFetch { incident, name, offset } => {
+                if occupied.fetch {
+                    return Err(Reason::Busy);
+                }
+                let (incident, name, offset) = (*incident, name.clone(), *offset);
+                let path = self.evidence.find(incident, name.as_str()).ok_or(Reason::UnknownEvidence)?;
+                let bytes = path.metadata().map_err(|_| Reason::UnknownEvidence)?.len();
+                if offset > bytes {
+                    return Err(Reason::BadOffset);
+                }
+                if occupied.budget {
+                    return Err(Reason::BudgetUsedUp);
+                }
+                Ok(Decision::accepted(After::Fetch { incident, name, path, offset }))
+            }
         }
     }
 
@@ -94,6 +138,14 @@ impl CommandTask {
         let off = off.is_off.then_some(SwitchedOff { by, at, until, reason });
         let (switches, effect) = self.switches.borrow().with(switch, off, &self.written);
         Ok(Decision::done(effect, After::Switched(switches)))
+    }
+
+    /// The camera's last picture, if it is one of now.
+    pub(super) fn shot(&self, camera: &CameraId) -> Option<Shot> {
+        let known = self.cameras.iter().find(|known| known.id == *camera)?;
+        let is_off = self.switches.borrow().camera(camera).is_some();
+        let shot = known.latest.get().filter(|_| !is_off)?;
+        (age(&shot) <= FRESH).then_some(shot)
     }
 
     fn known_camera(&self, camera: &CameraId) -> Result<(), Reason> {
@@ -124,6 +176,12 @@ impl CommandTask {
             text: Some(part.to_owned()),
         })
     }
+}
+
+/// How long ago a picture was taken.
+pub(super) fn age(shot: &Shot) -> Duration {
+    let nanos = wall_now().as_unix_nanos().saturating_sub(shot.scene.stamp.captured_at.as_unix_nanos());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 struct Off<'a> {

@@ -21,9 +21,11 @@
 //! One task ([`CommandTask`]) judges and does; the connection only queues ([`CommandEar`]). Others look at [`Switches`] and
 //! what was found by latest value.
 
+mod budget;
 mod decide;
 mod ear;
 mod envelope;
+mod jobs;
 mod rate;
 pub mod send;
 mod switches;
@@ -31,7 +33,7 @@ mod task;
 
 pub use ear::{CommandCounters, CommandEar, Delivery};
 pub use switches::Switches;
-pub use task::{CommandCamera, CommandTask};
+pub use task::{CommandCamera, CommandTask, FETCH_PER_DAY};
 
 /// What operators found incidents to be, as health tells it.
 pub type Precision = std::sync::Arc<[crate::publish::wire::PrecisionData]>;

@@ -6,22 +6,26 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use analytics::{CameraId, RuleId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Precision;
-use super::decide::{After, Decision};
+use super::budget::Budget;
+use super::decide::{After, Decision, Occupied, age};
 use super::ear::{CommandCounters, Delivery};
-use super::envelope::{self, LONGEST_LIFE, Now, Refusal};
+use super::envelope::{self, LONGEST_LIFE, Now, Order, Refusal};
+use super::jobs::{Conclusion, FetchJob, Jobs, SnapshotJob};
 use super::rate::Bucket;
 use super::switches::Switches;
 use crate::config::Written;
+use crate::evidence::{CameraEvidence, EvidenceName, EvidenceStore};
 use crate::outbox::{Answer, CommandWork, Effect, MOST_ACKS, Outbox, OutboxError, RulePrecision, Taken};
 use crate::publish::wire::{
-    Ack, AckFile, AckState, Birth, PrecisionData, Reason, TimeQuality, UtcMillis, Word,
+    self, Ack, AckFile, AckState, Birth, EventContext, Moment, PrecisionData, Reason, TimeQuality, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
+use crate::status::LatestScene;
 use crate::status::pulse::Pulse;
 use crate::telemetry;
 use crate::text;
@@ -37,13 +41,21 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// Between two tries to write, and two looks at what is over.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Evidence sent on demand, in bytes a day. Raising it lets the centre look at more clips; each costs the link, after events.
+pub const FETCH_PER_DAY: u64 = 200 << 20;
+
 /// A camera that commands may name.
-#[derive(Debug)]
 pub struct CommandCamera {
     /// Its id.
     pub id: CameraId,
     /// Its rules.
     pub rules: BTreeSet<RuleId>,
+    /// What was seen last.
+    pub latest: Arc<LatestScene>,
+    /// How it is photographed.
+    pub evidence: CameraEvidence,
+    /// What is said of every picture of it.
+    pub context: EventContext,
 }
 
 /// The task, before it runs.
@@ -64,6 +76,10 @@ pub struct CommandTask {
     pub cameras: Vec<CommandCamera>,
     /// Those that are off there.
     pub disabled: Vec<CameraId>,
+    /// Where pictures and clips lie.
+    pub evidence: EvidenceStore,
+    /// How much of them is sent on demand, in bytes a day.
+    pub fetch_per_day: u64,
     /// The site file.
     pub written: Written,
     /// Told what is off.
@@ -76,6 +92,13 @@ pub struct CommandTask {
     pub clock: fn() -> TimeQuality,
     /// Whether it lives.
     pub pulse: Pulse,
+}
+
+/// What is to be done next.
+enum Due {
+    Take(Delivery),
+    Conclude(Conclusion),
+    Look,
 }
 
 /// The limits on commands.
@@ -91,6 +114,7 @@ impl CommandTask {
         let mut limits =
             Limits { commands: Bucket::new(BURST, PER_S, now), complaints: Bucket::new(1.0, COMPLAINTS_PER_S, now) };
         let mut look = tokio::time::interval(EVERY);
+        let mut jobs = Jobs::default();
         let begun = async {
             self.log();
             self.conclude_interrupted().await;
@@ -102,16 +126,18 @@ impl CommandTask {
         }
         loop {
             let has_room = self.outbox.stats().borrow().acks < MOST_ACKS;
-            let delivery = tokio::select! {
+            let due = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = look.tick() => None,
-                Some(delivery) = self.deliveries.recv(), if has_room => Some(delivery),
+                _ = look.tick() => Due::Look,
+                concluded = jobs.next() => Due::Conclude(concluded),
+                Some(delivery) = self.deliveries.recv(), if has_room => Due::Take(delivery),
             };
             self.pulse.works();
             let work = async {
-                match delivery {
-                    Some(delivery) => self.take(delivery, &mut limits).await,
-                    None => self.end_what_is_over().await,
+                match due {
+                    Due::Take(delivery) => self.take(delivery, &mut limits, &mut jobs).await,
+                    Due::Conclude(conclusion) => self.conclude(conclusion).await,
+                    Due::Look => self.end_what_is_over().await,
                 }
             };
             tokio::select! {
@@ -124,11 +150,11 @@ impl CommandTask {
     }
 
     /// One command, from its topic to its acknowledgement.
-    async fn take(&self, delivery: Delivery, limits: &mut Limits) {
+    async fn take(&self, delivery: Delivery, limits: &mut Limits, jobs: &mut Jobs) {
         let Delivery { level, payload, retained, acknowledgement } = delivery;
         let at = Instant::now();
         let work = if limits.commands.take(at) {
-            self.handle(&level, &payload, retained).await
+            self.handle(&level, &payload, retained, jobs).await
         } else {
             self.counters.over_limit.fetch_add(1, Ordering::Relaxed);
             // A flood is not worth a write to the disk each.
@@ -146,7 +172,13 @@ impl CommandTask {
         self.write(self.refusal(level, "", refusal, self.now())).await.map(|_| ())
     }
 
-    async fn handle(&self, level: &str, payload: &[u8], retained: bool) -> Result<(), OutboxError> {
+    async fn handle(
+        &self,
+        level: &str,
+        payload: &[u8],
+        retained: bool,
+        jobs: &mut Jobs,
+    ) -> Result<(), OutboxError> {
         let now = self.now();
         let order = match envelope::read(level, payload) {
             Ok(order) => order,
@@ -156,7 +188,9 @@ impl CommandTask {
         if retained {
             return self.refuse(level, &order.actor, refused(Reason::Retained), now).await;
         }
-        let decision = match self.decide(&order, now) {
+        let occupied =
+            Occupied { snapshot: jobs.snapshot.is_some(), fetch: jobs.fetch.is_some(), budget: !self.budget().await.is_left() };
+        let decision = match self.decide(&order, now, occupied) {
             Ok(decision) => decision,
             Err(reason) => return self.refuse(level, &order.actor, refused(reason), now).await,
         };
@@ -180,7 +214,7 @@ impl CommandTask {
             Taken::Done => {
                 self.counters.taken.fetch_add(1, Ordering::Relaxed);
                 self.note(level, &order.actor, order.id, None);
-                self.go_on(after).await;
+                self.go_on(after, &order, jobs).await;
             }
             Taken::UnknownIncident => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -234,12 +268,56 @@ impl CommandTask {
         }
     }
 
-    async fn go_on(&self, after: After) {
+    async fn go_on(&self, after: After, order: &Order, jobs: &mut Jobs) {
+        let (id, actor) = (order.id, order.actor.clone());
         match after {
+            After::Photograph(camera) => jobs.snapshot = Some(Box::pin(self.photograph(id, actor, &camera).run())),
+            After::Fetch { incident, name, path, offset } => {
+                let (topics, chunks) = (self.topics.clone(), self.publish.chunks());
+                let budget = self.budget().await;
+                let counters = Arc::clone(&self.counters);
+                let job = FetchJob { id, actor, incident, name, path, offset, topics, chunks, budget, counters };
+                jobs.fetch = Some(Box::pin(job.run()));
+            }
             After::Nothing => {}
             After::Rebirth => self.say_who_is_there(),
             After::Switched(switches) => self.switched(switches),
             After::Judged => self.count_found().await,
+        }
+    }
+
+    async fn budget(&self) -> Budget {
+        Budget::load(&self.outbox, self.fetch_per_day).await
+    }
+
+    /// Orders a picture of now with the camera's evidence room.
+    fn photograph(&self, id: Uuid, actor: String, camera: &CameraId) -> SnapshotJob {
+        let name = EvidenceName::on_demand();
+        let topic = self.topics.evidence(camera, id, &name);
+        let (done, made) = oneshot::channel();
+        let known = self.cameras.iter().find(|known| known.id == *camera);
+        // Without either the sender is dropped: it failed.
+        if let (Some(known), Some(shot)) = (known, self.shot(camera)) {
+            let moment = Moment { analysed_fps: 0.0, time_quality: (self.clock)() };
+            let event = wire::picture_of(&known.context, moment, id, shot.scene.stamp.captured_at.into());
+            let arrived_at = Instant::now().checked_sub(age(&shot)).unwrap_or_else(Instant::now);
+            known.evidence.photograph(event, name.clone(), &shot, arrived_at, done);
+        }
+        SnapshotJob { id, actor, name, topic, made }
+    }
+
+    /// The final answer to what was accepted.
+    async fn conclude(&self, conclusion: Conclusion) {
+        let Conclusion { id, actor, name, result, file, picture } = conclusion;
+        let state = if result.is_ok() { AckState::Done } else { AckState::Failed };
+        let ack = Ack { file, ..self.ack(name, Some(id), state, self.now()) };
+        let ack = match result {
+            Ok(()) => ack,
+            Err(reason) => because(ack, reason, None),
+        };
+        let work = CommandWork::Conclude { id, answer: Box::new(self.answer(ack)), picture };
+        if self.write(work).await.is_ok() {
+            self.note(name, &actor, id, result.err());
         }
     }
 

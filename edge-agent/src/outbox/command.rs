@@ -6,6 +6,7 @@
 //! Answers have no sequence number (a gap among those means a lost event) and are small; at most [`MOST_WAITING`] wait, then
 //! no further command is taken.
 
+use analytics::Kind;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
@@ -415,6 +416,9 @@ pub(super) fn verify(transaction: &Transaction<'_>, event: &mut Incident) -> rus
         .optional()?;
     if let Some(finding) = verdict.flatten().as_deref().and_then(Finding::from_label) {
         event.data.verification = finding.into();
+        if let (Finding::Confirmed, Some(kind)) = (finding, Kind::from_wire_label(&event.data.kind)) {
+            event.data.label = kind.text().into();
+        }
     }
     Ok(())
 }

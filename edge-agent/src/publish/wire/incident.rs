@@ -454,3 +454,55 @@ impl From<analytics::Phase> for Phase {
         }
     }
 }
+
+/// What a picture that was asked for is drawn from, and never sent: where and when, and no incident.
+#[must_use]
+pub fn picture_of(context: &EventContext, moment: Moment, id: Uuid, time: UtcMillis) -> Incident {
+    let text: Word = "snapshot".into();
+    Incident {
+        specversion: "1.0".into(),
+        id,
+        source: context.source.clone(),
+        r#type: text.clone(),
+        subject: context.camera.id.clone(),
+        time,
+        recordedtime: time,
+        datacontenttype: "application/json".into(),
+        dataschema: "urn:ngatu:schema:incident:1".into(),
+        sequence: Sequence::default(),
+        data: IncidentData {
+            incident_id: id,
+            phase: Phase::New,
+            revision: 1,
+            kind: text,
+            label: LocalText { vi: "".into(), en: "".into() },
+            severity: Severity::Info,
+            verification: Verification::Suspected,
+            started_at: time,
+            ended_at: Some(time),
+            end_reason: None,
+            camera: context.camera.clone(),
+            position: context.position,
+            zone: None,
+            line: None,
+            direction: None,
+            tracks: Vec::new(),
+            region: None,
+            why: Why {
+                rule: "snapshot".to_owned(),
+                config: context.config.clone(),
+                hw_profile: context.hw_profile.clone(),
+                analysed_fps: moment.analysed_fps,
+                thresholds: Measures::new(&[]),
+                measured: Measures::new(&[]),
+                signal: None,
+                model: context.model.clone(),
+            },
+            evidence: Vec::new(),
+            time_quality: moment.time_quality,
+            outbox_id: Uuid::nil(),
+            replayed: false,
+            suppressed: 0,
+        },
+    }
+}

@@ -27,7 +27,7 @@ pub use command::{
 };
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
-    TrackData, Verification, Why, incident,
+    TrackData, Verification, Why, incident, picture_of,
 };
 pub use ladder::{CameraLadder, DegradedCamera, LadderData, LadderHealth, box_degraded};
 pub use measure::{
