@@ -34,9 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::camera::{CameraParams, CameraTask};
-use crate::command::{
-    CommandCamera, CommandCounters, CommandEar, CommandTask, FETCH_PER_DAY, Precision, Switches,
-};
+use crate::command::{CommandCamera, CommandCounters, CommandEar, CommandTask, FETCH_PER_DAY, Precision, Switches};
 use crate::config::{Camera, Home, Site};
 use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
@@ -56,8 +54,8 @@ use crate::source::{
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
-    RecordSource, ServiceTask, SignalTroubles, Totals,
+    self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture,
+    RecentIncidents, RecordSource, ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -293,7 +291,8 @@ impl App {
             let (of, switches_of) = (camera.id.clone(), switches.clone());
             let switched = Switched { camera: of, session, told, params, switches: switches_of };
             supervisors.spawn(switched.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, ring, &switches, &mut supervisors, &stop_sources));
+            let record =
+                record.map(|source| start_record(camera, source, ring, &switches, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();

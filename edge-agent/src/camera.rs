@@ -195,8 +195,7 @@ impl CameraCore {
     pub fn switch_off(&mut self, camera: &CameraId, captured_at: WallTime, time_quality: TimeQuality) -> Vec<Draft> {
         let (seq, pts) = self.last.as_ref().map_or((0, MediaTime::ZERO), |(last, _)| (last.seq, last.pts));
         let stamp = FrameStamp { camera: camera.clone(), seq, pts, captured_at };
-        let mut events =
-            self.core.idle(Idle { stamp, local: self.params.calendar.local(captured_at), outage: None });
+        let mut events = self.core.idle(Idle { stamp, local: self.params.calendar.local(captured_at), outage: None });
         events.extend(self.core.finish());
         let drafts = self.drafts(&events, time_quality).into_iter();
         drafts.map(|draft| draft.ended_by(Some(CAMERA_DISABLED))).collect()

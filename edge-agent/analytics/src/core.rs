@@ -222,7 +222,15 @@ struct Watch {
 impl Watch {
     fn new(spec: RuleSpec) -> Self {
         let (schedule, fault) = (spec.schedule.clone(), spec.params.camera_fault());
-        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false, suspended: false, disarmed: false }
+        Self {
+            rule: rules::build(spec),
+            fault,
+            judged: true,
+            schedule,
+            armed: false,
+            suspended: false,
+            disarmed: false,
+        }
     }
 
     fn look(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {

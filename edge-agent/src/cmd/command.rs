@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use analytics::{BoxId, SiteId};
+use anyhow::Context;
 use edge_agent::command::send::{self, Reply, SendError, SendParams};
 use edge_agent::publish::Topics;
 use edge_agent::publish::wire::{
@@ -302,11 +302,7 @@ async fn fetch(
 }
 
 fn say(ack: &Ack, args: &Args) {
-    let line = if args.json {
-        serde_json::to_string(ack).unwrap_or_default()
-    } else {
-        send::line(ack, args.lang)
-    };
+    let line = if args.json { serde_json::to_string(ack).unwrap_or_default() } else { send::line(ack, args.lang) };
     // A closed pipe changes nothing of the command.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -6,6 +6,7 @@ mod command;
 mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod desk;
 mod doctor;
 mod eval;
 mod man;

@@ -11,6 +11,7 @@ use edge_agent::watch::{self, Lang, Seen, WatchParams};
 use jiff::tz::TimeZone;
 
 use super::broker::BrokerArgs;
+use super::desk::Desk;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -18,6 +19,7 @@ Duplicates are dropped by (source, id). Examples:
   edge-agent watch                                    the demo's broker, in Vietnamese
   edge-agent watch --broker mqtt://10.0.0.5:1883 --lang en
   edge-agent watch --broker mqtts://broker.example --ca ca.pem --certificate me.pem --key me.key
+  edge-agent watch --operator nguyen-van-a            and say what each incident was
   edge-agent watch --save pictures                    with a thumbnail of each incident
   edge-agent watch --json --count 100 > events.jsonl")]
 pub(crate) struct Args {
@@ -56,6 +58,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     client_id: Option<String>,
 
+    /// Judge incidents as this person: each gets a number, and lines from stdin say what it was, such as
+    /// `12 ack`, `12 yes`, `12 no bóng cây`, `12 dup`.
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    operator: Option<String>,
+
     /// Say under this name that a centre listens: boxes with this primary host send.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
@@ -70,10 +77,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let stop = shutdown::on_signals()?;
         let done = stop.clone();
         let mut seen = 0;
+        let (desk, console) = args.operator.map(|name| Desk::open(name, lang)).unzip();
+        let at_desk = desk.clone();
         let sink = move |message: Seen| {
             let is_event = matches!(message, Seen::Incident(_) | Seen::System(_));
             let saved = save(&message, folder.as_deref(), lang);
+            let number = desk.as_ref().and_then(|desk| desk.number(&message));
             let printed = if json { json_line(&message) } else { saved.or_else(|| watch::line(&message, lang, &zone)) };
+            let printed = printed.map(|line| number.map_or(line.clone(), |number| format!("#{number} {line}")));
             // A closed pipe ends the watching, as it ends `head`.
             let written = printed.is_none_or(|line| writeln!(std::io::stdout(), "{line}").is_ok());
             seen += u64::from(is_event);
@@ -82,7 +93,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
         };
         tokio::select! {
-            () = watch::run(params, sink, stop.clone()) => {}
+            () = watch::run_with(params, sink, console, stop.clone()) => {}
+            () = Desk::print(at_desk) => {}
             () = super::after(args.duration) => {}
         }
         anyhow::Ok(())

@@ -102,9 +102,9 @@ pub(super) fn read(level: &str, payload: &[u8]) -> Result<Order, Refusal> {
         request.and_then(|order| if order.name == name { Ok(order) } else { Err(wrong_topic(order.id)) })
     };
     read(match name {
-        CommandName::Snapshot => order(name, payload, |of: SnapshotArguments| {
-            Ok(Request::Snapshot { camera: camera(&of.camera)? })
-        }),
+        CommandName::Snapshot => {
+            order(name, payload, |of: SnapshotArguments| Ok(Request::Snapshot { camera: camera(&of.camera)? }))
+        }
         CommandName::EvidenceFetch => order(name, payload, |of: EvidenceFetchArguments| {
             let name = EvidenceName::parse(&of.name).ok_or("arguments.name is no evidence's name")?;
             Ok(Request::EvidenceFetch { incident: of.incident_id, name, offset: of.offset })

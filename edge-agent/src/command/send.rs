@@ -56,7 +56,13 @@ pub enum SendError {
 
 /// A command that is ready to go.
 #[must_use]
-pub fn command<A>(name: CommandName, actor: &str, valid_for: Duration, session: Option<u64>, arguments: A) -> Command<A> {
+pub fn command<A>(
+    name: CommandName,
+    actor: &str,
+    valid_for: Duration,
+    session: Option<u64>,
+    arguments: A,
+) -> Command<A> {
     let issued_at = UtcMillis::now();
     let life = i64::try_from(valid_for.as_millis()).unwrap_or(i64::MAX);
     let expires_at = UtcMillis::from_unix_millis(issued_at.as_unix_millis().saturating_add(life));
@@ -83,7 +89,8 @@ pub async fn send<A: Serialize>(
     let (client, mut events) = mqtt::open(&params.broker, identity).await?;
     let deadline = Instant::now() + params.wait;
     let late = || SendError::NoAnswer(params.wait);
-    let session = timeout_at(deadline, greet(&client, &mut events, &params.topics, name)).await.map_err(|_| late())??;
+    let session =
+        timeout_at(deadline, greet(&client, &mut events, &params.topics, name)).await.map_err(|_| late())??;
     let command = command(name, &params.actor, params.valid_for, session.filter(|_| must_be_fresh(name)), arguments);
     let id = command.id;
     if name == CommandName::EvidenceFetch {

@@ -150,7 +150,8 @@ impl Switches {
     /// The same as a camera's status says it.
     #[must_use]
     pub fn disarmed_rules(&self, camera: &CameraId) -> Vec<DisarmedRule> {
-        let told = |(rule, off): (&RuleId, &SwitchedOff)| DisarmedRule { rule: rule.to_string(), switched_off: off.clone() };
+        let told =
+            |(rule, off): (&RuleId, &SwitchedOff)| DisarmedRule { rule: rule.to_string(), switched_off: off.clone() };
         self.disarmed(camera).map(told).collect()
     }
 

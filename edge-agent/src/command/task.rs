@@ -172,13 +172,7 @@ impl CommandTask {
         self.write(self.refusal(level, "", refusal, self.now())).await.map(|_| ())
     }
 
-    async fn handle(
-        &self,
-        level: &str,
-        payload: &[u8],
-        retained: bool,
-        jobs: &mut Jobs,
-    ) -> Result<(), OutboxError> {
+    async fn handle(&self, level: &str, payload: &[u8], retained: bool, jobs: &mut Jobs) -> Result<(), OutboxError> {
         let now = self.now();
         let order = match envelope::read(level, payload) {
             Ok(order) => order,
@@ -188,8 +182,11 @@ impl CommandTask {
         if retained {
             return self.refuse(level, &order.actor, refused(Reason::Retained), now).await;
         }
-        let occupied =
-            Occupied { snapshot: jobs.snapshot.is_some(), fetch: jobs.fetch.is_some(), budget: !self.budget().await.is_left() };
+        let occupied = Occupied {
+            snapshot: jobs.snapshot.is_some(),
+            fetch: jobs.fetch.is_some(),
+            budget: !self.budget().await.is_left(),
+        };
         let decision = match self.decide(&order, now, occupied) {
             Ok(decision) => decision,
             Err(reason) => return self.refuse(level, &order.actor, refused(reason), now).await,
@@ -358,7 +355,10 @@ impl CommandTask {
         let Ok(unfinished) = self.outbox.unfinished_commands().await else { return };
         for command in unfinished {
             let name = command.answer.ack.name.clone();
-            let ack = Ack { file: command.answer.ack.file, ..self.ack(&name, Some(command.id), AckState::Failed, self.now()) };
+            let ack = Ack {
+                file: command.answer.ack.file,
+                ..self.ack(&name, Some(command.id), AckState::Failed, self.now())
+            };
             let answer = Box::new(self.answer(because(ack, Reason::Interrupted, None)));
             let work = CommandWork::Conclude { id: command.id, answer, picture: None };
             if self.write(work).await.is_ok() {

@@ -287,9 +287,11 @@ fn put(
     topic: &str,
     body: &[u8],
 ) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("INSERT INTO ack (command, topic, body) VALUES (?1, ?2, ?3)")?
-        .execute(params![id.map(|id| id.to_string()), topic, body])?;
+    transaction.prepare_cached("INSERT INTO ack (command, topic, body) VALUES (?1, ?2, ?3)")?.execute(params![
+        id.map(|id| id.to_string()),
+        topic,
+        body
+    ])?;
     state.acks += 1;
     Ok(())
 }
@@ -308,8 +310,7 @@ fn forget(transaction: &Transaction<'_>, now: Option<UtcMillis>) -> rusqlite::Re
             .prepare_cached("DELETE FROM command WHERE forget_after < ?1 AND is_final")?
             .execute([now.as_unix_millis()])?;
     }
-    let count: i64 =
-        transaction.prepare_cached("SELECT COUNT(*) FROM command")?.query_row([], |row| row.get(0))?;
+    let count: i64 = transaction.prepare_cached("SELECT COUNT(*) FROM command")?.query_row([], |row| row.get(0))?;
     if count >= MOST_IDS {
         transaction
             .prepare_cached(
@@ -365,13 +366,7 @@ fn change(transaction: &Transaction<'_>, effect: &Effect) -> rusqlite::Result<bo
     }
 }
 
-fn count(
-    transaction: &Transaction<'_>,
-    camera: &str,
-    rule: &str,
-    finding: Finding,
-    by: i64,
-) -> rusqlite::Result<()> {
+fn count(transaction: &Transaction<'_>, camera: &str, rule: &str, finding: Finding, by: i64) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO found (camera, rule) VALUES (?1, ?2)")?
         .execute(params![camera, rule])?;

@@ -244,6 +244,9 @@
     keyed(byId("cameras"), cards, "camera-card", status.cameras, (camera) => camera.camera.id, showCamera);
     byId("disabled").hidden = status.disabled.length === 0;
     put(byId("disabled").querySelector("span"), status.disabled.join(", "));
+    const found = (row) => `${row.camera} ${row.rule} ${row.confirmed}/${row.judged}`;
+    byId("precision").hidden = status.precision.length === 0;
+    put(byId("precision").querySelector("span"), status.precision.map(found).join(", "));
     byId("no-incidents").hidden = status.incidents.length > 0;
     const key = (incident) => incident.incident_id;
     keyed(byId("incidents"), rows, "incident-row", status.incidents, key, showIncident);

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::wire::{
     Ack, AcknowledgeArguments, Birth, CameraArguments, CameraStatus, ChunkHeader, Command, CommandName,
-    ConfigFetchArguments, EvidenceFetchArguments, Health, HostState, Incident, LogLevelArguments,
-    MEASUREMENT_TYPE, Measurement, NoArguments, RuleArguments, SignalReport, SnapshotArguments, Status, System,
-    SystemKind, VerdictArguments,
+    ConfigFetchArguments, EvidenceFetchArguments, Health, HostState, Incident, LogLevelArguments, MEASUREMENT_TYPE,
+    Measurement, NoArguments, RuleArguments, SignalReport, SnapshotArguments, Status, System, SystemKind,
+    VerdictArguments,
 };
 use crate::evidence::MAX_THUMBNAIL_BYTES;
 
@@ -183,12 +183,7 @@ const MESSAGES: [MessageKind; 21] = [
     },
 ];
 
-const fn command(
-    name: &'static str,
-    title: &'static str,
-    address: &'static str,
-    schema: fn() -> Value,
-) -> MessageKind {
+const fn command(name: &'static str, title: &'static str, address: &'static str, schema: fn() -> Value) -> MessageKind {
     let content_type = super::wire::STATE_CONTENT_TYPE;
     MessageKind { name, title, address, retained: false, content_type, schema: Some(schema) }
 }
@@ -287,7 +282,9 @@ fn parameters(address: &str) -> Value {
             "signal_topic" => json!({ "description": "The `topic` of [camera.signal.ID] in the site file." }),
             "incident" => json!({ "description": "The `incident_id` of the events it proves." }),
             "command" => json!({ "description": "The `id` of the command that asked for it." }),
-            "command_name" => json!({ "description": "The last level of the command's topic; `unknown` where that is no id." }),
+            "command_name" => {
+                json!({ "description": "The last level of the command's topic; `unknown` where that is no id." })
+            }
             "name" => json!({ "description": "The `name` in their `evidence`: [a-z0-9-]{1,40}.jpg" }),
             "kind" => json!({ "description": "What happened.", "enum": Kind::ALL.map(Kind::wire_label) }),
             _ => json!({ "description": "[a-z0-9-]{1,40}" }),

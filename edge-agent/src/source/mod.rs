@@ -40,8 +40,8 @@ pub(crate) use pipeline::still_decoder;
 pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
 pub use session::{Attempt, Closed, PacketCount, Session, StreamInfo, wall_now};
 pub use status::{SourceState, SourceStatus};
-pub use switched::Switched;
 pub use supervisor::{Supervisor, SupervisorParams};
+pub use switched::Switched;
 pub use thin::DecodeControl;
 
 /// A live source of frames. A trait for two implementations: cameras over GStreamer, and scripts in tests of the

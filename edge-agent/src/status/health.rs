@@ -19,8 +19,8 @@ use crate::ladder::{CameraRung, LadderStatus};
 use crate::outbox::OutboxStats;
 use crate::page::PageState;
 use crate::publish::wire::{
-    self, CameraHealth, CameraState, CameraStatus, CommandHealth, EvidenceHealth, Health, HealthState, ModelRef, OutboxHealth,
-    PublishHealth, UtcMillis, Word,
+    self, CameraHealth, CameraState, CameraStatus, CommandHealth, EvidenceHealth, Health, HealthState, ModelRef,
+    OutboxHealth, PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
 use crate::signal::Troubles;

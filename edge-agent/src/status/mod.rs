@@ -24,8 +24,8 @@ use analytics::Scene;
 
 pub use clock::time_quality;
 pub use health::{
-    CameraSigns, CameraSource, CommandSigns, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status,
-    with_ladder, with_switches,
+    CameraSigns, CameraSource, CommandSigns, HealthTask, Posture, SignalTroubles, Snapshot, camera_status,
+    forward_camera_status, with_ladder, with_switches,
 };
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};

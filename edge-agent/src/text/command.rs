@@ -8,10 +8,9 @@ use crate::publish::wire::{AckState, CommandName, Reason};
 /// The reason and its cure.
 pub(crate) const fn reason(reason: Reason) -> Text {
     match reason {
-        Reason::TooLarge => text(
-            "lệnh lớn hơn 64 KiB: hãy gửi lệnh nhỏ hơn",
-            "the command is larger than 64 KiB: send a smaller one",
-        ),
+        Reason::TooLarge => {
+            text("lệnh lớn hơn 64 KiB: hãy gửi lệnh nhỏ hơn", "the command is larger than 64 KiB: send a smaller one")
+        }
         Reason::Malformed => text(
             "lệnh sai định dạng: hãy đối chiếu với lược đồ cmd_… của lệnh",
             "the command is malformed: compare it with its schema, cmd_…",
@@ -82,13 +81,13 @@ pub(crate) const fn reason(reason: Reason) -> Text {
             "giờ kết thúc phải ở tương lai và không quá 24 giờ (mức nhật ký) hoặc 31 ngày (camera, quy tắc)",
             "`until` must be ahead, by at most 24 hours (log level) or 31 days (camera, rule)",
         ),
-        Reason::BadOffset => {
-            text("offset vượt quá cuối tệp: xem kích thước trong trả lời", "the offset is beyond the file's end: see its size")
-        }
-        Reason::NoPicture => text(
-            "camera chưa có hình: xem trạng thái camera",
-            "the camera gives no picture: see its status",
+        Reason::BadOffset => text(
+            "offset vượt quá cuối tệp: xem kích thước trong trả lời",
+            "the offset is beyond the file's end: see its size",
         ),
+        Reason::NoPicture => {
+            text("camera chưa có hình: xem trạng thái camera", "the camera gives no picture: see its status")
+        }
         Reason::BudgetUsedUp => text(
             "đã hết dung lượng gửi theo yêu cầu của hôm nay: gửi tiếp từ offset này vào ngày mai",
             "what may be sent on demand is used up for today: go on from this offset tomorrow",

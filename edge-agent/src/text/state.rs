@@ -23,10 +23,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 
 /// Codes of status and health messages, of cameras first.
 const REASONS: [(&str, Text); 54] = [
-    (
-        "command",
-        text("bị tắt theo lệnh từ trung tâm", "switched off by a command of the centre"),
-    ),
+    ("command", text("bị tắt theo lệnh từ trung tâm", "switched off by a command of the centre")),
     (
         "rule_disarmed",
         text("có quy tắc bị tắt theo lệnh từ trung tâm", "a rule is disarmed by a command of the centre"),

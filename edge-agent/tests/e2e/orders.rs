@@ -3,7 +3,7 @@
 use edge_agent::command::send;
 use edge_agent::publish::wire::{
     Ack, AckState, CameraArguments, CameraState, CommandName, ConfigFetchArguments, Finding, LogLevel,
-    LogLevelArguments, NoArguments, Phase, RuleArguments, UtcMillis, Verification, VerdictArguments,
+    LogLevelArguments, NoArguments, Phase, RuleArguments, UtcMillis, VerdictArguments, Verification,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -46,7 +46,8 @@ impl Centre {
     async fn final_answer(&mut self, id: Uuid) -> Ack {
         let is_final = |seen: &Seen| answers(seen, id).iter().any(|ack| ack.state.is_final());
         self.until(&format!("a final answer to {id}"), is_final).await;
-        let finals: Vec<Ack> = answers(&self.seen, id).into_iter().filter(|ack| ack.state.is_final()).cloned().collect();
+        let finals: Vec<Ack> =
+            answers(&self.seen, id).into_iter().filter(|ack| ack.state.is_final()).cloned().collect();
         assert_eq!(finals.len(), 1, "{finals:?}");
         finals.into_iter().next().expect("one")
     }
@@ -107,8 +108,9 @@ async fn a_command_is_done_once_and_answered_however_often_it_comes_and_whatever
     ] {
         let before = centre.seen.acks.len();
         centre.send(format!("{BOX}/cmd/{name}"), sent.into_bytes(), false).await;
-        let is_refused =
-            |seen: &Seen| seen.acks[before..].iter().any(|ack| ack.reason.as_deref() == Some(reason) || ack.id == Some(kept));
+        let is_refused = |seen: &Seen| {
+            seen.acks[before..].iter().any(|ack| ack.reason.as_deref() == Some(reason) || ack.id == Some(kept))
+        };
         centre.until(reason, is_refused).await;
     }
 
@@ -129,7 +131,8 @@ impl Centre {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_switched_off_stays_off_over_kills_and_its_incidents_end() {
     let (broker, cameras) = (Mosquitto::start_open(), Cameras::start());
-    let site = SiteFile::new(broker.port()).camera("nam", &cameras.url("one"), "").camera("bac", &cameras.url("two"), "");
+    let site =
+        SiteFile::new(broker.port()).camera("nam", &cameras.url("one"), "").camera("bac", &cameras.url("two"), "");
     let mut centre = Centre::start(broker.port(), None).await;
     let agent = Agent::run(&site.write());
     centre.until_online(0).await;
@@ -139,17 +142,20 @@ async fn what_is_switched_off_stays_off_over_kills_and_its_incidents_end() {
         let open = |event: &&edge_agent::publish::wire::Incident| {
             event.data.why.rule == "keep-off" && event.data.phase == Phase::New
         };
-        let ended = |id| seen.events_of("nam").any(|event| event.data.incident_id == id && event.data.ended_at.is_some());
+        let ended =
+            |id| seen.events_of("nam").any(|event| event.data.incident_id == id && event.data.ended_at.is_some());
         seen.events_of("nam").filter(open).map(|event| event.data.incident_id).find(|id| !ended(*id))
     };
     centre.until("something goes on", |seen| lasting(seen).is_some()).await;
     let judged = lasting(&centre.seen).expect("it goes on");
-    let verdict = VerdictArguments { incident_id: judged, verdict: Finding::FalseAlarm, reason: Some("bóng cây".to_owned()) };
+    let verdict =
+        VerdictArguments { incident_id: judged, verdict: Finding::FalseAlarm, reason: Some("bóng cây".to_owned()) };
     assert_eq!(centre.order(CommandName::Verdict, verdict).await.state, AckState::Done);
     let nobody = VerdictArguments { incident_id: Uuid::from_u128(7), verdict: Finding::Confirmed, reason: None };
     assert_eq!(centre.order(CommandName::Verdict, nobody).await.reason.as_deref(), Some("unknown_incident"));
 
-    let rule = |armed| RuleArguments { camera: "nam".into(), rule: "keep-off".into(), armed, until: None, reason: None };
+    let rule =
+        |armed| RuleArguments { camera: "nam".into(), rule: "keep-off".into(), armed, until: None, reason: None };
     assert_eq!(centre.order(CommandName::Rule, rule(false)).await.state, AckState::Done);
     let ended = |seen: &Seen| {
         let mut of = seen.events_of("nam").filter(|event| event.data.incident_id == judged);
@@ -161,10 +167,13 @@ async fn what_is_switched_off_stays_off_over_kills_and_its_incidents_end() {
     // It may have ended by itself a moment before.
     let over = |seen: &Seen| ended(seen) || lasting(seen).is_none();
     centre.until("its incidents end", over).await;
-    let told = |seen: &Seen| seen.states("nam").last().is_some_and(|status| status.disarmed.iter().any(|rule| rule.rule == "keep-off"));
+    let told = |seen: &Seen| {
+        seen.states("nam").last().is_some_and(|status| status.disarmed.iter().any(|rule| rule.rule == "keep-off"))
+    };
     centre.until("the status says so", told).await;
 
-    let camera = |enabled| CameraArguments { camera: "nam".into(), enabled, until: None, reason: Some("bảo trì".into()) };
+    let camera =
+        |enabled| CameraArguments { camera: "nam".into(), enabled, until: None, reason: Some("bảo trì".into()) };
     assert_eq!(centre.order(CommandName::Camera, camera(false)).await.state, AckState::Done);
     centre.until("it is off", |seen| seen.is("nam", CameraState::Disabled)).await;
     let by = centre.seen.states("nam").last().and_then(|status| status.switched_off.clone()).expect("by whom");

@@ -114,11 +114,7 @@ impl Client {
     }
 
     /// The same for what is of no use later; a 3.1.1 broker keeps it all the same.
-    pub(crate) fn publish_for(
-        &self,
-        message: Message,
-        expiry_s: Option<u32>,
-    ) -> BoxFuture<Result<(), PublishError>> {
+    pub(crate) fn publish_for(&self, message: Message, expiry_s: Option<u32>) -> BoxFuture<Result<(), PublishError>> {
         match self {
             Self::V5(client) => v5::publish(client, message, expiry_s),
             Self::V311(client) => v311::publish(client, message),

@@ -80,7 +80,11 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
 }
 
 /// `expiry_s`: the broker throws it away when it could not be delivered for so long.
-pub(super) fn publish(client: &AsyncClient, message: Message, expiry_s: Option<u32>) -> BoxFuture<Result<(), PublishError>> {
+pub(super) fn publish(
+    client: &AsyncClient,
+    message: Message,
+    expiry_s: Option<u32>,
+) -> BoxFuture<Result<(), PublishError>> {
     let Message { topic, payload, content_type, retained } = message;
     let options = PublishOptions::new(QoS::AtLeastOnce).retain(retained).properties(PublishProperties {
         // 1: UTF-8; 0: bytes.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    CameraLabel, CameraLadder, CommandHealth, DisarmedRule, LadderHealth, LocalText, ModelRef, Position, PrecisionData, Severity, SwitchedOff,
-    TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CommandHealth, DisarmedRule, LadderHealth, LocalText, ModelRef, Position, PrecisionData,
+    Severity, SwitchedOff, TimeQuality, UtcMillis, Word,
 };
 
 /// Whether a box is there.
