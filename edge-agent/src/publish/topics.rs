@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(topics.camera_status(&camera), "ngatu/v1/ql10-nut-01/box-a/camera/huong-nam/status");
         assert_eq!(topics.host_state("ioc"), "ngatu/v1/host/ioc/state");
         assert_eq!(topics.source(), "/ngatu/ql10-nut-01/box-a");
-        assert_eq!(Topics::of_source(&topics.source()), Some(topics));
+        assert_eq!(Topics::of_source(&topics.source()), Some(topics.clone()));
         for none in ["", "/", "/a/b", "ngatu/a/b", "/ngatu/+/b"] {
             assert_eq!(Topics::of_source(none), None, "{none}");
         }
