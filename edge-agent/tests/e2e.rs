@@ -22,6 +22,8 @@ mod clip;
 mod clips;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/crashes.rs"]
+mod crashes;
 #[path = "e2e/credentials.rs"]
 mod credentials;
 #[path = "e2e/doctor.rs"]
@@ -40,6 +42,8 @@ mod models;
 mod orders;
 #[path = "e2e/page.rs"]
 mod page;
+#[path = "e2e/page_remote.rs"]
+mod page_remote;
 #[path = "e2e/pictures.rs"]
 mod pictures;
 #[path = "e2e/replay.rs"]

@@ -1,5 +1,6 @@
 //! The commands, one file each, and how they end.
 
+mod account;
 mod broker;
 mod check;
 mod command;
@@ -91,6 +92,8 @@ enum Command {
     Command(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Makes, lists and removes the accounts that may log in to the status page from another machine.
+    Account(account::Args),
     /// Measures what this box carries, finds the best setting, writes its hardware profile.
     Tune(tune::Args),
     /// Lists the hardware profiles; prints what one asks of the systemd unit.
@@ -121,6 +124,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Watch(_)
         | Command::Command(_)
         | Command::Models(_)
+        | Command::Account(_)
         | Command::Profiles(_)
         | Command::Schema(_)
         | Command::Completions(_)
@@ -139,6 +143,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::run(args),
         Command::Command(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),
         Command::Profiles(args) => profiles::run(args, &home()?),
         Command::Schema(args) => schema::run(args),

@@ -24,6 +24,7 @@
 //! One thread owns the database; [`Outbox`] is a handle to it. Everything that waits in its channel goes into one
 //! transaction (group commit), so a slow disk makes groups larger, not queues longer.
 
+mod audit_head;
 mod command;
 mod draft;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use store::{Entry, NextRequest};
 pub use thread::OutboxThread;
 pub use thumbnail::Thumbnail;
 
+use crate::audit::Head;
 use crate::publish::Topics;
 use crate::publish::wire::{Sequence, System};
 use command::Question;
@@ -290,6 +292,16 @@ impl Outbox {
     /// What operators found incidents to be, by camera and rule.
     pub async fn precision(&self) -> Result<Vec<RulePrecision>, OutboxError> {
         self.ask(|reply| Command::Question(Question::Precision(reply))).await?
+    }
+
+    /// Keeps the last line of the audit log.
+    pub async fn keep_audit_head(&self, head: Head) -> Result<(), OutboxError> {
+        self.ask(|reply| Command::KeepAuditHead { head, reply }).await?
+    }
+
+    /// The last line of the audit log as it was kept.
+    pub async fn audit_head(&self) -> Result<Option<Head>, OutboxError> {
+        self.ask(|reply| Command::AuditHead { reply }).await?
     }
 
     /// What it holds; changes with every transaction.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use uuid::Uuid;
 
 use super::store::{State, Store};
-use super::{OutboxError, OutboxLimits, command, parked, thumbnail};
+use super::{OutboxError, OutboxLimits, audit_head, command, parked, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, SystemKind, UtcMillis};
 
@@ -188,6 +188,7 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
     }
     db.execute_batch(parked::SCHEMA)?;
     db.execute_batch(command::SCHEMA)?;
+    db.execute_batch(audit_head::SCHEMA)?;
     let state = read_state(&db)?;
     Ok((db, state))
 }

@@ -17,8 +17,9 @@ use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
-use super::parked;
 use super::thumbnail::{self, Thumbnail};
+use super::{audit_head, parked};
+use crate::audit::Head;
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
 
@@ -78,6 +79,8 @@ pub(super) struct Writes {
     pub(super) session: bool,
     /// What stands before cameras.
     pub(super) parked: Vec<(CameraId, Vec<Parked>)>,
+    /// The last line of the audit log.
+    pub(super) audit_head: Option<Head>,
 }
 
 /// The numbers that one transaction gave.
@@ -152,6 +155,9 @@ impl Store {
         for (camera, things) in &writes.parked {
             parked::save(&transaction, camera, things)?;
         }
+        if let Some(head) = writes.audit_head {
+            audit_head::save(&transaction, head)?;
+        }
         for record in &writes.records {
             given.records.push(measure::record(&transaction, &mut state, record, recorded_at)?);
         }
@@ -220,6 +226,11 @@ impl Store {
     /// The thumbnail to send next.
     pub(super) fn next_thumbnail(&self) -> rusqlite::Result<Option<Thumbnail>> {
         thumbnail::next(&self.db, self.state.outbox_id)
+    }
+
+    /// The last line of the audit log as it was kept.
+    pub(super) fn audit_head(&self) -> rusqlite::Result<Option<Head>> {
+        audit_head::load(&self.db)
     }
 
     /// What was last known to stand before a camera.

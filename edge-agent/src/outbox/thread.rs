@@ -17,6 +17,7 @@ use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
 use super::thumbnail::Thumbnail;
 use super::{COMMANDS, OutboxError, OutboxStats};
+use crate::audit::Head;
 use crate::publish::wire::{Sequence, System};
 use crate::status::pulse::{Beat, Pulse};
 
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Question(Question),
     NextSession { reply: Reply<u64> },
     Next { request: NextRequest, reply: Reply<Vec<Entry>> },
+    KeepAuditHead { head: Head, reply: Reply<()> },
+    AuditHead { reply: Reply<Option<Head>> },
     NextThumbnail { reply: Reply<Option<Thumbnail>> },
     PendingEvidence { reply: Reply<Vec<PendingEvidence>> },
     OpenIncidents { camera: CameraId, reply: Reply<Vec<OpenIncident>> },
@@ -115,7 +118,18 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, settlements, records, announcements, orders, sessions, reads, .. } = group;
+        let Group {
+            mut writes,
+            commits,
+            settlements,
+            records,
+            announcements,
+            orders,
+            sessions,
+            audit_heads,
+            reads,
+            ..
+        } = group;
         writes.delivered.append(&mut self.undeleted);
         writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
         writes.acks_done.append(&mut self.undeleted_acks);
@@ -151,6 +165,9 @@ impl Owner {
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
                 }
+                for reply in audit_heads {
+                    let _ = reply.send(Ok(()));
+                }
                 for read in reads {
                     self.read(read);
                 }
@@ -169,6 +186,9 @@ impl Owner {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in sessions {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                for reply in audit_heads {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for read in reads {
@@ -233,6 +253,10 @@ impl Owner {
                 let pending = self.store.pending_evidence().map_err(|error| self.failure(&error));
                 let _ = reply.send(pending);
             }
+            Read::AuditHead(reply) => {
+                let head = self.store.audit_head().map_err(|error| self.failure(&error));
+                let _ = reply.send(head);
+            }
             Read::RunningMeasure(camera, reply) => {
                 let running = self.store.running_measure(&camera).map_err(|error| self.failure(&error));
                 let _ = reply.send(running);
@@ -260,6 +284,7 @@ struct Group {
     announcements: Vec<Reply<Sequence>>,
     orders: Vec<Reply<Taken>>,
     sessions: Vec<Reply<u64>>,
+    audit_heads: Vec<Reply<()>>,
     reads: Vec<Read>,
 }
 
@@ -271,6 +296,7 @@ enum Read {
     Parked(CameraId, Reply<Vec<Parked>>),
     RunningMeasure(CameraId, Reply<Option<Tally>>),
     Question(Question),
+    AuditHead(Reply<Option<Head>>),
 }
 
 impl Read {
@@ -295,6 +321,9 @@ impl Read {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::Question(question) => question.refuse(error),
+            Self::AuditHead(reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
         }
     }
 }
@@ -338,6 +367,11 @@ impl Group {
                 self.writes.session = true;
                 self.sessions.push(reply);
             }
+            Command::KeepAuditHead { head, reply } => {
+                self.writes.audit_head = Some(head);
+                self.audit_heads.push(reply);
+            }
+            Command::AuditHead { reply } => self.reads.push(Read::AuditHead(reply)),
             Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
             Command::NextThumbnail { reply } => self.reads.push(Read::NextThumbnail(reply)),
             Command::PendingEvidence { reply } => self.reads.push(Read::PendingEvidence(reply)),
@@ -359,6 +393,7 @@ impl Writes {
             && self.announcements.is_empty()
             && self.orders.is_empty()
             && self.acks_done.is_empty()
+            && self.audit_head.is_none()
             && !self.session
     }
 }

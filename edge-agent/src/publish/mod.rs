@@ -19,6 +19,7 @@
 //! # Ownership
 //! One task owns client, event loop and drain. [`PublishHandle`] shares state with it by latest value only.
 
+mod audit;
 mod backoff;
 mod broker;
 mod drain;
@@ -41,9 +42,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use audit::AuditFeed;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
 pub use mqtt::MqttPublisher;
+pub(crate) use tls::certificates;
 pub use tls::{TlsError, TlsParams};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
@@ -310,6 +313,7 @@ pub struct PublishTask<P> {
     birth: watch::Sender<Birth>,
     chunks: mpsc::Receiver<Chunk>,
     status: watch::Sender<PublishStatus>,
+    audit: Option<AuditFeed>,
     /// At work while it makes a connection or uses the outbox; waits for the broker.
     pulse: Pulse,
 }
@@ -335,16 +339,24 @@ pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox
     let (sender, chunks) = mpsc::channel(1);
     let handle =
         PublishHandle { retained: retained.clone(), birth: birth.clone(), chunks: sender, status: watcher, beat };
-    (handle, PublishTask { publisher, params, outbox, retained, birth, chunks, status, pulse })
+    (handle, PublishTask { publisher, params, outbox, retained, birth, chunks, status, audit: None, pulse })
 }
 
 impl<P: Publisher> PublishTask<P> {
+    /// Sends the lines of the audit log too.
+    #[must_use]
+    pub fn auditing(mut self, feed: AuditFeed) -> Self {
+        self.audit = Some(feed);
+        self
+    }
+
     /// Publishes until `stop`, then says `stopped` and goodbye.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.params.refused_pause);
         let (mut suspicion, mut thumbnails) = (Suspicion::default(), Thumbnails::default());
         let (mut acks, mut chunk, mut chunk_after) = (Thumbnails::default(), None, tokio::time::Instant::now());
         let mut chunks = std::mem::replace(&mut self.chunks, mpsc::channel(1).1);
+        let mut audit = self.audit.take();
         let mut first_attempt = true;
         let mut unused_session = None;
         while !stop.is_cancelled() {
@@ -365,6 +377,7 @@ impl<P: Publisher> PublishTask<P> {
                     let memory = Memory {
                         suspicion: &mut suspicion,
                         thumbnails: &mut thumbnails,
+                        audit: audit.as_mut(),
                         acks: &mut acks,
                         chunks: &mut chunks,
                         chunk: &mut chunk,

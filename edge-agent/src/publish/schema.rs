@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::wire::{
-    Ack, AcknowledgeArguments, Birth, CameraArguments, CameraStatus, ChunkHeader, Command, CommandName,
+    Ack, AcknowledgeArguments, AuditLine, Birth, CameraArguments, CameraStatus, ChunkHeader, Command, CommandName,
     ConfigFetchArguments, EvidenceFetchArguments, Health, HostState, Incident, LogLevelArguments, MEASUREMENT_TYPE,
     Measurement, NoArguments, RuleArguments, SignalReport, SnapshotArguments, Status, System, SystemKind,
     VerdictArguments,
@@ -30,7 +30,7 @@ struct MessageKind {
     schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 21] = [
+const MESSAGES: [MessageKind; 22] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
@@ -62,6 +62,14 @@ const MESSAGES: [MessageKind; 21] = [
         retained: false,
         content_type: super::wire::JPEG_CONTENT_TYPE,
         schema: None,
+    },
+    MessageKind {
+        name: "audit",
+        title: "A line of the audit log, in the bytes over which its hash goes. It may come twice: `number` tells",
+        address: "{root}/v1/{site}/{box}/audit",
+        retained: false,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: Some(schema_of::<AuditLine>),
     },
     MessageKind {
         name: "birth",

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::session::{Session, wall_now};
 use super::{FrameSource, SourceStatus, Supervisor, SupervisorParams};
 use crate::command::Switches;
+use crate::crash::Parked;
 
 /// A stream of a camera, and what says whether it is to be received.
 pub struct Switched {
@@ -20,6 +21,8 @@ pub struct Switched {
     pub told: watch::Sender<SourceStatus>,
     /// Of the supervisor.
     pub params: SupervisorParams,
+    /// Whether it is not even tried: it crashed the program too often.
+    pub parked: Option<Parked>,
     /// What commands switched off.
     pub switches: watch::Receiver<Arc<Switches>>,
 }
@@ -34,7 +37,8 @@ impl Switched {
                 () = until(&mut self.switches, &self.camera, false) => {}
             }
             let on = stop.child_token();
-            let supervisor = Supervisor::of(Arc::clone(&self.session), self.told.clone(), self.params);
+            let supervisor =
+                Supervisor::of(Arc::clone(&self.session), self.told.clone(), self.params).parked(self.parked);
             let running = supervisor.run(&source, on.clone());
             tokio::pin!(running);
             tokio::select! {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::pace::{CameraPace, Paces};
 use super::record::{RecordRate, RecordSource, with_record};
 use super::{CameraCounters, time_quality};
+use crate::audit::{AuditStatus, SyslogStatus};
 use crate::command::{CommandCounters, Precision, Switches};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
@@ -19,8 +20,8 @@ use crate::ladder::{CameraRung, LadderStatus};
 use crate::outbox::OutboxStats;
 use crate::page::PageState;
 use crate::publish::wire::{
-    self, CameraHealth, CameraState, CameraStatus, CommandHealth, EvidenceHealth, Health, HealthState, ModelRef,
-    OutboxHealth, PublishHealth, UtcMillis, Word,
+    self, AuditHealth, CameraHealth, CameraState, CameraStatus, CommandHealth, EvidenceHealth, Health, HealthState,
+    ModelRef, OutboxHealth, PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
 use crate::signal::Troubles;
@@ -277,6 +278,10 @@ pub struct HealthTask {
     pub ladder: watch::Receiver<Arc<LadderStatus>>,
     /// Commands of the centre.
     pub commands: CommandSigns,
+    /// The audit log.
+    pub audit: watch::Receiver<AuditStatus>,
+    /// Its export to a collector, where one is configured.
+    pub syslog: Option<watch::Receiver<SyslogStatus>>,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -406,6 +411,22 @@ impl HealthTask {
         if self.evidence.totals().failing {
             reasons.push("evidence_failing".into());
         }
+        let audit = self.audit.borrow().clone();
+        if audit.failing.is_some() {
+            reasons.push("audit_failing".into());
+        }
+        if audit.damaged {
+            reasons.push("audit_damaged".into());
+        }
+        if self.syslog.as_ref().is_some_and(|syslog| syslog.borrow().failing.is_some()) {
+            reasons.push("syslog_failing".into());
+        }
+        if audit.undeletable || self.evidence.totals().undeletable {
+            reasons.push("retention_failing".into());
+        }
+        if self.evidence.totals().full_of_holds {
+            reasons.push("holds_fill_evidence".into());
+        }
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
         }
@@ -450,11 +471,14 @@ impl HealthTask {
                 clips_failed_total: evidence.clips_failed,
                 kept: evidence.kept,
                 kept_bytes: evidence.kept_bytes,
+                on_hold: evidence.on_hold,
+                on_hold_bytes: evidence.on_hold_bytes,
                 thumbnails_pending: outbox.thumbnails,
                 thumbnails_delivered_total: delivery.thumbnails,
                 thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,
             },
             ladder: Some(self.ladder.borrow().health()),
+            audit: Some(audit_health(&self.audit.borrow())),
             commands: self.commands.health(outbox.acks),
             precision: self.commands.precision.borrow().to_vec(),
             cameras: self
@@ -470,6 +494,15 @@ impl HealthTask {
     fn switched(&self, camera: CameraHealth) -> CameraHealth {
         let is_off = CameraId::new(&camera.camera).is_ok_and(|id| self.commands.is_off(&id));
         if is_off { CameraHealth { state: CameraState::Disabled, ..camera } } else { camera }
+    }
+}
+
+fn audit_health(audit: &AuditStatus) -> AuditHealth {
+    AuditHealth {
+        last_number: audit.head.number,
+        last_hash: audit.head.hash.to_string(),
+        failing: audit.failing.is_some(),
+        lost_total: audit.lost,
     }
 }
 
