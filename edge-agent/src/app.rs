@@ -375,6 +375,7 @@ impl App {
             switches: switches_told,
             precision: precision_told,
             counters,
+            audit: audit.clone(),
             clock: status::time_quality,
             pulse,
         };

@@ -27,6 +27,7 @@ mod ear;
 mod envelope;
 mod jobs;
 mod rate;
+mod record;
 pub mod send;
 mod switches;
 mod task;

@@ -17,7 +17,9 @@ use super::ear::{CommandCounters, Delivery};
 use super::envelope::{self, LONGEST_LIFE, Now, Order, Refusal};
 use super::jobs::{Conclusion, FetchJob, Jobs, SnapshotJob};
 use super::rate::Bucket;
+use super::record::Told;
 use super::switches::Switches;
+use crate::audit::AuditLog;
 use crate::config::Written;
 use crate::evidence::{CameraEvidence, EvidenceName, EvidenceStore};
 use crate::outbox::{Answer, CommandWork, Effect, MOST_ACKS, Outbox, OutboxError, RulePrecision, Taken};
@@ -88,6 +90,8 @@ pub struct CommandTask {
     pub precision: watch::Sender<Precision>,
     /// What is counted.
     pub counters: Arc<CommandCounters>,
+    /// Told of every command.
+    pub audit: AuditLog,
     /// How far the clock can be trusted.
     pub clock: fn() -> TimeQuality,
     /// Whether it lives.
@@ -169,18 +173,21 @@ impl CommandTask {
         tracing::warn!(command = level, "commands are over the limit; they are refused");
         let id = envelope::read(level, payload).map_or_else(|refusal| refusal.id, |order| Some(order.id));
         let refusal = Refusal { id, reason: Reason::RateLimited, detail: None };
-        self.write(self.refusal(level, "", refusal, self.now())).await.map(|_| ())
+        self.write(self.refusal(level, "", refusal, self.now())).await?;
+        let (state, reason) = (AckState::Refused, Some(Reason::RateLimited));
+        self.note(Told { level, actor: "", id, order: None, state, reason, again: false }).await;
+        Ok(())
     }
 
     async fn handle(&self, level: &str, payload: &[u8], retained: bool, jobs: &mut Jobs) -> Result<(), OutboxError> {
         let now = self.now();
         let order = match envelope::read(level, payload) {
             Ok(order) => order,
-            Err(refusal) => return self.refuse(level, "", refusal, now).await,
+            Err(refusal) => return self.refuse(level, None, refusal, now).await,
         };
         let refused = |reason| Refusal { id: Some(order.id), reason, detail: None };
         if retained {
-            return self.refuse(level, &order.actor, refused(Reason::Retained), now).await;
+            return self.refuse(level, Some(&order), refused(Reason::Retained), now).await;
         }
         let occupied = Occupied {
             snapshot: jobs.snapshot.is_some(),
@@ -189,7 +196,7 @@ impl CommandTask {
         };
         let decision = match self.decide(&order, now, occupied) {
             Ok(decision) => decision,
-            Err(reason) => return self.refuse(level, &order.actor, refused(reason), now).await,
+            Err(reason) => return self.refuse(level, Some(&order), refused(reason), now).await,
         };
         let Decision { state, effect, file, needs_incident, after } = decision;
         let unknown = || {
@@ -207,27 +214,32 @@ impl CommandTask {
             remember: true,
             otherwise: needs_incident.then(unknown),
         };
+        let (actor, id) = (order.actor.as_str(), Some(order.id));
+        let told = Told { level, actor, id, order: Some(&order), state: AckState::Refused, reason: None, again: false };
         match self.write(work).await? {
             Taken::Done => {
                 self.counters.taken.fetch_add(1, Ordering::Relaxed);
-                self.note(level, &order.actor, order.id, None);
+                self.note(Told { state, ..told }).await;
                 self.go_on(after, &order, jobs).await;
             }
             Taken::UnknownIncident => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                self.note(level, &order.actor, order.id, Some(Reason::UnknownIncident));
+                self.note(Told { reason: Some(Reason::UnknownIncident), ..told }).await;
             }
-            Taken::Known => tracing::debug!(command = level, id = %order.id, "a command came again; it has its answer"),
+            // The program may have ended before the first line of it was written.
+            Taken::Known => self.note(Told { state, again: true, ..told }).await,
         }
         Ok(())
     }
 
-    async fn refuse(&self, level: &str, actor: &str, refusal: Refusal, now: Now) -> Result<(), OutboxError> {
-        let (id, reason) = (refusal.id, refusal.reason);
-        if self.write(self.refusal(level, actor, refusal, now)).await? != Taken::Known {
+    async fn refuse(&self, level: &str, order: Option<&Order>, refusal: Refusal, now: Now) -> Result<(), OutboxError> {
+        let (id, reason) = (refusal.id, Some(refusal.reason));
+        let actor = order.map_or("", |order| order.actor.as_str());
+        let again = self.write(self.refusal(level, actor, refusal, now)).await? == Taken::Known;
+        if !again {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            self.note(level, actor, id.unwrap_or_default(), Some(reason));
         }
+        self.note(Told { level, actor, id, order, state: AckState::Refused, reason, again }).await;
         Ok(())
     }
 
@@ -314,7 +326,8 @@ impl CommandTask {
         };
         let work = CommandWork::Conclude { id, answer: Box::new(self.answer(ack)), picture };
         if self.write(work).await.is_ok() {
-            self.note(name, &actor, id, result.err());
+            let (actor, id, reason) = (actor.as_str(), Some(id), result.err());
+            self.note(Told { level: name, actor, id, order: None, state, reason, again: false }).await;
         }
     }
 
@@ -362,7 +375,9 @@ impl CommandTask {
             let answer = Box::new(self.answer(because(ack, Reason::Interrupted, None)));
             let work = CommandWork::Conclude { id: command.id, answer, picture: None };
             if self.write(work).await.is_ok() {
-                self.note(&name, &command.actor, command.id, Some(Reason::Interrupted));
+                let (level, actor, id) = (name.as_str(), command.actor.as_str(), Some(command.id));
+                let (state, reason) = (AckState::Failed, Some(Reason::Interrupted));
+                self.note(Told { level, actor, id, order: None, state, reason, again: false }).await;
             }
         }
     }
@@ -374,10 +389,11 @@ impl CommandTask {
         }
     }
 
-    /// One line in the log for every command.
-    fn note(&self, level: &str, actor: &str, id: Uuid, refused: Option<Reason>) {
-        let reason = refused.map_or("", Reason::code);
-        tracing::info!(command = level, actor, %id, reason, "command");
+    /// One line in the audit log for every command, and for every end of one; a log that cannot be written says so itself.
+    async fn note(&self, told: Told<'_>) {
+        let (command, actor, id) = (told.level, told.actor, told.id.unwrap_or_default());
+        tracing::info!(command, actor, %id, state = ?told.state, reason = told.reason.map_or("", Reason::code), "command");
+        let _ = self.audit.record(told.entry()).await;
     }
 
     pub(super) fn now(&self) -> Now {
