@@ -21,15 +21,16 @@ pub struct Delivery {
     pub(super) payload: Vec<u8>,
     /// Whether it was sent to be kept.
     pub(super) retained: bool,
-    /// Says that it is safe here; `None` where nobody waits for that.
-    pub(super) acknowledgement: Option<Acknowledgement>,
+    /// Says that it is safe here, or refused.
+    pub(super) taken: Box<dyn FnOnce() + Send>,
 }
 
 impl Delivery {
-    /// A command that nobody waits to be told is safe: for tests.
+    /// A command on `cmd/{level}`; `taken` is called once it is safe here, or refused.
     #[must_use]
-    pub fn new(level: &str, payload: Vec<u8>, retained: bool) -> Self {
-        Self { level: level.to_owned(), payload, retained, acknowledgement: None }
+    pub fn new(level: &str, mut payload: Vec<u8>, retained: bool, taken: impl FnOnce() + Send + 'static) -> Self {
+        payload.truncate(MOST_BYTES + 1);
+        Self { level: level.to_owned(), payload, retained, taken: Box::new(taken) }
     }
 }
 
@@ -100,10 +101,9 @@ impl CommandEar {
     }
 
     pub(crate) fn hear(&self, message: Message, acknowledgement: Acknowledgement) {
-        let Message { topic, mut payload, retained, .. } = message;
-        payload.truncate(MOST_BYTES + 1);
-        let level = topic.strip_prefix(&self.prefix).unwrap_or_default().to_owned();
-        let delivery = Delivery { level, payload, retained, acknowledgement: Some(acknowledgement) };
+        let Message { topic, payload, retained, .. } = message;
+        let level = topic.strip_prefix(&self.prefix).unwrap_or_default();
+        let delivery = Delivery::new(level, payload, retained, || acknowledgement.send());
         if self.queue.try_send(delivery).is_err() {
             self.counters.over_limit.fetch_add(1, Ordering::Relaxed);
         }

@@ -31,6 +31,8 @@ mod record;
 pub mod send;
 mod switches;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use ear::{CommandCounters, CommandEar, Delivery};
 pub use switches::Switches;

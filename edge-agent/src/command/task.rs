@@ -155,7 +155,7 @@ impl CommandTask {
 
     /// One command, from its topic to its acknowledgement.
     async fn take(&self, delivery: Delivery, limits: &mut Limits, jobs: &mut Jobs) {
-        let Delivery { level, payload, retained, acknowledgement } = delivery;
+        let Delivery { level, payload, retained, taken } = delivery;
         let at = Instant::now();
         let work = if limits.commands.take(at) {
             self.handle(&level, &payload, retained, jobs).await
@@ -164,8 +164,8 @@ impl CommandTask {
             // A flood is not worth a write to the disk each.
             if limits.complaints.take(at) { self.complain(&level, &payload).await } else { Ok(()) }
         };
-        if let (Ok(()), Some(acknowledgement)) = (work, acknowledgement) {
-            acknowledgement.send();
+        if work.is_ok() {
+            taken();
         }
     }
 
