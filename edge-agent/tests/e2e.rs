@@ -6,10 +6,6 @@ mod common;
 
 #[path = "e2e/agent.rs"]
 mod agent;
-#[path = "e2e/agent_kills.rs"]
-mod agent_kills;
-#[path = "e2e/broker_kills.rs"]
-mod broker_kills;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
 #[path = "e2e/centre.rs"]

@@ -29,13 +29,18 @@ mod command;
 mod draft;
 #[cfg(test)]
 mod evidence_tests;
+#[cfg(test)]
+mod faulty_disk;
 mod incident;
+mod ledger;
 mod measure;
 #[cfg(test)]
 mod measure_tests;
 mod open;
 mod overflow;
 mod parked;
+#[cfg(test)]
+mod power_tests;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;

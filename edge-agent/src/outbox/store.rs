@@ -15,6 +15,7 @@ use super::OutboxLimits;
 use super::command::{self, CommandWork, Taken};
 use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
+use super::ledger;
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
 use super::thumbnail::{self, Thumbnail};
@@ -174,7 +175,8 @@ impl Store {
             .prepare_cached("UPDATE meta SET last_sequence = ?1, session = ?2")?
             .execute(params![state.last_sequence as i64, state.session as i64])?;
         transaction.commit()?;
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state).last_sequence;
+        ledger::tell(self.state.outbox_id, before, self.state.last_sequence, writes, &given);
         Ok(given)
     }
 
@@ -185,7 +187,8 @@ impl Store {
         insert_system(&transaction, &mut state, &mut event, &self.topics)?;
         transaction.execute("UPDATE meta SET last_sequence = ?1", params![state.last_sequence as i64])?;
         transaction.commit()?;
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state).last_sequence;
+        ledger::tell(self.state.outbox_id, before, self.state.last_sequence, &Writes::default(), &Given::default());
         Ok(())
     }
 

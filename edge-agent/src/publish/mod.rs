@@ -203,9 +203,10 @@ pub struct PublishParams {
     /// Time between two events from before the connection, so that a centre is not flooded when all boxes return.
     /// Lowering it empties the outbox faster.
     pub backlog_every: Duration,
-    /// After a reconnection to a broker that has forgotten this box (it restarted without persistence, so it has
-    /// forgotten its subscribers too) events wait this long for subscribers to return: an acknowledgement from a
-    /// broker without subscribers is worth nothing. Costs so much delay after a broker's restart.
+    /// On a connection to a broker that has forgotten this box (it restarted without persistence, so it has forgotten
+    /// its subscribers too) events wait this long for subscribers to return: an acknowledgement from a broker without
+    /// subscribers is worth nothing. Costs so much delay after a broker's restart; a box's very first connection does
+    /// not wait.
     pub settle: Duration,
     /// A connection that leaves a message unacknowledged for this long is given up. Must exceed what a slow link
     /// needs for all that is in flight.
@@ -373,7 +374,9 @@ impl<P: Publisher> PublishTask<P> {
             };
             let error = match connected {
                 Ok(connection) => {
-                    let settle = !first_attempt && !connection.session_present;
+                    // A box that was connected before, or that has just found no broker, and that this broker does not know.
+                    let is_first = first_attempt && session == 1;
+                    let settle = !is_first && !connection.session_present;
                     let memory = Memory {
                         suspicion: &mut suspicion,
                         thumbnails: &mut thumbnails,
