@@ -53,7 +53,7 @@ use crate::source::{
 use crate::status::pulse::Pulse;
 use crate::status::{
     self, CameraCounters, CameraSigns, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
-    RecordSource, ServiceTask, SignalTroubles, Totals,
+    RecordSource, ServiceTask, SignalTroubles, Totals, Transport,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -191,6 +191,7 @@ impl App {
         let signals = SignalBoard::new(heard.collect(), Instant::now());
         let (troubles, signal_troubles) = watch::channel(Troubles::default());
         let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone());
+        let transport = Transport { security: site.mqtt.security(), certificates: mqtt.certificates() };
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -328,6 +329,7 @@ impl App {
             page: page_state.clone(),
             signals: signal_troubles,
             ladder,
+            transport,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));

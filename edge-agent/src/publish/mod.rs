@@ -22,6 +22,7 @@
 mod backoff;
 mod broker;
 mod drain;
+mod keyring;
 pub mod mqtt;
 pub mod probe;
 mod refused;
@@ -33,6 +34,8 @@ mod thumbnails;
 mod tls;
 mod topics;
 pub mod wire;
+mod witness;
+mod x509;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,8 +46,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
+pub use keyring::{Certificates, Keyring};
 pub use mqtt::MqttPublisher;
-pub use tls::{TlsError, TlsParams};
+pub use tls::{Loaded, TlsError, TlsParams, Validity};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
 use crate::outbox::Outbox;
@@ -159,6 +163,12 @@ pub trait Publisher: Send {
 
     /// Tries once. `will` is what the broker says when the connection ends without a goodbye.
     fn connect(&mut self, will: Message) -> impl Future<Output = Result<Connection<Self::Link>, LinkError>> + Send;
+
+    /// Completes when this box has another identity, which the broker takes: a connection is to be made anew, and will
+    /// succeed. Never, where there is nothing to change.
+    fn renewed(&self) -> BoxFuture<()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Carries messages over one connection.
@@ -348,6 +358,7 @@ impl<P: Publisher> PublishTask<P> {
                             (suspicion, thumbnails) = (Suspicion::default(), Thumbnails::default());
                             continue;
                         }
+                        End::Renewed => continue,
                         End::Lost(error) => error,
                     }
                 }
@@ -364,6 +375,7 @@ impl<P: Publisher> PublishTask<P> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
+                () = self.publisher.renewed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -388,11 +400,12 @@ impl<P: Publisher> PublishTask<P> {
         });
         let hello = [self.birth(session), self.presence(Presence::Online, session, Some(UtcMillis::now()))];
         let goodbye = self.presence(Presence::Stopped, session, Some(UtcMillis::now()));
+        let renewed = self.publisher.renewed();
         let mut drain = Drain::new(&link, self, memory, max_packet_bytes, settle);
         let end = tokio::select! {
             biased;
             error = &mut driver => End::Lost(error),
-            end = drain.run(inbound, hello, goodbye, stop) => end,
+            end = drain.run(inbound, hello, goodbye, renewed, stop) => end,
         };
         let report = drain.finish(&end);
         if report.healthy {
@@ -403,7 +416,7 @@ impl<P: Publisher> PublishTask<P> {
             // The outbox's end is noticed by the next connection.
             let _ = self.outbox.thumbnail_done(outbox_id, number).await;
         }
-        if matches!(end, End::Stopped) {
+        if matches!(end, End::Stopped | End::Renewed) {
             link.disconnect();
             let _ = tokio::time::timeout(Duration::from_secs(1), driver).await;
         }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::{CameraPace, Paces};
 use super::record::{RecordRate, RecordSource, with_record};
+use super::transport::Transport;
 use super::{CameraCounters, time_quality};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
@@ -248,6 +249,8 @@ pub struct HealthTask {
     pub signals: watch::Receiver<Troubles>,
     /// What is given up of what is asked.
     pub ladder: watch::Receiver<Arc<LadderStatus>>,
+    /// What protects the way to the broker.
+    pub transport: Transport,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -342,6 +345,7 @@ impl HealthTask {
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
         }
+        reasons.extend(self.transport.reasons(UtcMillis::now()).into_iter().map(Word::Borrowed));
         if !self.signals.borrow().is_empty() {
             reasons.push("signal_unknown".into());
         }
@@ -388,6 +392,7 @@ impl HealthTask {
             },
             ladder: Some(self.ladder.borrow().health()),
             cameras: self.cameras.iter().zip(std::iter::zip(&rates.rates, &rates.records)).map(camera_health).collect(),
+            transport: Some(self.transport.health(UtcMillis::now())),
         }
     }
 }

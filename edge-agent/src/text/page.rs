@@ -5,7 +5,7 @@ use analytics::Text;
 use super::{Lang, text};
 
 /// Plain text: none of it may hold what HTML would read as markup.
-const LABELS: [(&str, Text); 45] = [
+const LABELS: [(&str, Text); 46] = [
     ("lang", text("vi", "en")),
     ("title", text("Trạng thái hộp giao thông", "Junction box status")),
     ("box", text("Hộp", "Box")),
@@ -33,6 +33,7 @@ const LABELS: [(&str, Text); 45] = [
     ("connected", text("Đã kết nối", "Connected")),
     ("disconnected", text("Mất kết nối", "Not connected")),
     ("host_offline", text("trung tâm chưa sẵn sàng nhận", "the centre does not listen yet")),
+    ("certificate_until", text("chứng chỉ của hộp có hiệu lực đến", "the box's certificate is valid until")),
     ("delivered", text("đã gửi", "delivered")),
     ("since", text("từ", "since")),
     ("outbox", text("Hàng chờ gửi", "Outbox")),

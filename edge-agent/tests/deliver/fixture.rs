@@ -68,6 +68,7 @@ pub(crate) fn birth() -> Birth {
             rules: vec![rule],
         }],
         outbox_id: Uuid::nil(),
+        transport: Some("tls".into()),
     }
 }
 

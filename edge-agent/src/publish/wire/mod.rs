@@ -11,6 +11,7 @@ mod number;
 mod signal;
 mod state;
 mod system;
+mod transport;
 
 use std::borrow::Cow;
 
@@ -35,6 +36,7 @@ pub use state::{
     Status,
 };
 pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
+pub use transport::{CertificateHealth, TransportHealth};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;

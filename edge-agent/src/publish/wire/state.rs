@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    CameraLabel, CameraLadder, LadderHealth, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, LadderHealth, LocalText, ModelRef, Position, Severity, TimeQuality, TransportHealth,
+    UtcMillis, Word,
 };
 
 /// Whether a box is there.
@@ -104,6 +105,9 @@ pub struct Birth {
     pub cameras: Vec<BirthCamera>,
     /// Whose sequence numbers its events carry; set by the publisher.
     pub outbox_id: Uuid,
+    /// What protects what it says: `tls`, `loopback` (the broker is on the box) or `plaintext` (allowed in the site file).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Word>,
 }
 
 /// How a camera is.
@@ -310,6 +314,9 @@ pub struct Health {
     pub ladder: Option<LadderHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
+    /// What protects what the box says, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<TransportHealth>,
 }
 
 /// Topic `host/{host}/state`: the centre's own state (after Sparkplug's host STATE).
