@@ -12,6 +12,8 @@ mod agent_kills;
 mod broker_kills;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/centre.rs"]
 mod centre;
 #[path = "e2e/check.rs"]
@@ -40,6 +42,10 @@ mod models;
 mod page;
 #[path = "e2e/pictures.rs"]
 mod pictures;
+#[path = "e2e/plaintext.rs"]
+mod plaintext;
+#[path = "e2e/ports.rs"]
+mod ports;
 #[path = "e2e/replay.rs"]
 mod replay;
 #[path = "e2e/replay_storm.rs"]
