@@ -14,6 +14,8 @@
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
+//! | audit (task) | 1 | the log, a clock | – (prunes; keeps the last line's hash in the outbox) |
+//! | syslog (task) | 1, where one is configured | the collector, the log | the log keeps |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
 //!
 //! # Shutdown
@@ -24,7 +26,7 @@ mod inference;
 mod ladder;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -32,8 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
+use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
 use crate::config::{Camera, Home, Site};
+use crate::crash::{CrashRecord, Parked};
 use crate::detect::Spares;
 use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
@@ -41,8 +45,9 @@ use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
 use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
-use crate::publish::wire::CameraLabel;
-use crate::publish::{self, MqttPublisher, PublishParams, PublishStatus, Topics};
+use crate::privacy::Redaction;
+use crate::publish::wire::{self, CameraLabel, UtcMillis};
+use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
@@ -148,6 +153,7 @@ pub struct App {
     page: Option<tokio::task::JoinHandle<()>>,
     stop_page: CancellationToken,
     page_state: watch::Receiver<PageState>,
+    audit: AuditLog,
     outbox: Outbox,
     outbox_thread: OutboxThread,
 }
@@ -162,9 +168,16 @@ impl App {
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
-        let networks = Networks::open(site, home)?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+        let audit = AuditLog::at(&site.storage.path, &topics, outbox.audit_head().await?);
+        let networks = open_networks(site, home, &audit)?;
+        let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
+        audit::begin(&audit, site, &begun);
+
+        let crashes =
+            CrashRecord::open(&site.storage.path, site.cameras.iter().map(|camera| &camera.id), SystemTime::now());
+        announce_parked(&crashes, &outbox, &topics).await;
 
         // Before any camera announces another picture.
         let pending = outbox.pending_evidence().await?;
@@ -174,13 +187,14 @@ impl App {
             timezone: site.timezone.clone(),
             outbox: outbox.clone(),
             pending,
+            audit: audit.clone(),
         })?;
 
         let limits = site.storage.tracks;
         let (tracks, tracks_thread) = if limits.keep_for.is_zero() {
             (None, None)
         } else {
-            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits)?;
+            let (sink, thread) = TracksThread::start(&site.storage.tracks_file(), limits, audit.clone())?;
             (Some(sink), Some(thread))
         };
 
@@ -196,6 +210,7 @@ impl App {
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
         let stop_publisher = CancellationToken::new();
+        let publish_task = publish_task.auditing(AuditFeed::new(audit.clone()));
         let publisher = tokio::spawn(publish_task.run(stop_publisher.clone()));
 
         let signal = Arc::new(FrameSignal::default());
@@ -237,7 +252,7 @@ impl App {
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills)),
+                evidence: evidence.camera(evidence_of(camera, stills, network.redaction(camera))),
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
                 scheduler: Arc::clone(&scheduler),
@@ -262,7 +277,7 @@ impl App {
             });
 
             let params = SupervisorParams::default();
-            let session = Session::new(camera.id.clone(), Arc::clone(&slot));
+            let session = Session::new(camera.id.clone(), Arc::clone(&slot), camera.masks.clone());
             laddered.push(LadderCamera {
                 camera: camera.id.clone(),
                 rules: camera.rules.clone(),
@@ -270,9 +285,11 @@ impl App {
                 counters: Arc::clone(&counters),
                 control: session.control(),
             });
-            let supervisor = Supervisor::of(session, told, params);
+            let parked = crashes.parked(&camera.id);
+            let supervisor = Supervisor::of(session, told, params).parked(parked);
             supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record = record.map(|source| start_record(camera, source, ring, &mut supervisors, &stop_sources));
+            let record =
+                record.map(|source| start_record(camera, source, ring, parked, &mut supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -300,6 +317,7 @@ impl App {
                 pipeline: camera.pipeline.name.clone(),
                 model: setup::model_ref(&network.model, network.provider),
                 places: camera.places.clone(),
+                redaction: network.redaction(camera),
                 source: running.last().map(Running::health_source).expect("just pushed"),
                 latest,
             });
@@ -317,6 +335,12 @@ impl App {
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
         let (snapshot_told, snapshot) = watch::channel(None);
+        let mut syslog = None;
+        if let Some(params) = &site.syslog {
+            let (task, status) = SyslogTask::new(audit.clone(), params.clone());
+            health.spawn(task.run(stop_sources.clone()));
+            syslog = Some(status);
+        }
         let task = HealthTask {
             topics: topics.clone(),
             models: networks.models(),
@@ -330,14 +354,19 @@ impl App {
             signals: signal_troubles,
             ladder,
             transport,
+            audit: audit.status(),
+            syslog,
             snapshot: snapshot_told,
         };
+        health.spawn(task.run(stop_sources.clone()));
+        let task = AuditTask { log: audit.clone(), outbox: outbox.clone(), limits: site.storage.audit };
         health.spawn(task.run(stop_sources.clone()));
         if signals.topics().next().is_some() {
             health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));
         }
         let sources = Sources {
             birth,
+            site_file: Arc::clone(&site.text),
             broker: site.mqtt.url.to_string(),
             cameras: shown,
             disabled: site.disabled.clone(),
@@ -348,7 +377,13 @@ impl App {
             evidence: site.storage.pictures(),
         };
         let stop_page = CancellationToken::new();
-        let page = site.status_listen.map(|listen| PageTask { listen, sources, state: page_told });
+        let page = site.status_listen.map(|listen| PageTask {
+            listen,
+            remote: site.status_remote.clone(),
+            audit: Some(audit.clone()),
+            sources,
+            state: page_told,
+        });
         let page = page.map(|page| tokio::spawn(page.run(stop_page.clone())));
         let workers = start_workers(networks, lanes, &scheduler, &mut loops)?;
         let task = ServiceTask {
@@ -376,6 +411,7 @@ impl App {
             page,
             stop_page,
             page_state,
+            audit,
             outbox,
             outbox_thread,
         })
@@ -443,6 +479,7 @@ impl App {
             let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), page).await;
         }
         let summary = self.summary();
+        self.close_audit(&summary, deadline).await;
         // The last handles: what is left of the tasks holds one each.
         self.cameras.shutdown().await;
         let Self { outbox, outbox_thread, .. } = self;
@@ -450,6 +487,24 @@ impl App {
         let closed = tokio::task::spawn_blocking(move || outbox_thread.join());
         let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
         summary
+    }
+
+    /// The last line, and its number and hash where the outbox keeps them.
+    async fn close_audit(&self, summary: &Summary, deadline: tokio::time::Instant) {
+        let (log, incidents, pending) = (self.audit.clone(), summary.totals.incidents, summary.pending);
+        let written = tokio::task::spawn_blocking(move || audit::end(&log, incidents, pending));
+        let closed = async {
+            let _ = written.await;
+            let head = self.audit.status().borrow().head;
+            let _ = self.outbox.keep_audit_head(head).await;
+        };
+        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
     }
 
     /// How long the frames of all cameras took so far.
@@ -475,6 +530,14 @@ impl App {
             pending: self.outbox.stats().borrow().pending,
         }
     }
+}
+
+/// The models, or a line that says which one could not be had.
+fn open_networks(site: &Site, home: &Home, audit: &AuditLog) -> Result<Networks, SetupError> {
+    Networks::open(site, home).inspect_err(|error| {
+        let entry = AuditEntry::by_system(audit::Action::ModelLoaded);
+        let _ = audit.append(entry.outcome(audit::Outcome::failed(error.to_string())));
+    })
 }
 
 async fn join_all(tasks: &mut JoinSet<()>) {
@@ -510,14 +573,35 @@ fn sources(site: &Site, camera: &Camera) -> Result<(LiveSource, Option<Record>),
     let Some(stream) = &camera.record else { return Ok((detect, None)) };
     let params = setup::rtsp_params(site, camera, stream)?;
     let (h264, h265) = (params.h264_decoders.clone(), params.h265_decoders.clone());
-    let stills = camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), h264, h265 });
+    let stills =
+        camera.ring.map(|limits| RecordStills { ring: Ring::new(limits), masks: camera.masks.clone(), h264, h265 });
     let record = RtspSource::undecoded(params).map_err(wrong)?;
     Ok((detect, Some((record, stills))))
 }
 
 /// What a camera's evidence is made from.
-fn evidence_of(camera: &Camera, record: Option<RecordStills>) -> OfCamera {
-    OfCamera { snapshots_from: camera.snapshots_from, clips: camera.clips, record, places: camera.places.clone() }
+fn evidence_of(camera: &Camera, record: Option<RecordStills>, redaction: Redaction) -> OfCamera {
+    OfCamera {
+        snapshots_from: camera.snapshots_from,
+        clips: camera.clips,
+        record,
+        places: camera.places.clone(),
+        redaction,
+        is_masked: !camera.masks.is_empty(),
+    }
+}
+
+/// Says which cameras are left alone from now on. What cannot be written is in the log, and in the camera's status.
+async fn announce_parked(crashes: &CrashRecord, outbox: &Outbox, topics: &Topics) {
+    for camera in crashes.newly_parked() {
+        let Some(Parked { remaining }) = crashes.parked(camera) else { continue };
+        let now = UtcMillis::now();
+        let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
+        let until = UtcMillis::from_unix_millis(now.as_unix_millis().saturating_add(remaining_ms));
+        if let Err(error) = outbox.announce(Arc::new(wire::parked(topics, camera, until, now))).await {
+            tracing::error!(%camera, %error, "that a camera is left alone is not told");
+        }
+    }
 }
 
 /// Receives a camera's full-size stream, which nothing of the analysis waits for.
@@ -525,13 +609,14 @@ fn start_record(
     camera: &Camera,
     source: RtspSource,
     ring: Option<Arc<Ring>>,
+    parked: Option<Parked>,
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
     let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-    let supervisor = Supervisor::of(session, told, SupervisorParams::default());
+    let supervisor = Supervisor::of(session, told, SupervisorParams::default()).parked(parked);
     supervisors.spawn(supervisor.run(source, stop.clone()));
     RecordSource { status, packets, ring }
 }

@@ -36,12 +36,13 @@ use crate::evidence::{CameraEvidence, Ordered};
 use crate::frame::Picture;
 use crate::ladder::{CameraRung, Step, is_judged};
 use crate::outbox::{Draft, Outbox, OutboxError};
+use crate::privacy;
 use crate::publish::Topics;
 use crate::publish::wire::{self, EventContext, Measurement, Moment, System, TimeQuality};
 use crate::signal::HeardSignals;
 use crate::source::{SourceState, SourceStatus, wall_now};
 use crate::status::pulse::Pulse;
-use crate::status::{self, CameraCounters, LatestScene, Posture, RecentIncidents};
+use crate::status::{self, CameraCounters, LatestScene, Posture, RecentIncidents, Shot};
 use crate::tracks::{CHUNK, TrackSink};
 use crate::view::{LampReader, Viewer};
 
@@ -352,13 +353,15 @@ impl CameraTask {
                     self.keep(session, core.full_chunk());
                     self.counters.analysed(seen, &scene);
                     let had_events = !drafts.is_empty();
-                    let announce = || self.evidence.announce(&mut drafts, &picture, arrived_at);
+                    let detections = core.take_detections();
+                    let known = || privacy::known(&scene, &detections);
+                    let announce = || self.evidence.announce(&mut drafts, &picture, arrived_at, known);
                     let ordered = (step < Step::CountsOnly).then(announce);
                     self.placed(scene.camera.placement, clock_unheard.note(is_clock_heard, arrived_at));
-                    if let Some(before) = self.latest.set(picture, scene) {
-                        core.reuse(before);
+                    if let Some((scene, detections)) = self.latest.set(Shot { picture, scene, detections }) {
+                        core.reuse(scene);
+                        self.spares.give(detections);
                     }
-                    self.spares.give(core.take_detections());
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }

@@ -5,10 +5,12 @@
 //! Its pixels are never mutated.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use analytics::FrameStamp;
+
+use crate::privacy::{Masks, Painted};
 
 /// How chroma is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,10 +143,13 @@ impl<T: AsRef<[u8]> + Send + Sync> Pixels for T {
     }
 }
 
-/// Pixels as decoded. Every row of every plane lies within the data, by construction.
+/// Pixels as decoded, but for what its camera's masks hide. Every row of every plane lies within the data, by construction.
 pub struct Picture {
     layout: PictureLayout,
     data: Box<dyn Pixels>,
+    masks: Masks,
+    /// Made at the first look.
+    painted: OnceLock<Painted>,
 }
 
 impl Picture {
@@ -163,7 +168,19 @@ impl Picture {
                 return Err(InvalidPicture { width, height, plane, needed, available });
             }
         }
-        Ok(Self { layout, data })
+        Ok(Self { layout, data, masks: Masks::default(), painted: OnceLock::new() })
+    }
+
+    /// The same, seen through masks, from the first look on: its data is not touched.
+    #[must_use]
+    pub fn masked(self, masks: &Masks) -> Self {
+        Self { masks: masks.clone(), painted: OnceLock::new(), ..self }
+    }
+
+    /// What hides parts of it.
+    #[must_use]
+    pub fn masks(&self) -> &Masks {
+        &self.masks
     }
 
     /// Size, format, colours, planes.
@@ -190,12 +207,20 @@ impl Picture {
         self.layout.width as f32 / self.layout.height as f32
     }
 
-    /// Row `y` of plane `plane`: just its own bytes, without the padding of the stride.
+    /// Row `y` of plane `plane`: just its own bytes, without the padding of the stride. The only way to a pixel.
     ///
     /// # Panics
     /// When the plane or the row does not exist.
     #[must_use]
     pub fn row(&self, plane: usize, y: usize) -> &[u8] {
+        if self.masks.is_empty() {
+            return self.row_of_data(plane, y);
+        }
+        let paint = || self.masks.paint(&self.layout, |plane, y| self.row_of_data(plane, y));
+        self.painted.get_or_init(paint).row(plane, y).unwrap_or_else(|| self.row_of_data(plane, y))
+    }
+
+    fn row_of_data(&self, plane: usize, y: usize) -> &[u8] {
         let (row_bytes, rows) = self.layout.plane_size(plane);
         assert!(y < rows, "row {y} of {rows}");
         let PlaneLayout { offset, stride } = self.layout.planes[plane];

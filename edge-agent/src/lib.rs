@@ -3,9 +3,12 @@
 //! One way only: source → decode → slot → detect → track, rules, incidents (crate `analytics`) → outbox → publish.
 //! ARCHITECTURE.md draws it; the threads and channels are made in `app` and nowhere else.
 
+pub mod access;
 pub mod app;
+pub mod audit;
 pub mod camera;
 pub mod config;
+pub mod crash;
 pub mod decode;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -18,6 +21,7 @@ pub mod hardening;
 pub mod ladder;
 pub mod outbox;
 pub mod page;
+pub mod privacy;
 pub mod publish;
 pub mod record;
 pub mod replay;

@@ -196,7 +196,7 @@ fn stages(site: &Site, home: &Home, params: &ReplayParams) -> Result<Vec<Stage>,
         }
         let context = setup::event_context(site, &camera, &model, provider)?;
         stages.push(Stage {
-            reel: Reel::open(id.clone(), clips, pace, params.start)?,
+            reel: Reel::open((id.clone(), camera.masks.clone()), clips, pace, params.start)?,
             next: None,
             // A fixed seed: ids repeat with the clip.
             core: CameraCore::new(CameraParams {

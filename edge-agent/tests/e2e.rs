@@ -6,10 +6,6 @@ mod common;
 
 #[path = "e2e/agent.rs"]
 mod agent;
-#[path = "e2e/agent_kills.rs"]
-mod agent_kills;
-#[path = "e2e/broker_kills.rs"]
-mod broker_kills;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
 #[path = "e2e/canary.rs"]
@@ -24,6 +20,8 @@ mod clip;
 mod clips;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/crashes.rs"]
+mod crashes;
 #[path = "e2e/credentials.rs"]
 mod credentials;
 #[path = "e2e/doctor.rs"]
@@ -40,6 +38,8 @@ mod model_fit;
 mod models;
 #[path = "e2e/page.rs"]
 mod page;
+#[path = "e2e/page_remote.rs"]
+mod page_remote;
 #[path = "e2e/pictures.rs"]
 mod pictures;
 #[path = "e2e/plaintext.rs"]

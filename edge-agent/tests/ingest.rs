@@ -3,6 +3,8 @@
 
 #[path = "ingest/clips.rs"]
 mod clips;
+#[path = "ingest/hostile.rs"]
+mod hostile;
 #[path = "ingest/http.rs"]
 mod http;
 #[path = "ingest/outages.rs"]

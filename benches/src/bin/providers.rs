@@ -22,6 +22,7 @@ use edge_agent::detect::ort::{
     Build, Need, OpenVinoDevice, OrtDetector, Precision, Provider, ProviderChoice, ProviderOptions, SessionOptions,
 };
 use edge_agent::frame::Frame;
+use edge_agent::privacy::Masks;
 use edge_agent::setup;
 use edge_agent::source::FileSource;
 use serde::{Deserialize, Serialize};
@@ -166,7 +167,7 @@ fn providers(build: Build) -> Vec<ProviderChoice> {
 }
 
 fn frames(clip: &std::path::Path, count: usize) -> anyhow::Result<Vec<Frame>> {
-    let mut source = FileSource::open(clip, CameraId::new("clip")?, WallTime::UNIX_EPOCH)?;
+    let mut source = FileSource::open(clip, CameraId::new("clip")?, WallTime::UNIX_EPOCH, &Masks::default())?;
     let (mut frames, mut next_s) = (Vec::new(), 0.0);
     while let Some(frame) = source.next_frame()? {
         if frames.len() < count && frame.stamp.pts.as_secs_f64() >= next_s {

@@ -16,6 +16,7 @@ use crate::detect::scheduler::{Job, Scheduler};
 use crate::detect::{DetectError, Detector, Spares};
 use crate::frame::Frame;
 use crate::ladder::CameraRung;
+use crate::privacy::{Finder, LOW_CONFIDENCE, Privacy, Redaction};
 use crate::publish::wire::ModelRef;
 use crate::setup::{self, SetupError};
 use crate::status::CameraCounters;
@@ -27,6 +28,8 @@ pub(super) struct Network {
     pub(super) model: Model,
     pub(super) provider: Provider,
     detectors: Vec<Box<dyn Detector>>,
+    /// Looks at pictures before they are kept, where some are to be blurred.
+    finder: Option<Finder>,
 }
 
 /// Every model that the site's cameras use.
@@ -77,7 +80,22 @@ impl Network {
         }
         let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
         tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
-        Ok(Self { index, model, provider, detectors })
+        let is_for = |camera: &&Camera| camera.model == model.manifest().name && camera.snapshots_from.is_some();
+        let blurs = site.cameras.iter().filter(is_for).any(|camera| camera.privacy == Privacy::Blur);
+        let open = || Finder::open(runtime, &model, LOW_CONFIDENCE);
+        let finder = blurs.then(open).and_then(|opened| {
+            opened.inspect_err(|error| tracing::error!(%error, "pictures cannot be blurred: none will be kept")).ok()
+        });
+        Ok(Self { index, model, provider, detectors, finder })
+    }
+
+    /// What is done to a camera's pictures before they are kept or shown.
+    pub(super) fn redaction(&self, camera: &Camera) -> Redaction {
+        let finder = || self.finder.as_ref().map(|finder| finder.in_regions(setup::regions(camera, &self.model)));
+        match camera.privacy {
+            Privacy::Blur => Redaction::Blurred(finder()),
+            Privacy::None => Redaction::AsDecoded,
+        }
     }
 }
 

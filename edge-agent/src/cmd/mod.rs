@@ -1,5 +1,6 @@
 //! The commands, one file each, and how they end.
 
+mod account;
 mod check;
 mod completions;
 #[cfg(feature = "demo")]
@@ -88,6 +89,8 @@ enum Command {
     Watch(watch::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Makes, lists and removes the accounts that may log in to the status page from another machine.
+    Account(account::Args),
     /// Measures what this box carries, finds the best setting, writes its hardware profile.
     Tune(tune::Args),
     /// Lists the hardware profiles; prints what one asks of the systemd unit.
@@ -117,6 +120,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Eval(_)
         | Command::Watch(_)
         | Command::Models(_)
+        | Command::Account(_)
         | Command::Profiles(_)
         | Command::Schema(_)
         | Command::Completions(_)
@@ -135,6 +139,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),
         Command::Profiles(args) => profiles::run(args, &home()?),
         Command::Schema(args) => schema::run(args),

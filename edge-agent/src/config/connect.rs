@@ -17,7 +17,7 @@ use crate::source::{DeviceParams, Transport};
 const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
 
 impl Resolver<'_> {
-    fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
+    pub(super) fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
         let reference = self.secret_ref(key, raw)?;
         let (file, line) = (self.document.file().to_owned(), self.document.line_of(key));
         self.secrets.push(SecretUse { file, line, key: key.to_owned(), reference: reference.clone() });
@@ -199,13 +199,15 @@ impl Resolver<'_> {
         }
         let address = text.parse::<SocketAddr>();
         match address {
-            Ok(address) if address.ip().is_loopback() => Some(address),
+            Ok(address) if address.ip().is_loopback() || raw.is_some_and(|raw| raw.remote.is_some()) => Some(address),
+            Ok(_) if self.is_reported("status.remote") => None,
             Ok(address) => {
                 let port = address.port();
                 let cure = format!(
-                    "write \"127.0.0.1:{port}\", and from another machine: ssh -L {port}:127.0.0.1:{port} USER@BOX"
+                    "write \"127.0.0.1:{port}\", and from another machine: ssh -L {port}:127.0.0.1:{port} USER@BOX; or \
+                     add [status.remote] with TLS and accounts (docs/status-page.md)"
                 );
-                self.error(key, "is beyond loopback: the status page has no log-in", cure);
+                self.error(key, "is beyond loopback, where the status page needs TLS and log-ins", cure);
                 None
             }
             Err(_) => {

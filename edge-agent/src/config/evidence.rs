@@ -8,6 +8,7 @@ use super::raw::{RawCamera, RawEvidence};
 use super::resolve::Resolver;
 use super::value::DurationText;
 use crate::evidence::{ClipParams, ring_limits};
+use crate::privacy::Privacy;
 use crate::record::RingLimits;
 
 /// Longer ones are recordings, not clips, and would be held in memory.
@@ -20,6 +21,7 @@ pub(super) struct EvidenceDefaults {
     snapshots_from: Severity,
     clips: bool,
     of_clips: ClipParams,
+    privacy: Privacy,
     ring_bytes: usize,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct EvidenceDefaults {
 pub(super) struct OfCamera {
     pub(super) snapshots_from: Option<Severity>,
     pub(super) clips: Option<ClipParams>,
+    pub(super) privacy: Privacy,
     pub(super) ring: Option<RingLimits>,
 }
 
@@ -38,15 +41,17 @@ impl Resolver<'_> {
         let clips_from = self.severity("clips_from", word(|raw| raw.clips_from.as_deref()), Severity::High);
         let pre_roll = self.roll("pre_roll", raw.and_then(|raw| raw.pre_roll), Duration::from_secs(5));
         let post_roll = self.roll("post_roll", raw.and_then(|raw| raw.post_roll), Duration::from_secs(10));
+        let privacy = self.privacy(word(|raw| raw.privacy.as_deref()));
         let ring = raw.and_then(|raw| raw.ring).map_or(32 << 20, |size| size.0);
         if !(1 << 20..=1 << 30).contains(&ring) {
             self.error("evidence.ring", "is not between 1 MiB and 1 GiB", "write such as \"32 MiB\", the default");
         }
         EvidenceDefaults {
-            snapshots: raw.and_then(|raw| raw.snapshots).unwrap_or(false),
+            snapshots: raw.and_then(|raw| raw.snapshots).unwrap_or(true),
             snapshots_from,
             clips: raw.and_then(|raw| raw.clips).unwrap_or(false),
             of_clips: ClipParams { from: clips_from, pre_roll, post_roll },
+            privacy,
             ring_bytes: usize::try_from(ring).unwrap_or(usize::MAX),
         }
     }
@@ -58,6 +63,17 @@ impl Resolver<'_> {
             self.unknown(&format!("evidence.{key}"), word, "severity", &known);
         }
         from.unwrap_or(default)
+    }
+
+    fn privacy(&mut self, word: Option<&str>) -> Privacy {
+        let privacy = word.map_or(Some(Privacy::default()), Privacy::from_label);
+        if let (None, Some(word)) = (privacy, word) {
+            self.unknown("evidence.privacy", word, "way of privacy", &Privacy::ALL.map(Privacy::label));
+        }
+        if privacy == Some(Privacy::None) {
+            self.notices.push("evidence.privacy is none: faces and number plates stay as the cameras show them".into());
+        }
+        privacy.unwrap_or_default()
     }
 
     fn roll(&mut self, key: &str, text: Option<DurationText>, default: Duration) -> Duration {
@@ -79,14 +95,16 @@ impl Resolver<'_> {
             self.notices.push(format!("camera[{index}] keeps no clips: it has no record stream"));
         }
         let clips = (asks && has_record).then_some(defaults.of_clips);
-        for (is_on, what) in [(snapshots_from.is_some(), "photographs incidents"), (clips.is_some(), "keeps clips")] {
-            if is_on {
-                let blurs = "this version blurs neither faces nor number plates";
-                self.notices.push(format!("camera[{index}] {what}: {blurs}"));
-            }
+        let is_masked = !raw.mask.is_empty();
+        if clips.is_some() && is_masked {
+            let why = "they are copied as the camera sends them, and would show what its masks hide";
+            self.notices.push(format!("camera[{index}] keeps no clips: {why}; write clips = false"));
+        } else if clips.is_some() {
+            self.notices.push(format!("camera[{index}] keeps clips: faces and number plates in them are not blurred"));
         }
-        let is_held = has_record && (snapshots_from.is_some() || clips.is_some());
-        let ring = is_held.then(|| ring_limits(clips.as_ref(), defaults.ring_bytes));
-        OfCamera { snapshots_from, clips, ring }
+        let of_ring = clips.filter(|_| !is_masked);
+        let is_held = has_record && (snapshots_from.is_some() || of_ring.is_some());
+        let ring = is_held.then(|| ring_limits(of_ring.as_ref(), defaults.ring_bytes));
+        OfCamera { snapshots_from, clips, privacy: defaults.privacy, ring }
     }
 }

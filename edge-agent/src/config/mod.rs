@@ -5,6 +5,7 @@
 //! *pipeline* is what is watched for. Precedence: site over pipeline over built-in defaults; a hw-profile never
 //! touches zones, rules or thresholds.
 
+mod audit;
 mod calendar;
 mod calibration;
 mod camera_rules;
@@ -17,11 +18,13 @@ mod explain;
 mod gate;
 mod home;
 mod ladder;
+mod mask;
 mod measure;
 mod missing;
 mod place;
 mod profile;
 pub mod raw;
+mod remote;
 mod resolve;
 mod rule;
 mod schedule;
@@ -42,6 +45,7 @@ pub use home::{Home, HomeError};
 pub use measure::MeasureSpec;
 pub use place::Places;
 pub use profile::{HwProfile, Pipeline, Sandbox, hw_profiles};
+pub use remote::Remote;
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use signal::{SignalLamps, Signals};

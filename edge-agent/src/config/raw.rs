@@ -11,21 +11,26 @@ use serde::Deserialize;
 
 use super::value::{DurationText, Numbers, SizeText};
 use crate::detect::ort::{OpenVinoDevice, Precision, Provider};
+use crate::privacy::Privacy;
 
+mod audit;
 mod calibration;
 mod files;
 mod gate;
 mod ladder;
 mod measure;
 mod one_or_many;
+mod remote;
 mod rule;
 
+pub use audit::{RawAudit, RawSyslog};
 pub use calibration::{RawCalibration, RawKnownLength, RawLandmark};
 pub use files::{RawHoliday, RawHolidays, RawHwProfile, RawPipeline, RawProvider, RawService};
 pub use gate::RawMotionGate;
 pub use ladder::{RawLadder, RawThermal};
 pub use measure::RawMeasure;
 pub use one_or_many::OneOrMany;
+pub use remote::RawRemote;
 pub(super) use rule::{AT_START, DAY_GROUPS, DIRECTIONS};
 pub use rule::{RawRule, RawRuleNumbers, RawWindow};
 
@@ -44,6 +49,10 @@ fn camera_kinds_schema(_: &mut SchemaGenerator) -> Schema {
 
 fn severity_schema(_: &mut SchemaGenerator) -> Schema {
     labels(Severity::ALL.into_iter().map(Severity::label))
+}
+
+fn privacy_schema(_: &mut SchemaGenerator) -> Schema {
+    labels(Privacy::ALL.into_iter().map(Privacy::label))
 }
 
 fn zone_kind_schema(_: &mut SchemaGenerator) -> Schema {
@@ -127,6 +136,8 @@ pub struct RawSite {
     pub storage: Option<RawStorage>,
     /// The status page.
     pub status: Option<RawStatus>,
+    /// The audit log.
+    pub audit: Option<RawAudit>,
     /// Pictures that prove incidents.
     pub evidence: Option<RawEvidence>,
     /// The cameras.
@@ -294,29 +305,41 @@ pub struct RawRetention {
     /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
     #[schemars(extend("default" = "2d"))]
     pub tracks: Option<DurationText>,
+    /// Lines of the audit log, in whole files; default 365 days, at least 30.
+    #[schemars(extend("default" = "365d"))]
+    pub audit: Option<DurationText>,
 }
 
 /// The status page.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawStatus {
-    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which.
+    /// Address and port on loopback, or `off`; default `127.0.0.1:8090`. Port 0 is any free one; the log says which. Beyond
+    /// loopback, such as `0.0.0.0:8443`, only with `[status.remote]`.
     #[schemars(extend("default" = "127.0.0.1:8090"))]
     pub listen: Option<String>,
+    /// Serves the page over TLS, to those who log in or show a certificate, wherever it listens.
+    pub remote: Option<RawRemote>,
 }
 
-/// Pictures and clips that prove incidents. Faces and number plates are neither blurred nor masked in this version.
+/// Pictures and clips that prove incidents.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawEvidence {
-    /// Whether incidents are photographed; default `false`. A camera may say otherwise.
-    #[schemars(extend("default" = false))]
+    /// Whether incidents are photographed; default `true`. A camera may say otherwise.
+    #[schemars(extend("default" = true))]
     pub snapshots: Option<bool>,
     /// The least severity of incidents that are photographed; default `warning`.
     #[serde(default)]
     #[schemars(schema_with = "severity_schema", extend("default" = "warning"))]
     pub snapshots_from: Option<String>,
-    /// Whether clips of incidents are kept, cut from the `record` stream; default `false`. A camera may say otherwise.
+    /// What is done to pictures before they are stored, sent or shown on the status page: `blur` (default) makes heads and
+    /// number plates unrecognisable, and keeps no picture where that fails; `none` leaves them.
+    #[serde(default)]
+    #[schemars(schema_with = "privacy_schema", extend("default" = "blur"))]
+    pub privacy: Option<String>,
+    /// Whether clips of incidents are kept, cut from the `record` stream; default `false`: nothing in them is blurred, and a
+    /// camera with masks gives none. A camera may say otherwise.
     #[schemars(extend("default" = false))]
     pub clips: Option<bool>,
     /// The least severity of incidents whose clip is kept; default `high`.
@@ -394,6 +417,9 @@ pub struct RawCamera {
     /// Zones by id.
     #[serde(default)]
     pub zone: BTreeMap<String, RawZone>,
+    /// What of its picture nothing ever sees, by id: grey before anything is detected, stored or sent.
+    #[serde(default)]
+    pub mask: BTreeMap<String, RawMask>,
     /// Lines by id.
     #[serde(default)]
     pub line: BTreeMap<String, RawLine>,
@@ -504,6 +530,15 @@ pub struct RawZone {
     #[schemars(schema_with = "anchor_schema")]
     #[schemars(extend("default" = "bottom-center"))]
     pub anchor: Option<String>,
+}
+
+/// A part of the picture that nothing ever sees, such as a window or a garden.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawMask {
+    /// Corners in order, as fractions of the picture's width and height.
+    #[schemars(required, schema_with = "polygon_schema")]
+    pub polygon: Option<Vec<Numbers<2>>>,
 }
 
 /// A traffic signal. Either the camera sees it: then `red` and `green` (and `amber`) say where each of its lamps is, corners

@@ -20,6 +20,7 @@ use super::raw::{RawCamera, RawName, RawPipeline, RawPosition, RawSite, RawStora
 use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
+use crate::audit::AuditLimits;
 use crate::evidence::EvidenceLimits;
 use crate::tracks::TrackLimits;
 
@@ -29,6 +30,8 @@ const DEFAULT_HW_PROFILE: &str = "cpu-x86_64";
 const ID_CURE: &str = "write 1 to 40 of a-z, 0-9 and '-', such as \"huong-nam\"";
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Less of the audit log proves nothing.
+const LEAST_AUDIT: Duration = Duration::from_secs(30 * 86_400);
 
 /// Collects errors about one document.
 pub(super) struct Resolver<'a> {
@@ -211,7 +214,15 @@ impl<'a> Resolver<'a> {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
-        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for }, tracks }
+        let audit = AuditLimits {
+            keep_for: retention.and_then(|raw| raw.audit).map_or(AuditLimits::default().keep_for, |text| text.0),
+            ..AuditLimits::default()
+        };
+        if audit.keep_for < LEAST_AUDIT {
+            let cure = "write at least \"30d\"; default 365d, which rules for such logs ask for";
+            self.error("storage.retention.audit", "keeps the audit log too briefly", cure);
+        }
+        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for }, tracks, audit }
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
@@ -266,14 +277,16 @@ impl<'a> Resolver<'a> {
         if let Some(calibration) = raw.calibration.as_ref().and_then(|raw| self.calibration(index, raw)) {
             (places.ground, places.residual) = (Some(calibration.ground), calibration.residual);
         }
+        let masks = self.masks(index, &raw.mask);
         let signals = self.signals(index, &raw.signal);
         places.signals = signals.ids();
         let mut rules = self.rules(index, raw, &places, pipeline);
         self.add_camera_rules(index, raw, pipeline, &mut rules);
         let measure = self.measure(&key("measure"), raw, &places);
+        self.check_masks(index, &masks, raw, (&places, &signals));
         let pipeline_name = raw.pipeline.as_ref()?;
         let pipeline = pipeline?;
-        let OfCamera { snapshots_from, clips, ring } = self.camera_evidence(index, raw, evidence);
+        let OfCamera { snapshots_from, clips, privacy, ring } = self.camera_evidence(index, raw, evidence);
         Some(Camera {
             id: id?,
             name: name?,
@@ -283,6 +296,7 @@ impl<'a> Resolver<'a> {
             record,
             snapshots_from,
             clips,
+            privacy,
             ring,
             analyse_fps: fps.or(pipeline.analyse_fps)?,
             model: raw.model.clone().or_else(|| pipeline.model.clone())?,
@@ -292,6 +306,7 @@ impl<'a> Resolver<'a> {
             priority,
             key_frames_only,
             tracker: overrides(&raw.tracker, &pipeline.tracker),
+            masks,
             places,
             measure,
             signals,
@@ -363,6 +378,9 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
     let mqtt = raw_mqtt.and_then(|raw| resolver.mqtt(raw));
     let storage = resolver.storage(raw.storage.as_ref());
     let status_listen = resolver.status_listen(raw.status.as_ref());
+    let raw_remote = raw.status.as_ref().and_then(|status| status.remote.as_ref());
+    let status_remote = raw_remote.map(|raw| resolver.remote(raw));
+    let syslog = raw.audit.as_ref().and_then(|audit| audit.syslog.as_ref()).and_then(|raw| resolver.syslog(raw));
     let evidence = resolver.evidence(raw.evidence.as_ref());
     let (cameras, disabled) = cameras(&mut resolver, home, &raw.camera, evidence, &mut digest);
 
@@ -383,6 +401,13 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             mqtt: mqtt?,
             storage,
             status_listen,
+            // What is not resolved is an error: never a page without its log-in.
+            status_remote: match status_remote {
+                Some(remote) => Some(remote?),
+                None => None,
+            },
+            text: document.text().into(),
+            syslog,
             cameras,
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),

@@ -14,9 +14,12 @@ use super::calendar::{Calendar, Holiday};
 use super::measure::MeasureSpec;
 use super::place::Places;
 use super::profile::{HwProfile, Pipeline};
+use super::remote::Remote;
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
+use crate::audit::{AuditLimits, SyslogParams};
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
+use crate::privacy::{Masks, Privacy};
 use crate::publish::Protocol;
 use crate::record::RingLimits;
 use crate::source::{DeviceParams, Transport};
@@ -43,8 +46,14 @@ pub struct Site {
     pub mqtt: Mqtt,
     /// Where events wait and pictures lie.
     pub storage: Storage,
-    /// Where the status page listens, on loopback; `None`: nowhere.
+    /// Where the status page listens; `None`: nowhere. On loopback, unless there is `status_remote`.
     pub status_listen: Option<SocketAddr>,
+    /// TLS and log-ins of the status page; `None`: neither, on loopback.
+    pub status_remote: Option<Remote>,
+    /// The site file as it was loaded. It refers to secrets and holds none.
+    pub text: Arc<str>,
+    /// Where lines of the audit log go besides the broker; `None`: nowhere.
+    pub syslog: Option<SyslogParams>,
     /// The cameras that are enabled, in the order of the file.
     pub cameras: Vec<Camera>,
     /// The cameras that are in the file and off.
@@ -142,6 +151,8 @@ pub struct Storage {
     pub evidence: EvidenceLimits,
     /// How many recorded tracks are kept, and for how long.
     pub tracks: TrackLimits,
+    /// How much of the audit log is kept, and for how long.
+    pub audit: AuditLimits,
 }
 
 impl Storage {
@@ -177,6 +188,8 @@ pub struct Camera {
     pub snapshots_from: Option<Severity>,
     /// Which clips are kept; `None`: none are. Only with `record`.
     pub clips: Option<ClipParams>,
+    /// What is done to its pictures before they are kept or shown.
+    pub privacy: Privacy,
     /// What is held of `record`; `None`: nothing.
     pub ring: Option<RingLimits>,
     /// Frames analysed a second.
@@ -195,6 +208,8 @@ pub struct Camera {
     pub key_frames_only: bool,
     /// Where the tracker differs from the model's and the built-in defaults.
     pub tracker: TrackerOverrides,
+    /// What of its picture nothing ever sees.
+    pub masks: Masks,
     /// All zones and lines, also those that no rule names.
     pub places: Places,
     /// What of its traffic is measured; `None`: nothing.

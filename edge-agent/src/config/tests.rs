@@ -148,17 +148,36 @@ fn the_status_page_is_on_loopback_unless_it_is_off() {
 }
 
 #[test]
-fn snapshots_are_off_unless_the_site_or_the_camera_asks_for_them() {
+fn beyond_loopback_the_status_page_has_tls_and_somebody_who_may_come_in() {
+    let remote = "names = [\"Box-A.example\"]\ncertificate = \"page.pem\"\nkey = { file = \"page.key\" }";
+    let of = |more: &str| {
+        let status = format!("[status]\nlisten = \"0.0.0.0:8443\"\n[status.remote]\n{remote}\n{more}\n[[camera]]");
+        load(&GOOD.replacen("[[camera]]", &status, 1))
+    };
+    let site = of("accounts = \"accounts\"").expect("good");
+    let remote = site.status_remote.expect("there is one");
+    assert_eq!(site.status_listen, "0.0.0.0:8443".parse().ok());
+    assert_eq!(remote.names, ["box-a.example"]);
+    assert!(remote.accounts.is_some_and(|file| file.ends_with("accounts")) && remote.client_ca.is_none());
+    assert!(site.secrets.iter().any(|secret| secret.key == "status.remote.key"), "check tries to read it");
+    let site = of("client_ca = \"clients.pem\"\nroles = { \"Trung tâm\" = \"viewer\" }").expect("good");
+    let remote = site.status_remote.expect("there is one");
+    assert_eq!(remote.roles.get("Trung tâm"), Some(&crate::access::Role::Viewer));
+    assert!(of("").is_err());
+}
+
+#[test]
+fn snapshots_are_on_unless_the_site_or_the_camera_wants_none() {
     use analytics::Severity::{High, Warning};
     let ask = |site: &str, camera: &str| {
         let text = GOOD.replacen("[[camera]]", &format!("{site}\n[[camera]]\n{camera}"), 1);
         load(&text).expect("good").cameras[0].snapshots_from
     };
-    assert_eq!(ask("", ""), None);
-    assert_eq!(ask("[evidence]\nsnapshots = true", ""), Some(Warning));
-    assert_eq!(ask("[evidence]\nsnapshots = true\nsnapshots_from = \"high\"", ""), Some(High));
-    assert_eq!(ask("[evidence]\nsnapshots = true", "snapshots = false"), None);
-    assert_eq!(ask("", "snapshots = true"), Some(Warning));
+    assert_eq!(ask("", ""), Some(Warning));
+    assert_eq!(ask("[evidence]\nsnapshots = false", ""), None);
+    assert_eq!(ask("[evidence]\nsnapshots_from = \"high\"", ""), Some(High));
+    assert_eq!(ask("", "snapshots = false"), None);
+    assert_eq!(ask("[evidence]\nsnapshots = false", "snapshots = true"), Some(Warning));
 }
 
 #[test]
@@ -171,14 +190,19 @@ fn clips_need_a_record_stream_and_somebody_who_asks_for_them() {
     };
     let record = "record = { url = \"rtsp://192.0.2.1/main\" }";
     let of = |camera: &str| format!("{camera}\n{record}");
-    assert_eq!(ask("", record), (None, None), "nothing is held for nobody");
+    let none = "[evidence]\nsnapshots = false";
+    assert_eq!(ask(none, record), (None, None), "nothing is held for nobody");
+    assert_eq!(ask("", record), (None, Some(32 << 20)), "pictures are taken from it");
     assert_eq!(ask("[evidence]\nclips = true", ""), (None, None));
     assert_eq!(ask("[evidence]\nclips = true", record), (Some(High), Some(32 << 20)));
     let other = "[evidence]\nclips = true\nclips_from = \"critical\"\nring = \"8 MiB\"";
     assert_eq!(ask(other, record), (Some(Critical), Some(8 << 20)));
-    assert_eq!(ask(other, &of("clips = false")), (None, None));
+    assert_eq!(ask(other, &of("clips = false\nsnapshots = false")), (None, None));
+    let masked = "\n[camera.mask.m]\npolygon = [[0.0, 0.0], [0.1, 0.0], [0.0, 0.1]]";
+    let held = ask(none, &format!("{}{masked}", of("clips = true")));
+    assert_eq!(held, (Some(High), None), "nothing is held that may not be shown");
     assert_eq!(ask("", &of("clips = true")), (Some(High), Some(32 << 20)));
-    assert_eq!(ask("", &of("snapshots = true")), (None, Some(32 << 20)));
+    assert_eq!(ask(none, &of("snapshots = true")), (None, Some(32 << 20)));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::{DecodeError, first_available, make, picture_from_sample, tail};
+use crate::privacy::Masks;
 use crate::secret::redact;
 
 /// A decoder that gives no picture for this long gives none. Some hardware takes seconds to wake.
@@ -157,7 +158,7 @@ fn decodes(codec: VideoCodec, element: &str) -> Result<(), String> {
     let _ = source.push_buffer(frames);
     let _ = source.end_of_stream();
     let sample = sink.try_pull_sample(PATIENCE);
-    match sample.map(|sample| picture_from_sample(&sample)) {
+    match sample.map(|sample| picture_from_sample(&sample, &Masks::default())) {
         Some(Ok(_)) => Ok(()),
         Some(Err(error)) => Err(error.to_string()),
         None => Err(words_on_bus(pipeline).unwrap_or_else(|| "it gave no picture".to_owned())),

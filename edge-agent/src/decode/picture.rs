@@ -6,6 +6,7 @@ use gstreamer_video as gst_video;
 use super::DecodeError;
 use super::narrow::{Narrowed, TenBits};
 use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+use crate::privacy::Masks;
 
 /// From this height on, a picture that does not say its matrix is taken for BT.709.
 const HD_HEIGHT: u32 = 720;
@@ -13,12 +14,12 @@ const HD_HEIGHT: u32 = 720;
 /// Maps the sample's buffer. Planes are where the buffer's `GstVideoMeta` says, or else where the caps say; a crop meta
 /// narrows the picture. The sample's own caps are read each time, so that a camera may change its resolution.
 ///
-/// Ten-bit pictures read as eight-bit ones; the mapped buffer is narrowed when they are first looked at.
+/// It is seen through `masks`. Ten-bit pictures read as eight-bit ones; the mapped buffer is narrowed when they are first looked at.
 ///
 /// # Errors
 /// [`DecodeError::BadSample`] when the sample is no I420 or NV12 picture of 8 or 10 bits, or its planes lie outside its
 /// buffer.
-pub fn picture_from_sample(sample: &gst::Sample) -> Result<Picture, DecodeError> {
+pub fn picture_from_sample(sample: &gst::Sample, masks: &Masks) -> Result<Picture, DecodeError> {
     let bad = |reason: &str| DecodeError::BadSample { reason: reason.to_owned() };
     let caps = sample.caps().ok_or_else(|| bad("no caps"))?;
     let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| bad(&format!("caps {caps} are no picture's")))?;
@@ -26,9 +27,9 @@ pub fn picture_from_sample(sample: &gst::Sample) -> Result<Picture, DecodeError>
     let (mut layout, ten_bits) = layout_of(&info, &buffer)?;
     layout.colorimetry = colorimetry_of(caps, layout.height);
     let data = buffer.into_mapped_buffer_readable().map_err(|_| bad("the buffer cannot be mapped"))?;
-    let Some(bits) = ten_bits else { return Ok(Picture::new(layout, Box::new(data))?) };
+    let Some(bits) = ten_bits else { return Ok(Picture::new(layout, Box::new(data))?.masked(masks)) };
     let (layout, narrowed) = Narrowed::new(data, layout, bits)?;
-    Ok(Picture::new(layout, Box::new(narrowed))?)
+    Ok(Picture::new(layout, Box::new(narrowed))?.masked(masks))
 }
 
 /// Where its planes are, in bytes, and where the bits of its samples, if they are ten.
@@ -114,7 +115,7 @@ mod tests {
     }
 
     fn layout(caps: &str) -> PictureLayout {
-        *picture_from_sample(&sample(caps, 1 << 22, |_| {})).expect("a picture").layout()
+        *picture_from_sample(&sample(caps, 1 << 22, |_| {}), &Masks::default()).expect("a picture").layout()
     }
 
     #[test]
@@ -138,7 +139,7 @@ mod tests {
             )
             .expect("fits");
         });
-        let picture = picture_from_sample(&sample).expect("a picture");
+        let picture = picture_from_sample(&sample, &Masks::default()).expect("a picture");
         assert_eq!(
             picture.layout().planes[..2],
             [PlaneLayout { offset: 16, stride: 32 }, PlaneLayout { offset: 200, stride: 48 }]
@@ -152,7 +153,7 @@ mod tests {
             let mut crop = gst_video::VideoCropMeta::add(buffer, (0, 0, 0, 0));
             crop.set_rect((4, 2, 8, 6));
         });
-        let picture = picture_from_sample(&sample).expect("a picture");
+        let picture = picture_from_sample(&sample, &Masks::default()).expect("a picture");
         assert_eq!((picture.width(), picture.height()), (8, 6));
         assert_eq!(picture.row(0, 0)[0], 2 * 16 + 4);
         assert_eq!(usize::from(picture.row(1, 0)[0]), (256 + 8 + 2) % 251);
@@ -169,7 +170,8 @@ mod tests {
             let mut crop = gst_video::VideoCropMeta::add(buffer.get_mut().expect("not shared yet"), (0, 0, 0, 0));
             crop.set_rect((4, 2, 8, 6));
             let caps: gst::Caps = format!("video/x-raw,format={format},width=16,height=16").parse().expect("caps");
-            let picture = picture_from_sample(&gst::Sample::builder().buffer(&buffer).caps(&caps).build());
+            let picture =
+                picture_from_sample(&gst::Sample::builder().buffer(&buffer).caps(&caps).build(), &Masks::default());
             let picture = picture.expect("a picture");
             assert_eq!((picture.width(), picture.height()), (8, 6));
             assert_eq!((picture.row(0, 0)[..2].to_vec(), picture.row(1, 0)[0]), (vec![16, 128], chroma), "{format}");
@@ -192,7 +194,9 @@ mod tests {
 
     #[test]
     fn what_is_no_such_picture_is_refused() {
-        let refused = |caps, bytes| picture_from_sample(&sample(caps, bytes, |_| {})).expect_err("refused").to_string();
+        let refused = |caps, bytes| {
+            picture_from_sample(&sample(caps, bytes, |_| {}), &Masks::default()).expect_err("refused").to_string()
+        };
         assert!(refused("video/x-raw,format=RGB,width=4,height=4", 64).contains("neither I420 nor NV12"));
         assert!(refused("audio/x-raw", 64).contains("no picture"));
         assert!(refused("video/x-raw,format=I420,width=64,height=64", 100).contains("does not fit"));

@@ -21,6 +21,7 @@ use gstreamer_rtsp::RTSPAuthMethod;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 
+use super::damage;
 use super::encode::{self, AccessUnits};
 use super::feed;
 use crate::decode::{self, DecodeError};
@@ -64,6 +65,8 @@ pub struct MountOptions {
     pub sound: bool,
     /// What its sender reports say of its calendar clock: this much ahead of the machine's.
     pub clock_ahead: Duration,
+    /// Of a thousand RTP packets, so many arrive damaged: bytes changed, or cut short.
+    pub damaged_per_mille: u32,
     /// Plays the H.264 of an MP4 file as it is, without encoding it again; size, rate and bits are then the file's.
     pub as_it_is: bool,
 }
@@ -79,6 +82,7 @@ impl Default for MountOptions {
             ten_bits: false,
             sound: false,
             clock_ahead: Duration::ZERO,
+            damaged_per_mille: 0,
             as_it_is: false,
         }
     }
@@ -224,11 +228,19 @@ fn factory(options: &MountOptions, units: Arc<AccessUnits>) -> gst_rtsp_server::
         .build();
     factory.add_role_from_structure(&role);
     let ahead_s = u32::try_from(options.clock_ahead.as_secs()).unwrap_or(u32::MAX);
+    let damaged_per_mille = options.damaged_per_mille;
     factory.connect_media_configure(move |_factory, media| {
         if ahead_s > 0 {
             media.connect_prepared(move |media| set_clock_ahead(media, ahead_s));
         }
-        let source = media.element().downcast::<gst::Bin>().ok().and_then(|bin| bin.by_name("units"));
+        let bin = media.element().downcast::<gst::Bin>().ok();
+        let payloader = bin.as_ref().and_then(|bin| bin.by_name("pay0"));
+        if let Some(pad) = payloader.and_then(|payloader| payloader.static_pad("src"))
+            && damaged_per_mille > 0
+        {
+            damage::damage_packets(&pad, damaged_per_mille);
+        }
+        let source = bin.and_then(|bin| bin.by_name("units"));
         if let Some(source) = source.and_then(|source| source.downcast::<gstreamer_app::AppSrc>().ok()) {
             feed::spawn(&source, Arc::clone(&units));
         }

@@ -8,8 +8,10 @@ use analytics::CameraId;
 use tokio::task::JoinSet;
 
 use super::{Check, Verdict, certificates};
-use crate::config::{Security, Site};
+use crate::config::{Remote, Security, Site};
 use crate::frame::Picture;
+use crate::page::try_remote;
+use crate::privacy::Masks;
 use crate::publish::{Certificates, LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
@@ -35,7 +37,7 @@ pub async fn check_site(site: &Site, tell: &mut dyn FnMut(Check)) {
         tell(Check::new("site", Verdict::Info, notice));
     }
     if let Some(listen) = site.status_listen {
-        tell(page(listen));
+        tell(page(listen, site.status_remote.as_ref()));
     }
     broker(site, tell).await;
     check_cameras(site, tell).await;
@@ -67,7 +69,7 @@ pub async fn check_stream(camera: CameraId, params: impl Into<LiveParams>, analy
     let params = params.into();
     let name = format!("{camera} ({})", params.place());
     let told = Told { name, address: params.address(), analyse_fps };
-    told.say(probe(camera, params).await).await
+    told.say(probe(camera, params, Masks::default()).await).await
 }
 
 /// How a stream is spoken of, and what is wanted of it.
@@ -126,8 +128,16 @@ fn described(probed: &Probed) -> String {
 }
 
 /// Whether the status page can listen where it is to.
-fn page(listen: SocketAddr) -> Check {
-    let url = format!("http://{listen}/");
+fn page(listen: SocketAddr, remote: Option<&Remote>) -> Check {
+    let url = match remote.map(|remote| (remote, try_remote(remote))) {
+        None => format!("http://{listen}/"),
+        Some((_, Err(error))) => return Check::from_error("page", Verdict::Fail, &error),
+        Some((remote, Ok(0))) if remote.accounts.is_some() && remote.client_ca.is_none() => {
+            let cure = "edge-agent account add FILE NAME --role admin";
+            return Check::new("page", Verdict::Warn, "the accounts file is empty: nobody can log in").cure(cure);
+        }
+        Some((remote, Ok(_))) => format!("https://{}:{}/", remote.names.join(", "), listen.port()),
+    };
     match TcpListener::bind(listen) {
         Ok(_) => Check::ok("page", &format!("{url}: free for the status page")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -135,7 +145,7 @@ fn page(listen: SocketAddr) -> Check {
                 .cure("if that is this service, all is well; else name another port in [status] of the site file")
         }
         Err(error) => Check::new("page", Verdict::Fail, &format!("{url}: {error}"))
-            .cure("name a loopback address and a port above 1023 in [status] of the site file"),
+            .cure("name an address of this box and a port above 1023 in [status] of the site file"),
     }
 }
 
@@ -245,7 +255,7 @@ mod tests {
     fn a_port_that_is_taken_is_told() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = taken.local_addr().expect("bound");
-        assert_eq!(page(listen).verdict, Verdict::Warn);
-        assert_eq!(page(SocketAddr::from(([127, 0, 0, 1], 0))).verdict, Verdict::Ok, "any free port");
+        assert_eq!(page(listen, None).verdict, Verdict::Warn);
+        assert_eq!(page(SocketAddr::from(([127, 0, 0, 1], 0)), None).verdict, Verdict::Ok, "any free port");
     }
 }

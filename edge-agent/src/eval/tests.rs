@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::mot::{Holds, Label, Meaning};
 use super::*;
 
+mod any_text;
 mod incidents;
 
 fn file() -> &'static Path {

@@ -13,6 +13,7 @@ use super::{EvidenceName, Failure};
 use crate::config::Places;
 use crate::frame::Picture;
 use crate::outbox::Draft;
+use crate::privacy::{Known, Masks, Redaction};
 use crate::publish::wire::{Evidence, Phase};
 use crate::record::{Ring, Wanted};
 
@@ -25,6 +26,8 @@ const CLIPS_AT_ONCE: usize = 4;
 pub struct RecordStills {
     /// The stream's last seconds.
     pub ring: Arc<Ring>,
+    /// What hides parts of its pictures, once they are decoded: the ring has them as they came.
+    pub masks: Masks,
     /// Decoders of H.264, preferred first.
     pub h264: Vec<String>,
     /// The same of H.265.
@@ -42,6 +45,10 @@ pub struct OfCamera {
     pub record: Option<RecordStills>,
     /// Its zones and lines.
     pub places: Places,
+    /// What is done to its pictures before they are kept.
+    pub redaction: Redaction,
+    /// Whether parts of its picture are masked: then there are no clips, for those are not decoded.
+    pub is_masked: bool,
 }
 
 /// A piece that is announced, and made once [`send`](Ordered::send) says that its event is committed.
@@ -71,6 +78,8 @@ pub struct CameraEvidence {
     clips: Option<ClipParams>,
     record: Option<Arc<RecordStills>>,
     places: Arc<Places>,
+    redaction: Redaction,
+    is_masked: bool,
     pictures: mpsc::Sender<PictureJob>,
     clip_jobs: mpsc::Sender<ClipJob>,
     clip_turns: Arc<Semaphore>,
@@ -84,12 +93,14 @@ impl CameraEvidence {
         clip_jobs: mpsc::Sender<ClipJob>,
         counters: Arc<EvidenceCounters>,
     ) -> Self {
-        let OfCamera { snapshots_from, clips, record, places } = of;
+        let OfCamera { snapshots_from, clips, record, places, redaction, is_masked } = of;
         Self {
             snapshots_from,
             clips,
             record: record.map(Arc::new),
             places: Arc::new(places),
+            redaction,
+            is_masked,
             pictures,
             clip_jobs,
             clip_turns: Arc::new(Semaphore::new(CLIPS_AT_ONCE)),
@@ -98,9 +109,16 @@ impl CameraEvidence {
     }
 
     /// Announces a picture and a clip with every incident that begins and is severe enough; what to send once they are
-    /// committed. `arrived_at` is the frame's that `picture` is of. Never waits.
+    /// committed. `arrived_at` is the frame's that `picture` is of, and `known` what was seen in it or is expected there. Never
+    /// waits.
     #[must_use]
-    pub fn announce(&self, drafts: &mut [Draft], picture: &Arc<Picture>, arrived_at: Instant) -> Vec<Ordered> {
+    pub fn announce(
+        &self,
+        drafts: &mut [Draft],
+        picture: &Arc<Picture>,
+        arrived_at: Instant,
+        known: impl Fn() -> Vec<Known>,
+    ) -> Vec<Ordered> {
         let mut ordered = Vec::new();
         for draft in drafts.iter_mut().filter(|draft| draft.event().data.phase == Phase::New) {
             let severity = Severity::from(draft.event().data.severity);
@@ -108,8 +126,8 @@ impl CameraEvidence {
             let clip =
                 self.clips.filter(|clips| severity >= clips.from).map(|clips| self.clip(draft, clips, arrived_at));
             let is_photographed = self.snapshots_from.is_some_and(|from| severity >= from);
-            let shot = is_photographed.then(|| self.picture(draft, picture, arrived_at));
-            let shot = shot.map(|order| (Evidence::pending_snapshot(&snapshot_name()), snapshot_name(), order));
+            let shot = is_photographed.then(|| self.picture(draft, picture, arrived_at, known()));
+            let shot = shot.map(|order| (self.pending_snapshot(), snapshot_name(), order));
             let clip = clip.map(|order| (Evidence::pending_clip(&clip_name()), clip_name(), order));
             for (mut evidence, name, order) in shot.into_iter().chain(clip) {
                 match order {
@@ -125,7 +143,17 @@ impl CameraEvidence {
         ordered
     }
 
-    fn picture(&self, draft: &Draft, picture: &Arc<Picture>, arrived_at: Instant) -> Result<Order, Failure> {
+    fn pending_snapshot(&self) -> Evidence {
+        Evidence::pending_snapshot(&snapshot_name()).made_private(self.redaction.privacy(), self.is_masked)
+    }
+
+    fn picture(
+        &self,
+        draft: &Draft,
+        picture: &Arc<Picture>,
+        arrived_at: Instant,
+        known: Vec<Known>,
+    ) -> Result<Order, Failure> {
         let place = self.pictures.clone().try_reserve_owned().map_err(|_| Failure::Busy)?;
         let record = self.record.as_ref().map(|record| RecordMoment::new(Arc::clone(record), arrived_at));
         let job = PictureJob {
@@ -133,12 +161,17 @@ impl CameraEvidence {
             name: snapshot_name(),
             picture: Arc::clone(picture),
             places: Arc::clone(&self.places),
+            redaction: self.redaction.clone(),
+            known,
             record,
         };
         Ok(Order::Picture(place, Box::new(job)))
     }
 
     fn clip(&self, draft: &Draft, clips: ClipParams, arrived_at: Instant) -> Result<Order, Failure> {
+        if self.is_masked {
+            return Err(Failure::Masked);
+        }
         let ring = &self.record.as_ref().ok_or(Failure::NoStream)?.ring;
         if !ring.shows(arrived_at) {
             return Err(Failure::NoStream);

@@ -11,6 +11,7 @@ use super::tests::Room;
 use super::*;
 use crate::config::Places;
 use crate::outbox::tests::draft;
+use crate::privacy::{Masks, Redaction};
 use crate::publish::wire::{Evidence, Incident};
 use crate::record::tests::{FRAME, GROUP, H264, coded, fill};
 use crate::record::{Ring, RingLimits, decode_still};
@@ -20,7 +21,7 @@ fn record() -> (RecordStills, Instant) {
     let ring = Ring::new(RingLimits { keep_for: Duration::from_secs(60), max_bytes: 16 << 20 });
     let start = fill(&ring, &coded(H264, 4 * GROUP));
     let names = |name: &str| vec![name.to_owned()];
-    (RecordStills { ring, h264: names("avdec_h264"), h265: names("avdec_h265") }, start)
+    (RecordStills { ring, masks: Masks::default(), h264: names("avdec_h264"), h265: names("avdec_h265") }, start)
 }
 
 fn clips(post_roll: Duration) -> ClipParams {
@@ -28,7 +29,8 @@ fn clips(post_roll: Duration) -> ClipParams {
 }
 
 fn of(snapshots_from: Option<Severity>, clips: Option<ClipParams>, record: &RecordStills) -> OfCamera {
-    OfCamera { snapshots_from, clips, record: Some(record.clone()), places: Places::default() }
+    let (places, redaction) = (Places::default(), Redaction::AsDecoded);
+    OfCamera { snapshots_from, clips, record: Some(record.clone()), places, redaction, is_masked: false }
 }
 
 /// What was told of a kind of evidence, in order.
@@ -48,7 +50,7 @@ async fn a_clip_follows_its_event_with_its_digest_and_what_it_shows() {
     let camera = room.evidence.camera(of(None, Some(clips(FRAME * 20)), &record));
     let mut draft = draft(1, 1, Phase::New, Severity::High);
     let at = start + FRAME * 130;
-    let ordered = camera.announce(std::slice::from_mut(&mut draft), &super::tests::grey(), at);
+    let ordered = camera.announce(std::slice::from_mut(&mut draft), &super::tests::grey(), at, Vec::new);
     drop(camera);
     let incident = draft.event().data.incident_id;
     room.outbox.commit([draft]).await.expect("commits");
@@ -79,14 +81,14 @@ async fn clips_are_bounded_and_the_event_itself_says_what_there_will_not_be() {
     let mut drafts: Vec<_> = (1..=6).map(|incident| draft(incident, 1, Phase::New, Severity::High)).collect();
     drafts.push(draft(7, 1, Phase::New, Severity::Warning));
     let picture = super::tests::grey();
-    let ordered = camera.announce(&mut drafts, &picture, start + FRAME * 150);
+    let ordered = camera.announce(&mut drafts, &picture, start + FRAME * 150, Vec::new);
     let announced =
         |draft: &crate::outbox::Draft| draft.event().data.evidence.first().map(|piece| piece.reason.clone());
     let busy = || Some(Some("busy".to_owned()));
     let expected = [Some(None), Some(None), Some(None), Some(None), busy(), busy(), None];
     assert_eq!(drafts.iter().map(announced).collect::<Vec<_>>(), expected);
     let mut gone = [draft(8, 1, Phase::New, Severity::High)];
-    assert!(camera.announce(&mut gone, &picture, start - Duration::from_secs(60)).is_empty());
+    assert!(camera.announce(&mut gone, &picture, start - Duration::from_secs(60), Vec::new).is_empty());
     assert_eq!(announced(&gone[0]), Some(Some("no_stream".to_owned())));
     drop(camera);
     room.outbox.commit(drafts).await.expect("commits");
@@ -104,7 +106,7 @@ async fn after_a_restart_a_clip_is_ready_if_it_is_whole_and_failed_if_not() {
     let (record, start) = record();
     let camera = room.evidence.camera(of(None, Some(clips(Duration::from_secs(3600))), &record));
     let mut drafts = [1, 2].map(|incident| draft(incident, 1, Phase::New, Severity::High));
-    drop(camera.announce(&mut drafts, &super::tests::grey(), start + FRAME * 150));
+    drop(camera.announce(&mut drafts, &super::tests::grey(), start + FRAME * 150, Vec::new));
     drop(camera);
     let [whole, half] = drafts.each_ref().map(|draft| draft.event().data.incident_id);
     room.outbox.commit(drafts).await.expect("commits");
@@ -138,7 +140,7 @@ async fn photographed(
     let room = Room::open(folder).await;
     let camera = room.evidence.camera(of(Some(Severity::Info), None, record));
     let mut draft = draft(1, 1, Phase::New, Severity::High);
-    let ordered = camera.announce(std::slice::from_mut(&mut draft), &judged, at);
+    let ordered = camera.announce(std::slice::from_mut(&mut draft), &judged, at, Vec::new);
     drop(camera);
     let incident = draft.event().data.incident_id;
     room.outbox.commit([draft]).await.expect("commits");
@@ -155,7 +157,9 @@ async fn a_picture_is_of_the_full_size_stream_where_it_shows_the_same_and_otherw
     let (record, start) = record();
     let at = start + FRAME * 130;
     let cut = record.ring.still(at).expect("shown");
-    let same = decode_still(&cut, &record.h264, &record.h265, Duration::from_secs(60)).expect("decodes").picture;
+    let same = decode_still(&cut, &Masks::default(), &record.h264, &record.h265, Duration::from_secs(60))
+        .expect("decodes")
+        .picture;
     let folder = || tempfile::tempdir().expect("a folder");
     let (piece, width) = photographed(folder().path(), &record, Arc::new(same), at).await;
     assert_eq!((piece.stream.as_deref(), width), (Some("record"), 320));

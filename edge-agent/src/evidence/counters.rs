@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::store::Cleared;
 use super::{EvidenceName, Failure};
 
 /// What the thread counts; totals since start.
@@ -14,6 +15,10 @@ pub struct EvidenceCounters {
     kept: AtomicU64,
     kept_bytes: AtomicU64,
     failing: AtomicBool,
+    undeletable: AtomicBool,
+    on_hold: AtomicU64,
+    on_hold_bytes: AtomicU64,
+    full_of_holds: AtomicBool,
 }
 
 /// The counters at one moment.
@@ -33,6 +38,14 @@ pub struct EvidenceTotals {
     pub kept_bytes: u64,
     /// Whether the last one could not be made, for a reason of this box.
     pub failing: bool,
+    /// Whether what is beyond its retention could not be deleted.
+    pub undeletable: bool,
+    /// Pictures and clips on legal hold.
+    pub on_hold: u64,
+    /// Their bytes.
+    pub on_hold_bytes: u64,
+    /// Whether what is on hold alone is as large as all evidence may be.
+    pub full_of_holds: bool,
 }
 
 impl EvidenceCounters {
@@ -48,6 +61,10 @@ impl EvidenceCounters {
             kept: of(&self.kept),
             kept_bytes: of(&self.kept_bytes),
             failing: self.failing.load(Ordering::Relaxed),
+            undeletable: self.undeletable.load(Ordering::Relaxed),
+            on_hold: of(&self.on_hold),
+            on_hold_bytes: of(&self.on_hold_bytes),
+            full_of_holds: self.full_of_holds.load(Ordering::Relaxed),
         }
     }
 
@@ -62,8 +79,20 @@ impl EvidenceCounters {
         counter.fetch_add(1, Ordering::Relaxed);
         match failure {
             // An earlier run's trouble, and the camera's, which its own status tells: nothing fails here.
-            Some(Failure::Interrupted | Failure::NoStream | Failure::Codec) => {}
+            Some(Failure::Interrupted | Failure::NoStream | Failure::Codec | Failure::Masked) => {}
             of_box => self.failing.store(of_box.is_some(), Ordering::Relaxed),
+        }
+    }
+
+    /// What the last run of deletions found.
+    pub(super) fn cleared(&self, cleared: &Cleared) {
+        self.undeletable.store(cleared.failed.is_some(), Ordering::Relaxed);
+        self.on_hold.store(cleared.held, Ordering::Relaxed);
+        self.on_hold_bytes.store(cleared.held_bytes, Ordering::Relaxed);
+        if self.full_of_holds.swap(cleared.full_of_holds, Ordering::Relaxed) != cleared.full_of_holds
+            && cleared.full_of_holds
+        {
+            tracing::warn!("evidence on legal hold takes all the room for evidence: new pictures and clips go early");
         }
     }
 

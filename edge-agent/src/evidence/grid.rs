@@ -81,6 +81,7 @@ mod tests {
 
     use super::*;
     use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+    use crate::privacy::Shareable;
 
     fn grey(width: u32, height: u32) -> Picture {
         let layout = PictureLayout {
@@ -98,7 +99,7 @@ mod tests {
         // One metre is a tenth of the picture; the left half is not known.
         let metres = Homography::new([[10.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 1.0]], [0.5, 0.5]).expect("a map");
         let ground = Ground::new(metres, |point| if point.x < 0.5 { 1.0 } else { 0.0 });
-        let mut canvas = Canvas::from_picture(&grey(400, 400), 4000);
+        let mut canvas = Canvas::new(Shareable::as_decoded(&grey(400, 400), 4000));
         draw_ground(&mut canvas, &ground, 2.0);
         let drawn = |x: u32, y: u32| canvas.image().get_pixel(x, y).0 == [GROUND.r(), GROUND.g(), GROUND.b()];
         assert!(drawn(320, 210) && drawn(350, 240), "every two metres");
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn every_tenth_has_its_line_and_between_them_is_the_picture() {
         let (width, height) = (640, 480);
-        let mut canvas = Canvas::from_picture(&grey(width, height), 4000);
+        let mut canvas = Canvas::new(Shareable::as_decoded(&grey(width, height), 4000));
         let ground = *canvas.image().get_pixel(0, 0);
         draw(&mut canvas);
         for tenth in 1..10 {

@@ -6,12 +6,14 @@ mod clip;
 #[cfg(test)]
 mod clip_tests;
 mod counters;
+mod deletions;
 pub mod grid;
+mod hold;
 mod picture;
 mod snapshot;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
 
 use std::{fmt, io};
@@ -19,6 +21,7 @@ use std::{fmt, io};
 pub use camera::{CameraEvidence, OfCamera, Ordered, RecordStills};
 pub use clip::{ClipParams, ring_limits};
 pub use counters::{EvidenceCounters, EvidenceTotals};
+pub use hold::{Hold, HoldError, Holds};
 pub use snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
 pub use store::{EvidenceLimits, EvidenceStore};
 pub use thread::{EvidenceParams, EvidenceThread};
@@ -93,11 +96,15 @@ pub enum Failure {
     Codec,
     /// The clip could not be put together.
     NotCut,
+    /// Heads and number plates could not be made unrecognisable.
+    Privacy,
+    /// The camera has masks, which a clip would not have.
+    Masked,
 }
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Busy,
         Self::Interrupted,
         Self::DiskFull,
@@ -107,6 +114,8 @@ impl Failure {
         Self::NoStream,
         Self::Codec,
         Self::NotCut,
+        Self::Privacy,
+        Self::Masked,
     ];
 
     /// The word on the wire.
@@ -122,6 +131,8 @@ impl Failure {
             Self::NoStream => "no_stream",
             Self::Codec => "codec",
             Self::NotCut => "not_cut",
+            Self::Privacy => "privacy",
+            Self::Masked => "masked",
         }
     }
 

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::EvidenceName;
 use super::camera::RecordStills;
+use super::snapshot::{FULL_WIDTH_PX, WIDTH_PX};
 use crate::config::Places;
+use crate::crash::NamedThread;
 use crate::frame::Picture;
+use crate::privacy::{Known, Redaction, RedactionError, Shareable};
 use crate::publish::wire::{Incident, Shown};
 use crate::record::{Pin, StillError, decode_still};
 
@@ -35,6 +38,10 @@ pub(super) struct PictureJob {
     /// What was judged.
     pub(super) picture: Arc<Picture>,
     pub(super) places: Arc<Places>,
+    /// What is done to it before it is kept.
+    pub(super) redaction: Redaction,
+    /// What was seen in it, or is expected there.
+    pub(super) known: Vec<Known>,
     /// The same moment in the full-size stream.
     pub(super) record: Option<RecordMoment>,
 }
@@ -66,14 +73,15 @@ impl RecordMoment {
         Self { record, pin, at }
     }
 
-    fn look(&self, judged: &Picture) -> Result<(Picture, Shown), NotUsed> {
+    fn look(&self, judged: &Picture, camera: &str) -> Result<(Picture, Shown), NotUsed> {
         let cut = self.pin.ring().still(self.at).ok_or(NotUsed::NoStream)?;
         let nearest = cut.units.last().ok_or(NotUsed::NoStream)?;
         let beside_ms = signed_ms(nearest.arrived_at, self.at);
         if beside_ms.unsigned_abs() > BESIDE.as_millis() {
             return Err(NotUsed::Beside(beside_ms));
         }
-        let still = decode_still(&cut, &self.record.h264, &self.record.h265, LIMIT)?;
+        let _named = NamedThread::of(camera);
+        let still = decode_still(&cut, &self.record.masks, &self.record.h264, &self.record.h265, LIMIT)?;
         let likeness = likeness(judged, &still.picture);
         if likeness < SAME_VIEW {
             return Err(NotUsed::OtherView(likeness));
@@ -89,10 +97,19 @@ fn signed_ms(a: Instant, b: Instant) -> i128 {
 }
 
 impl PictureJob {
-    /// The picture to draw on, and what it is.
-    pub(super) fn best(&self) -> (Arc<Picture>, Shown) {
+    /// The picture to draw on, at most so wide, and what it is.
+    ///
+    /// # Errors
+    /// [`RedactionError`]: nobody may see it.
+    pub(super) fn shareable(&self) -> Result<(Shareable, Shown), RedactionError> {
+        let (picture, shown) = self.best();
+        let (width_px, within) = if shown.is_record { (FULL_WIDTH_PX, BESIDE) } else { (WIDTH_PX, Duration::ZERO) };
+        Ok((self.redaction.share(&picture, width_px, &self.known, within)?, shown))
+    }
+
+    fn best(&self) -> (Arc<Picture>, Shown) {
         let (incident, camera) = (self.event.data.incident_id, &self.event.data.camera.id);
-        match self.record.as_ref().map(|record| record.look(&self.picture)) {
+        match self.record.as_ref().map(|record| record.look(&self.picture, camera)) {
             Some(Ok((picture, shown))) => return (Arc::new(picture), shown),
             Some(Err(why)) => {
                 tracing::warn!(camera, %incident, %why, "no full-size picture; the analysed one is taken");
@@ -105,23 +122,24 @@ impl PictureJob {
 }
 
 /// Correlation of the two pictures' luma, however large each is: 1 for the same, about 0 for any two. Flat pictures are like
-/// nothing.
+/// nothing. What is masked in `a`, as in `b`, says nothing.
 fn likeness(a: &Picture, b: &Picture) -> f32 {
-    let [a, b] = [a, b].map(grid);
+    let masked = a.masks().cells(GRID.0, GRID.1);
+    let [a, b] = [a, b].map(|picture| grid(picture, &masked));
     let product = |a: &[f32], b: &[f32]| std::iter::zip(a, b).map(|(a, b)| a * b).sum::<f32>();
     let norm = (product(&a, &a) * product(&b, &b)).sqrt();
     if norm > f32::EPSILON { product(&a, &b) / norm } else { 0.0 }
 }
 
-/// Luma averaged over boxes, less its mean.
-fn grid(picture: &Picture) -> Vec<f32> {
+/// Luma averaged over the boxes that are not masked, less its mean.
+fn grid(picture: &Picture, masked: &[bool]) -> Vec<f32> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let span = |index: usize, of: usize, size: usize| {
         (index * size / of)..((index + 1) * size / of).max(index * size / of + 1)
     };
     let mut boxes = Vec::with_capacity(GRID.0 * GRID.1);
     for row in 0..GRID.1 {
-        for column in 0..GRID.0 {
+        for column in (0..GRID.0).filter(|column| !masked[row * GRID.0 + column]) {
             let (xs, ys) = (span(column, GRID.0, width), span(row, GRID.1, height));
             let rows = ys.filter(|y| *y < height).map(|y| &picture.row(0, y)[xs.start.min(width)..xs.end.min(width)]);
             let (sum, count) = rows.fold((0_u64, 0_usize), |(sum, count), row| {

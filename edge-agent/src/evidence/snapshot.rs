@@ -8,15 +8,15 @@ use jiff::tz::TimeZone;
 
 use super::canvas::{Canvas, Ink};
 use crate::config::Places;
-use crate::frame::Picture;
+use crate::privacy::Shareable;
 use crate::publish::wire::{Incident, IncidentData, TrackData};
 
 /// What a thumbnail may weigh: it passes a thin link (EVENTS: evidence topic).
 pub const MAX_THUMBNAIL_BYTES: usize = 32 * 1024;
 
-/// Wide enough to read a face's place, not its features, at a distance; a tenth of a second of writing on a slow disk.
+/// Wide enough to see who stands where; a tenth of a second of writing on a slow disk.
 pub(super) const WIDTH_PX: u32 = 1280;
-/// A picture of the full-size stream keeps its size, up to 4K: there is evidence in number plates.
+/// A picture of the full-size stream keeps its size, up to 4K: what something is shows far off.
 pub(super) const FULL_WIDTH_PX: u32 = 3840;
 const QUALITY: u8 = 85;
 /// Widths and qualities of thumbnails, best first: the first one that is light enough is taken.
@@ -28,17 +28,17 @@ const LEGIBLE: usize = 3;
 /// A picture for the disk, and one for the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// A JPEG of at most the asked width.
+    /// A JPEG as wide as the picture it was drawn into.
     pub picture: Vec<u8>,
     /// A JPEG of at most [`MAX_THUMBNAIL_BYTES`]; `None` when no size is light enough.
     pub thumbnail: Option<Vec<u8>>,
 }
 
-/// Draws `event` into the picture it was judged on, or one of the same view and moment, at most `width_px` wide. The same
-/// arguments give the same bytes.
+/// Draws `event` into the picture it was judged on, or one of the same view and moment. The same arguments give the same
+/// bytes.
 #[must_use]
-pub fn snapshot(picture: &Picture, width_px: u32, event: &Incident, places: &Places, zone: &TimeZone) -> Snapshot {
-    let plain = Canvas::from_picture(picture, width_px);
+pub fn snapshot(picture: Shareable, event: &Incident, places: &Places, zone: &TimeZone) -> Snapshot {
+    let plain = Canvas::new(picture);
     let drawn = |width: u32| {
         let mut canvas = plain.clone().shrunk(width);
         draw(&mut canvas, event, places, zone);
@@ -55,7 +55,7 @@ pub fn snapshot(picture: &Picture, width_px: u32, event: &Incident, places: &Pla
             break;
         }
     }
-    Snapshot { picture: drawn(width_px).jpeg(QUALITY), thumbnail }
+    Snapshot { picture: drawn(plain.width()).jpeg(QUALITY), thumbnail }
 }
 
 /// The place first and the boxes last, so that nothing hides what the incident is about.

@@ -7,7 +7,7 @@
 //! # Invariants
 //! - A file under a picture's name is whole: it was written under another name, fsynced, then renamed, then its folder
 //!   fsynced.
-//! - What is pending is never deleted, whatever the budget says.
+//! - What is pending or on hold is never deleted, whatever age and budget say.
 //!
 //! # Ownership
 //! [`EvidenceStore`] only names a folder: cheap to clone, for all who look a picture up. The one who writes and clears it
@@ -156,6 +156,11 @@ fn piece_of(file: &str) -> Option<EvidenceName> {
     EvidenceName::parse(name)
 }
 
+/// The incident that a piece's file is of.
+fn incident_of(file: &str) -> Option<Uuid> {
+    Uuid::parse_str(file.split_once('_')?.0).ok()
+}
+
 fn is_piece(file: &str) -> bool {
     piece_of(file).is_some()
 }
@@ -241,31 +246,88 @@ impl Shelf {
         (self.kept.len() as u64, self.bytes)
     }
 
-    /// Deletes what is too old, then the oldest until the rest fits; never what is `pending`. How many went.
-    pub(super) fn clear(&mut self, pending: &BTreeSet<String>, now: SystemTime) -> io::Result<u64> {
-        let mut gone = 0;
+    /// Deletes what is too old, then the oldest until the rest fits; never what is `pending` or on hold.
+    pub(super) fn clear(&mut self, pending: &BTreeSet<String>, now: SystemTime) -> Cleared {
+        let holds = self.store.holds();
+        let held = match holds.incidents() {
+            Ok(held) => held,
+            // Any of it may be held.
+            Err(error) => return Cleared { failed: Some(error), ..Cleared::default() },
+        };
+        let is_held = |file: &str| incident_of(file).is_some_and(|incident| held.contains(&incident));
+        let mut cleared = Cleared::default();
+        for (_, bytes) in self.kept.iter().filter(|((_, file), _)| !held.is_empty() && is_held(file)) {
+            cleared.held += 1;
+            cleared.held_bytes += bytes;
+        }
+        cleared.full_of_holds = cleared.held_bytes >= self.limits.max_bytes;
+        for (key, why) in self.doomed(now, |file| !pending.contains(file) && !is_held(file)) {
+            // It may have been put on hold a moment ago.
+            if incident_of(&key.1).is_some_and(|incident| holds.is_held(incident)) {
+                continue;
+            }
+            match fs::remove_file(self.store.folder().join(&key.1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => cleared.failed = Some(error),
+                _ => {
+                    let bytes = self.kept.remove(&key).unwrap_or(0);
+                    self.bytes -= bytes;
+                    let is_clip = piece_of(&key.1).is_some_and(|name| name.is_clip());
+                    cleared.gone.push(Gone { file: key.1, bytes, is_clip, why });
+                }
+            }
+        }
+        cleared
+    }
+
+    /// What is to go of that which may.
+    fn doomed(&self, now: SystemTime, may_go: impl Fn(&str) -> bool) -> Vec<((SystemTime, String), Why)> {
         let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
-        let free = || self.kept.iter().filter(|((_, file), _)| !pending.contains(file));
+        let free = || self.kept.iter().filter(|((_, file), _)| may_go(file));
         let is_old = |(since, file): &(SystemTime, String)| age(*since) > self.limits.keep_for(file);
-        let mut doomed: Vec<_> = free().map(|(key, _)| key).filter(|key| is_old(key)).cloned().collect();
-        let old_bytes: u64 = doomed.iter().map(|key| self.kept[key]).sum();
+        let old = free().map(|(key, _)| key).filter(|key| is_old(key));
+        let mut doomed: Vec<_> = old.cloned().map(|key| (key, Why::Age)).collect();
+        let old_bytes: u64 = doomed.iter().map(|(key, _)| self.kept[key]).sum();
         let mut over = (self.bytes - old_bytes).saturating_sub(self.limits.max_bytes);
         for (key, bytes) in free().filter(|(key, _)| !is_old(key)) {
             if over == 0 {
                 break;
             }
-            doomed.push(key.clone());
+            doomed.push((key.clone(), Why::Budget));
             over = over.saturating_sub(*bytes);
         }
-        for key in doomed {
-            match fs::remove_file(self.store.folder().join(&key.1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => self.bytes -= self.kept.remove(&key).unwrap_or(0),
-            }
-            gone += 1;
-        }
-        Ok(gone)
+        doomed
     }
+}
+
+/// Why a piece went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It was too old.
+    Age,
+    /// There was too much.
+    Budget,
+}
+
+/// A piece that is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) file: String,
+    pub(super) bytes: u64,
+    pub(super) is_clip: bool,
+    pub(super) why: Why,
+}
+
+/// What a run of deletions did.
+#[derive(Debug, Default)]
+pub(super) struct Cleared {
+    pub(super) gone: Vec<Gone>,
+    /// Why something that was to go is still there.
+    pub(super) failed: Option<io::Error>,
+    /// Pieces on hold, and their bytes.
+    pub(super) held: u64,
+    pub(super) held_bytes: u64,
+    /// What is on hold leaves no room for anything else.
+    pub(super) full_of_holds: bool,
 }
 
 #[cfg(test)]
@@ -292,7 +354,8 @@ mod tests {
 
     fn files(store: &EvidenceStore) -> BTreeSet<String> {
         let entries = fs::read_dir(store.folder()).into_iter().flatten();
-        entries.map(|entry| entry.expect("lists").file_name().into_string().expect("text")).collect()
+        let names = entries.map(|entry| entry.expect("lists").file_name().into_string().expect("text"));
+        names.filter(|name| name != "holds").collect()
     }
 
     #[test]
@@ -354,7 +417,7 @@ mod tests {
         for (days, left) in [(0, 1), (29, 1), (31, 0)] {
             let now = start() + days * DAY;
             let mut shelf = Shelf::scan(store.clone(), limits, &BTreeSet::new(), now).expect("scans");
-            shelf.clear(&BTreeSet::new(), now).expect("clears");
+            assert!(shelf.clear(&BTreeSet::new(), now).failed.is_none());
             assert_eq!(shelf.held().0, left, "after {days} days");
         }
     }
@@ -362,12 +425,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-        /// Whatever is added, pending and cleared, and however time passes: the folder holds what the shelf says; all
-        /// that is pending is there; of the rest the newest are there, within the budget and the time, and none is
+        /// Whatever is added, pending, held and cleared, and however time passes: the folder holds what the shelf says;
+        /// all that is pending or on hold is there; of the rest the newest are there, within the budget and the time, and none is
         /// missing that would fit.
         #[test]
         fn the_newest_that_fit_are_kept(
-            pieces in prop::collection::vec((1_u64..20, 0_u32..10, any::<bool>(), any::<bool>()), 1..16),
+            pieces in prop::collection::vec((1_u64..20, 0_u32..10, any::<bool>(), any::<bool>(), any::<bool>()), 1..16),
             max_bytes in 0_u64..100,
             days in 1_u32..60,
             clip_days in 1_u32..60,
@@ -377,9 +440,9 @@ mod tests {
             let limits = EvidenceLimits { max_bytes, keep_for: days * DAY, keep_clips_for: clip_days * DAY };
             let mut now = start();
             let mut shelf = Shelf::scan(store.clone(), limits, &BTreeSet::new(), now).expect("scans");
-            let mut pending = BTreeSet::new();
+            let (mut pending, mut held) = (BTreeSet::new(), BTreeMap::new());
             let mut model: Vec<(SystemTime, String, u64)> = Vec::new();
-            for (at, (bytes, later, is_clip, stays_pending)) in pieces.into_iter().enumerate() {
+            for (at, (bytes, later, is_clip, stays_pending, is_held)) in pieces.into_iter().enumerate() {
                 now += later * DAY + Duration::from_secs(1);
                 let incident = Uuid::from_u128(at as u128);
                 let name = if is_clip { EvidenceName::clip(1) } else { one() };
@@ -389,20 +452,29 @@ mod tests {
                 let file = file_name(incident, &name);
                 model.push((now, file.clone(), bytes));
                 if stays_pending {
-                    pending.insert(file);
+                    pending.insert(file.clone());
                 }
-                shelf.clear(&pending, now).expect("clears");
+                if is_held {
+                    fs::create_dir_all(store.folder().join("holds")).expect("makes");
+                    fs::write(store.folder().join(format!("holds/{incident}.json")), "{}").expect("writes");
+                    held.insert(file, bytes);
+                }
+                let cleared = shelf.clear(&pending, now);
+                prop_assert!(cleared.failed.is_none());
                 // What is too old, then the oldest of what is too much.
                 model.retain(|(since, file, _)| {
                     let keep_for = if file.ends_with(".mp4") { clip_days * DAY } else { days * DAY };
-                    now.duration_since(*since).expect("earlier") <= keep_for || pending.contains(file)
+                    now.duration_since(*since).expect("earlier") <= keep_for || pending.contains(file) || held.contains_key(file)
                 });
                 let mut total: u64 = model.iter().map(|(_, _, bytes)| bytes).sum();
                 model.retain(|(_, file, bytes)| {
-                    let goes = total > max_bytes && !pending.contains(file);
+                    let goes = total > max_bytes && !pending.contains(file) && !held.contains_key(file);
                     total -= if goes { *bytes } else { 0 };
                     !goes
                 });
+                let held_bytes: u64 = held.values().sum();
+                prop_assert_eq!((cleared.held, cleared.held_bytes), (held.len() as u64, held_bytes));
+                prop_assert_eq!(cleared.full_of_holds, held_bytes >= max_bytes);
                 let expected: BTreeSet<String> = model.iter().map(|(_, file, _)| file.clone()).collect();
                 prop_assert_eq!(files(&store), expected);
                 prop_assert_eq!(shelf.held(), (model.len() as u64, total));

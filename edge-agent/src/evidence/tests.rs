@@ -9,17 +9,19 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::audit::AuditLog;
 use crate::config::Places;
 use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
 use crate::outbox::tests::{draft, topics};
 use crate::outbox::{Draft, NextRequest, Outbox, OutboxLimits, OutboxThread};
+use crate::privacy::{Redaction, Shareable};
 use crate::publish::wire::Incident;
 
 const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 const LIMITS: EvidenceLimits = EvidenceLimits { max_bytes: 1 << 30, keep_for: MONTH, keep_clips_for: MONTH };
 
 /// Luma from a function of place, no colour.
-pub(super) fn picture(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Arc<Picture> {
+pub(crate) fn picture(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Arc<Picture> {
     let (w, h) = (width as usize, height as usize);
     let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
     let mut data: Vec<u8> =
@@ -66,6 +68,7 @@ impl Room {
             timezone: TimeZone::UTC,
             outbox: outbox.clone(),
             pending: outbox.pending_evidence().await.expect("reads"),
+            audit: AuditLog::at(folder, &topics(), None),
         };
         let evidence = EvidenceThread::start(params).expect("starts");
         Self { outbox, outbox_thread, evidence, store }
@@ -73,12 +76,20 @@ impl Room {
 
     fn camera(&self, from: Severity) -> CameraEvidence {
         let places = Places::default();
-        self.evidence.camera(OfCamera { snapshots_from: Some(from), clips: None, record: None, places })
+        self.evidence.camera(OfCamera {
+            snapshots_from: Some(from),
+            clips: None,
+            record: None,
+            places,
+            redaction: Redaction::AsDecoded,
+            is_masked: false,
+        })
     }
 
     /// Announces, commits, and hands over unless it is to be as if the program had ended before.
     async fn photograph(&self, mut draft: Draft, hand_over: bool) {
-        let ordered = self.camera(Severity::Info).announce(std::slice::from_mut(&mut draft), &grey(), Instant::now());
+        let ordered =
+            self.camera(Severity::Info).announce(std::slice::from_mut(&mut draft), &grey(), Instant::now(), Vec::new);
         self.outbox.commit([draft]).await.expect("commits");
         if hand_over {
             ordered.into_iter().for_each(Ordered::send);
@@ -147,7 +158,7 @@ async fn only_beginnings_that_are_severe_enough_are_photographed() {
         draft(4, 2, Phase::End, Severity::Critical),
         new(5, Severity::Critical),
     ];
-    let ordered = room.camera(Severity::Warning).announce(&mut drafts, &grey(), Instant::now());
+    let ordered = room.camera(Severity::Warning).announce(&mut drafts, &grey(), Instant::now(), Vec::new);
     let announced = drafts.each_ref().map(|draft| draft.event().data.evidence.len());
     assert_eq!((announced, ordered.len()), ([0, 1, 0, 0, 1], 2));
     drop(ordered);
@@ -159,7 +170,7 @@ async fn with_a_full_queue_the_event_itself_says_that_there_is_no_picture() {
     let folder = tempfile::tempdir().expect("a folder");
     let room = Room::open(folder.path()).await;
     let mut drafts: Vec<Draft> = (1..=10).map(|incident| new(incident, Severity::High)).collect();
-    let ordered = room.camera(Severity::Info).announce(&mut drafts, &grey(), Instant::now());
+    let ordered = room.camera(Severity::Info).announce(&mut drafts, &grey(), Instant::now(), Vec::new);
     let pending = ordered.len();
     let failed = drafts.iter().map(|draft| &draft.event().data.evidence[0]).filter(|piece| !piece.is_pending());
     let reasons: Vec<_> = failed.map(|piece| (&*piece.state, piece.reason.as_deref())).collect();
@@ -195,7 +206,7 @@ async fn after_a_restart_each_pending_picture_is_ready_if_it_is_whole_and_failed
     }
     // The first is whole with its thumbnail, the second with half of one, the third was being written.
     let [whole, halved, half] = [1, 2, 3].map(|incident| new(incident, Severity::High).event().data.incident_id);
-    let thumbnail = canvas::Canvas::from_picture(&grey(), 100).jpeg(50);
+    let thumbnail = canvas::Canvas::new(Shareable::as_decoded(&grey(), 100)).jpeg(50);
     let name = EvidenceName::snapshot(1);
     room.store.write(whole, &name, b"a picture", &thumbnail).expect("writes");
     room.store.write(halved, &name, b"another", &thumbnail[..50]).expect("writes");
@@ -225,7 +236,8 @@ async fn after_a_restart_each_pending_picture_is_ready_if_it_is_whole_and_failed
 fn a_thumbnail_is_light_whatever_the_picture() {
     let event = new(1, Severity::High).event().clone();
     for (width, height) in [(1920, 1080), (704, 576), (90, 2000), (3, 1)] {
-        let made = snapshot(&noise(width, height), 1280, &event, &Places::default(), &TimeZone::UTC);
+        let made =
+            snapshot(Shareable::as_decoded(&noise(width, height), 1280), &event, &Places::default(), &TimeZone::UTC);
         let thumbnail = made.thumbnail.expect("some size is light enough");
         assert!(thumbnail.len() <= MAX_THUMBNAIL_BYTES);
         let [picture, thumbnail] =
@@ -238,7 +250,7 @@ fn a_thumbnail_is_light_whatever_the_picture() {
 #[test]
 fn the_same_event_gives_the_same_bytes() {
     let event = new(1, Severity::High).event().clone();
-    let draw = || snapshot(&noise(640, 480), 1280, &event, &Places::default(), &TimeZone::UTC);
+    let draw = || snapshot(Shareable::as_decoded(&noise(640, 480), 1280), &event, &Places::default(), &TimeZone::UTC);
     assert_eq!(draw(), draw());
 }
 
@@ -255,7 +267,7 @@ fn the_box_of_the_event_is_drawn_and_what_is_in_it_is_left_alone() {
 
 /// Asserts that a box with these edges is drawn, and nothing within it.
 fn assert_drawn(event: &Incident, [left, top, right, bottom]: [f64; 4]) {
-    let made = snapshot(&grey(), 1280, event, &Places::default(), &TimeZone::UTC);
+    let made = snapshot(Shareable::as_decoded(&grey(), 1280), event, &Places::default(), &TimeZone::UTC);
     let read = image::load_from_memory(&made.picture).expect("a JPEG").into_rgb8();
     let at = |x: f64, y: f64| read.get_pixel((x * 640.0) as u32, (y * 480.0) as u32).0;
     let is_strong = |[r, g, b]: [u8; 3]| r > 180 && g < 140 && b < 120;

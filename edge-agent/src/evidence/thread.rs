@@ -29,11 +29,14 @@ use uuid::Uuid;
 use super::camera::{CameraEvidence, OfCamera};
 use super::clip::{ClipJob, hex};
 use super::counters::EvidenceCounters;
+use super::deletions::Deletions;
 use super::picture::PictureJob;
-use super::snapshot::{FULL_WIDTH_PX, MAX_THUMBNAIL_BYTES, Snapshot, WIDTH_PX, snapshot};
+use super::snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
 use super::store::{EvidenceLimits, EvidenceStore, Shelf, file_name};
 use super::{EvidenceName, Failure};
+use crate::audit::AuditLog;
 use crate::outbox::{Outbox, OutboxError, Outcome, PendingEvidence, Settlement};
+use crate::privacy::RedactionError;
 use crate::publish::wire::Shown;
 
 /// Pictures that may wait; with more of them, one is `busy`. Each holds a frame: 3 MB at 1080p.
@@ -64,6 +67,8 @@ pub struct EvidenceParams {
     pub outbox: Outbox,
     /// What an earlier run announced and did not settle.
     pub pending: Vec<PendingEvidence>,
+    /// Where deletions are told.
+    pub audit: AuditLog,
 }
 
 /// The running thread. It ends when the last [`CameraEvidence`] is dropped, with everything that was handed over.
@@ -131,12 +136,15 @@ struct Maker {
     /// Clips whose end is not there yet; each camera has a few at most.
     filming: Vec<ClipJob>,
     counters: Arc<EvidenceCounters>,
+    audit: AuditLog,
+    deletions: Deletions,
 }
 
 impl Maker {
     fn new(params: EvidenceParams, counters: Arc<EvidenceCounters>) -> Self {
-        let EvidenceParams { store, limits, timezone, outbox, pending } = params;
-        Self { store, limits, timezone, outbox, pending, unsettled: Vec::new(), filming: Vec::new(), counters }
+        let EvidenceParams { store, limits, timezone, outbox, pending, audit } = params;
+        let (unsettled, filming, deletions) = (Vec::new(), Vec::new(), Deletions::default());
+        Self { store, limits, timezone, outbox, pending, unsettled, filming, counters, audit, deletions }
     }
 
     async fn run(mut self, mut pictures: mpsc::Receiver<PictureJob>, mut clips: mpsc::Receiver<ClipJob>) {
@@ -150,7 +158,7 @@ impl Maker {
             self.clear(&mut shelf);
             if self.unsettled.len() >= UNSETTLED {
                 if pictures.is_closed() {
-                    return;
+                    return self.deletions.tell(&self.audit);
                 }
                 tokio::time::sleep(RETRY).await;
                 continue;
@@ -177,6 +185,7 @@ impl Maker {
             self.film(job, &mut shelf);
         }
         self.settle().await;
+        self.deletions.tell(&self.audit);
     }
 
     /// Until there is something to do though nothing comes.
@@ -204,12 +213,16 @@ impl Maker {
         let incident = job.event.data.incident_id;
         // Decoding and drawing work on what cameras send: a surprise there must not end the thread.
         let drawn = catch_unwind(AssertUnwindSafe(|| {
-            let (picture, shown) = job.best();
-            let width_px = if shown.is_record { FULL_WIDTH_PX } else { WIDTH_PX };
-            (snapshot(&picture, width_px, &job.event, &job.places, &self.timezone), shown)
+            let (picture, shown) = job.shareable()?;
+            Ok((snapshot(picture, &job.event, &job.places, &self.timezone), shown))
         }));
         let outcome = match drawn {
-            Ok((drawn, shown)) => self.keep(incident, &job.name, drawn, shown, shelf),
+            Ok(Ok((drawn, shown))) => self.keep(incident, &job.name, drawn, shown, shelf),
+            Ok(Err(error)) => {
+                let error: RedactionError = error;
+                tracing::error!(%incident, %error, "a picture is not kept: nobody may be recognised in it");
+                Err(Failure::Privacy)
+            }
             Err(_) => Err(Failure::NotDrawn),
         };
         self.ended(incident, job.name.clone(), outcome);
@@ -277,12 +290,13 @@ impl Maker {
         })
     }
 
-    fn clear(&self, shelf: &mut Shelf) {
-        match shelf.clear(&self.pending_files(), SystemTime::now()) {
-            Ok(0) => {}
-            Ok(gone) => tracing::debug!(gone, "old pictures are deleted"),
-            Err(error) => tracing::warn!(%error, "an old picture cannot be deleted"),
+    fn clear(&mut self, shelf: &mut Shelf) {
+        let cleared = shelf.clear(&self.pending_files(), SystemTime::now());
+        if let Some(error) = cleared.failed.as_ref().filter(|_| !self.counters.totals().undeletable) {
+            tracing::warn!(%error, "old pictures cannot be deleted");
         }
+        self.counters.cleared(&cleared);
+        self.deletions.note(cleared.gone, cleared.failed.as_ref(), &self.audit);
         let (kept, bytes) = shelf.held();
         self.counters.holds(kept, bytes);
     }

@@ -24,16 +24,22 @@
 //! One thread owns the database; [`Outbox`] is a handle to it. Everything that waits in its channel goes into one
 //! transaction (group commit), so a slow disk makes groups larger, not queues longer.
 
+mod audit_head;
 mod draft;
 #[cfg(test)]
 mod evidence_tests;
+#[cfg(test)]
+mod faulty_disk;
 mod incident;
+mod ledger;
 mod measure;
 #[cfg(test)]
 mod measure_tests;
 mod open;
 mod overflow;
 mod parked;
+#[cfg(test)]
+mod power_tests;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -56,6 +62,7 @@ pub use store::{Entry, NextRequest};
 pub use thread::OutboxThread;
 pub use thumbnail::Thumbnail;
 
+use crate::audit::Head;
 use crate::publish::Topics;
 use crate::publish::wire::{Sequence, System};
 use thread::Command;
@@ -252,6 +259,16 @@ impl Outbox {
     pub async fn thumbnail_done(&self, outbox_id: Uuid, number: u64) -> Result<(), OutboxError> {
         let command = Command::ThumbnailDone { outbox_id, number };
         self.commands.send(command).await.map_err(|_| OutboxError::Stopped)
+    }
+
+    /// Keeps the last line of the audit log.
+    pub async fn keep_audit_head(&self, head: Head) -> Result<(), OutboxError> {
+        self.ask(|reply| Command::KeepAuditHead { head, reply }).await?
+    }
+
+    /// The last line of the audit log as it was kept.
+    pub async fn audit_head(&self) -> Result<Option<Head>, OutboxError> {
+        self.ask(|reply| Command::AuditHead { reply }).await?
     }
 
     /// What it holds; changes with every transaction.

@@ -14,10 +14,12 @@ use uuid::Uuid;
 use super::OutboxLimits;
 use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
+use super::ledger;
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
-use super::parked;
 use super::thumbnail::{self, Thumbnail};
+use super::{audit_head, parked};
+use crate::audit::Head;
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
 
@@ -73,6 +75,8 @@ pub(super) struct Writes {
     pub(super) session: bool,
     /// What stands before cameras.
     pub(super) parked: Vec<(CameraId, Vec<Parked>)>,
+    /// The last line of the audit log.
+    pub(super) audit_head: Option<Head>,
 }
 
 /// The numbers that one transaction gave.
@@ -140,6 +144,9 @@ impl Store {
         for (camera, things) in &writes.parked {
             parked::save(&transaction, camera, things)?;
         }
+        if let Some(head) = writes.audit_head {
+            audit_head::save(&transaction, head)?;
+        }
         for record in &writes.records {
             given.records.push(measure::record(&transaction, &mut state, record, recorded_at)?);
         }
@@ -153,7 +160,8 @@ impl Store {
             .prepare_cached("UPDATE meta SET last_sequence = ?1, session = ?2")?
             .execute(params![state.last_sequence as i64, state.session as i64])?;
         transaction.commit()?;
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state).last_sequence;
+        ledger::tell(self.state.outbox_id, before, self.state.last_sequence, writes, &given);
         Ok(given)
     }
 
@@ -164,7 +172,8 @@ impl Store {
         insert_system(&transaction, &mut state, &mut event, &self.topics)?;
         transaction.execute("UPDATE meta SET last_sequence = ?1", params![state.last_sequence as i64])?;
         transaction.commit()?;
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state).last_sequence;
+        ledger::tell(self.state.outbox_id, before, self.state.last_sequence, &Writes::default(), &Given::default());
         Ok(())
     }
 
@@ -205,6 +214,11 @@ impl Store {
     /// The thumbnail to send next.
     pub(super) fn next_thumbnail(&self) -> rusqlite::Result<Option<Thumbnail>> {
         thumbnail::next(&self.db, self.state.outbox_id)
+    }
+
+    /// The last line of the audit log as it was kept.
+    pub(super) fn audit_head(&self) -> rusqlite::Result<Option<Head>> {
+        audit_head::load(&self.db)
     }
 
     /// What was last known to stand before a camera.

@@ -16,6 +16,7 @@ use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
 use super::thumbnail::Thumbnail;
 use super::{COMMANDS, OutboxError, OutboxStats};
+use crate::audit::Head;
 use crate::publish::wire::{Sequence, System};
 use crate::status::pulse::{Beat, Pulse};
 
@@ -33,6 +34,8 @@ pub(super) enum Command {
     ThumbnailDone { outbox_id: Uuid, number: u64 },
     NextSession { reply: Reply<u64> },
     Next { request: NextRequest, reply: Reply<Vec<Entry>> },
+    KeepAuditHead { head: Head, reply: Reply<()> },
+    AuditHead { reply: Reply<Option<Head>> },
     NextThumbnail { reply: Reply<Option<Thumbnail>> },
     PendingEvidence { reply: Reply<Vec<PendingEvidence>> },
     OpenIncidents { camera: CameraId, reply: Reply<Vec<OpenIncident>> },
@@ -109,7 +112,8 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, settlements, records, announcements, sessions, reads, .. } = group;
+        let Group { mut writes, commits, settlements, records, announcements, sessions, audit_heads, reads, .. } =
+            group;
         writes.delivered.append(&mut self.undeleted);
         writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
         let written = if writes.is_empty() { Ok(Given::default()) } else { self.write(&mut writes) };
@@ -140,6 +144,9 @@ impl Owner {
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
                 }
+                for reply in audit_heads {
+                    let _ = reply.send(Ok(()));
+                }
                 for read in reads {
                     self.read(read);
                 }
@@ -155,6 +162,9 @@ impl Owner {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in sessions {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                for reply in audit_heads {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for read in reads {
@@ -212,6 +222,10 @@ impl Owner {
                 let pending = self.store.pending_evidence().map_err(|error| self.failure(&error));
                 let _ = reply.send(pending);
             }
+            Read::AuditHead(reply) => {
+                let head = self.store.audit_head().map_err(|error| self.failure(&error));
+                let _ = reply.send(head);
+            }
             Read::RunningMeasure(camera, reply) => {
                 let running = self.store.running_measure(&camera).map_err(|error| self.failure(&error));
                 let _ = reply.send(running);
@@ -238,6 +252,7 @@ struct Group {
     records: Vec<Reply<Vec<Sequence>>>,
     announcements: Vec<Reply<Sequence>>,
     sessions: Vec<Reply<u64>>,
+    audit_heads: Vec<Reply<()>>,
     reads: Vec<Read>,
 }
 
@@ -248,6 +263,7 @@ enum Read {
     OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
     Parked(CameraId, Reply<Vec<Parked>>),
     RunningMeasure(CameraId, Reply<Option<Tally>>),
+    AuditHead(Reply<Option<Head>>),
 }
 
 impl Read {
@@ -269,6 +285,9 @@ impl Read {
                 let _ = reply.send(Err(error.clone()));
             }
             Self::RunningMeasure(_, reply) => {
+                let _ = reply.send(Err(error.clone()));
+            }
+            Self::AuditHead(reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
         }
@@ -308,6 +327,11 @@ impl Group {
                 self.writes.session = true;
                 self.sessions.push(reply);
             }
+            Command::KeepAuditHead { head, reply } => {
+                self.writes.audit_head = Some(head);
+                self.audit_heads.push(reply);
+            }
+            Command::AuditHead { reply } => self.reads.push(Read::AuditHead(reply)),
             Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
             Command::NextThumbnail { reply } => self.reads.push(Read::NextThumbnail(reply)),
             Command::PendingEvidence { reply } => self.reads.push(Read::PendingEvidence(reply)),
@@ -327,6 +351,7 @@ impl Writes {
             && self.parked.is_empty()
             && self.records.is_empty()
             && self.announcements.is_empty()
+            && self.audit_head.is_none()
             && !self.session
     }
 }

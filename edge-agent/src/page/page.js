@@ -7,6 +7,8 @@
   const TIMEOUT_MS = 15000;
   // A slow link is left free for three quarters of the time.
   const IDLE_SHARE = 3;
+  // Whoever keeps the accounts looks at times.
+  const ACCOUNTS_MS = 15000;
   const LANG = document.documentElement.lang;
   const TITLE = document.title;
 
@@ -15,6 +17,8 @@
   const rows = new Map();
   let zone = "UTC";
   let lastHeard = null;
+  let viewer = null;
+  let accountsNotBefore = 0;
   let timer = null;
 
   // --- how things are written ---------------------------------------------------------------------------------------
@@ -140,11 +144,58 @@
     ]);
   }
 
+  // Who looks, and what of it is for them; on loopback there is no log-in, and all of it is.
+  const may = (right) => !viewer || viewer.may.includes(right);
+
+  function showViewer() {
+    byId("viewer").hidden = !viewer;
+    byId("log-out").hidden = viewer?.via !== "session";
+    byId("technical").hidden = !viewer || !may("diagnostics");
+    byId("accounts").hidden = !viewer || !may("accounts");
+    if (!viewer) return;
+    put(byId("viewer-name"), viewer.name);
+    put(byId("viewer-role"), words(viewer.role_text));
+  }
+
+  function fillTable(body, lines) {
+    const written = lines.map((cells) => {
+      const line = document.createElement("tr");
+      for (const cell of cells) {
+        const data = document.createElement("td");
+        data.textContent = cell;
+        line.append(data);
+      }
+      return line;
+    });
+    body.replaceChildren(...written);
+  }
+
+  async function showAccounts() {
+    if (!viewer || !may("accounts") || performance.now() < accountsNotBefore) return;
+    accountsNotBefore = performance.now() + ACCOUNTS_MS;
+    const answer = await fetch("/api/v1/accounts", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!answer.ok) return;
+    const { accounts, certificates, sessions } = await answer.json();
+    const [body, days] = [byId("account-rows"), byId("tile-uptime").dataset.days];
+    const way = (text) => (named) => [named.name, words(named.role_text), text];
+    fillTable(body, [...accounts.map(way(body.dataset.password)), ...certificates.map(way(body.dataset.certificate))]);
+    fillTable(
+      byId("session-rows"),
+      sessions.map((session) => [
+        session.name,
+        words(session.role_text),
+        session.address,
+        ...[session.age_s, session.idle_s, session.ends_in_s].map((seconds) => lasting(seconds, days)),
+      ]),
+    );
+  }
+
   function showPicture(card, camera) {
     const [frame, image] = [card.querySelector(".picture"), card.querySelector("img")];
     const taken = card.querySelector(".taken");
     const empty = card.querySelector(".no-picture");
-    put(empty, camera.picture ? empty.dataset.loading : empty.dataset.none);
+    const none = may("pictures") ? empty.dataset.none : empty.dataset.forbidden;
+    put(empty, camera.picture ? empty.dataset.loading : none);
     const path = camera.picture && `${camera.picture.path}?seq=${camera.picture.seq}`;
     // One at a time, and none that nobody sees: a tunnel over a mobile link is slow.
     const idle = image.dataset.state !== "loading" && performance.now() >= Number(image.dataset.notBefore ?? 0);
@@ -243,11 +294,15 @@
   }
 
   function show(status) {
+    viewer = status.viewer;
+    showViewer();
     showBox(status);
     keyed(byId("cameras"), cards, "camera-card", status.cameras, (camera) => camera.camera.id, showCamera);
     byId("disabled").hidden = status.disabled.length === 0;
     put(byId("disabled").querySelector("span"), status.disabled.join(", "));
-    byId("no-incidents").hidden = status.incidents.length > 0;
+    const none = byId("no-incidents");
+    none.hidden = status.incidents.length > 0;
+    put(none, may("incidents") ? none.dataset.none : none.dataset.forbidden);
     const key = (incident) => incident.incident_id;
     keyed(byId("incidents"), rows, "incident-row", status.incidents, key, showIncident);
     loadThumbs();
@@ -274,6 +329,8 @@
     let status = null;
     try {
       const answer = await fetch("/api/v1/status", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      // The session is over.
+      if (answer.status === 401) return location.assign(LANG === "en" ? "/login?lang=en" : "/login");
       if (answer.ok) status = await answer.json();
     } catch {
       // Said below.
@@ -281,6 +338,7 @@
     if (status) {
       heard(status.time);
       show(status);
+      showAccounts().catch(() => {});
     } else {
       missed();
     }

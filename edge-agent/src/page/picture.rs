@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::sources::PageCamera;
 use crate::config::Places;
 use crate::evidence::canvas::{Canvas, Ink};
+use crate::privacy::{self, Redaction, RedactionError};
 use crate::status::Shot;
 
 /// A picture is not made again sooner.
@@ -45,29 +46,30 @@ impl Pictures {
             return Some(made.jpeg.clone());
         }
         let shot = camera.latest.get()?;
-        let places = camera.places.clone();
+        let (places, redaction) = (camera.places.clone(), camera.redaction.clone());
         let turn = Arc::clone(&self.making).acquire_owned().await.ok()?;
         let drawn = tokio::task::spawn_blocking(move || {
             // Held until it is done, even if nobody waits for it any more.
             let _turn = turn;
-            draw(&shot, &places)
+            draw(&shot, &places, &redaction)
         });
-        let jpeg: Bytes = drawn.await.ok()?.into();
+        let jpeg: Bytes = drawn.await.ok()?.inspect_err(|error| tracing::error!(%error, "no picture")).ok()?.into();
         *made = Some(Made { at: now, jpeg: jpeg.clone() });
         Some(jpeg)
     }
 }
 
 /// The picture with its zones and lines, and the objects that are seen with where they went.
-fn draw(shot: &Shot, places: &Places) -> Vec<u8> {
-    let mut canvas = Canvas::from_picture(&shot.picture, WIDTH_PX);
+fn draw(shot: &Shot, places: &Places, redaction: &Redaction) -> Result<Vec<u8>, RedactionError> {
+    let known = privacy::known(&shot.scene, &shot.detections);
+    let mut canvas = Canvas::new(redaction.glance(&shot.picture, WIDTH_PX, &known)?);
     places.zones.iter().for_each(|zone| canvas.zone(zone, Ink::Place));
     places.lines.iter().for_each(|line| canvas.line(line, Ink::Place));
     for track in shot.scene.seen() {
         canvas.path(&path(track, shot.scene.stamp.pts), Ink::Path);
         canvas.bbox(track.bbox, &format!("{} {}", track.class.label(), track.id), Ink::Track);
     }
-    canvas.jpeg(QUALITY)
+    Ok(canvas.jpeg(QUALITY))
 }
 
 /// Where it just went: whole paths of many objects would hide what they lead to.

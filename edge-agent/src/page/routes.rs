@@ -1,23 +1,26 @@
-//! The paths and what they answer.
+//! The paths, what each asks of whoever wants it, and what it answers.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware;
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
+use super::guard::Guard;
 use super::metrics::Metrics;
 use super::picture::Pictures;
 use super::sources::Sources;
-use super::{guard, status};
+use super::{accounts, guard, log_in, status};
+use crate::access::{Access, Identity, Peer, Reading, Right};
 use crate::publish::wire;
+use crate::secret::redact;
 use crate::status::dead_reasons;
 use crate::text::Lang;
 use crate::text::page::fill;
@@ -25,64 +28,166 @@ use crate::text::state::reason;
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What handlers share.
-struct Page {
-    sources: Arc<Sources>,
+pub(super) struct Page {
+    pub(super) sources: Arc<Sources>,
     pictures: Pictures,
     metrics: Metrics,
     vietnamese: String,
     english: String,
 }
 
-type Shared = State<Arc<Page>>;
+pub(super) type Shared = State<Arc<Page>>;
 
-/// Every path, behind the guard.
-pub(super) fn router(sources: Arc<Sources>) -> Router {
+/// What a path asks of whoever wants it. On loopback, where there is no log-in, nothing of it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing: it tells nothing of this box.
+    Nothing,
+    /// A log-in or certificate, of a role that may see this.
+    Right(Right),
+}
+
+/// A path with what it needs, which cannot be left out.
+pub(super) type Route = (&'static str, Needs, MethodRouter<Arc<Page>>);
+
+/// The paths that are there on loopback too.
+pub(super) fn everywhere() -> Vec<Route> {
+    let public = Needs::Nothing;
+    let [status, pictures] = [Right::Status, Right::Pictures].map(Needs::Right);
+    let [incidents, diagnostics] = [Right::Incidents, Right::Diagnostics].map(Needs::Right);
+    vec![
+        ("/", status, get(index)),
+        ("/page.css", public, get(|| file(CSS, include_str!("page.css")))),
+        ("/page.js", public, get(|| file(JAVASCRIPT, include_str!("page.js")))),
+        ("/icon.svg", public, get(|| file("image/svg+xml", include_str!("icon.svg")))),
+        ("/api/v1/status", status, get(box_status)),
+        ("/api/v1/camera/{id}/picture.jpg", pictures, get(camera_picture)),
+        ("/api/v1/incident/{incident}/{name}", incidents, get(incident_picture)),
+        ("/healthz", status, get(healthz)),
+        ("/metrics", diagnostics, get(metrics)),
+    ]
+}
+
+/// The paths that are there only where there is a log-in.
+pub(super) fn behind_log_in() -> Vec<Route> {
+    vec![
+        ("/login", Needs::Nothing, get(log_in::form).post(log_in::log_in)),
+        ("/logout", Needs::Nothing, post(log_in::log_out)),
+        ("/api/v1/configuration", Needs::Right(Right::Diagnostics), get(configuration)),
+        ("/api/v1/accounts", Needs::Right(Right::Accounts), get(accounts::accounts)),
+    ]
+}
+
+fn shared(sources: Arc<Sources>) -> Arc<Page> {
     let template = include_str!("page.html");
-    let page = Page {
+    Arc::new(Page {
         pictures: Pictures::new(sources.cameras.len()),
         metrics: Metrics::new(Arc::clone(&sources)),
         sources,
         vietnamese: fill(template, Lang::Vi),
         english: fill(template, Lang::En),
-    };
-    Router::new()
-        .route("/", get(index))
-        .route("/page.css", get(|| file(CSS, include_str!("page.css"))))
-        .route("/page.js", get(|| file(JAVASCRIPT, include_str!("page.js"))))
-        .route("/icon.svg", get(|| file("image/svg+xml", include_str!("icon.svg"))))
-        .route("/api/v1/status", get(box_status))
-        .route("/api/v1/camera/{id}/picture.jpg", get(camera_picture))
-        .route("/api/v1/incident/{incident}/{name}", get(incident_picture))
-        .route("/healthz", get(healthz))
-        .route("/metrics", get(metrics))
+    })
+}
+
+/// The page on loopback: every path for everybody.
+pub(super) fn on_loopback(sources: Arc<Sources>) -> Router {
+    let routes = everywhere().into_iter();
+    let router = routes.fold(Router::new(), |router, (path, _, handler)| router.route(path, handler));
+    finished(router.layer(Extension(None::<Identity>)), shared(sources), Guard::Loopback)
+}
+
+/// The page for other machines: each path for those who may.
+pub(super) fn behind(access: Arc<Access>, names: &[String], sources: Arc<Sources>) -> Router {
+    let routes = everywhere().into_iter().chain(behind_log_in());
+    let router = routes.fold(Router::new(), |router, (path, needs, handler)| {
+        let door = Door { access: Arc::clone(&access), needs };
+        router.route(path, handler.layer(middleware::from_fn_with_state(door, door_of)))
+    });
+    finished(router.layer(Extension(access)), shared(sources), Guard::Names(names.into()))
+}
+
+fn finished(router: Router<Arc<Page>>, page: Arc<Page>, guard: Guard) -> Router {
+    router
         .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
-        .layer(middleware::from_fn(guard::guard))
-        .with_state(Arc::new(page))
+        .layer(middleware::from_fn_with_state(guard, guard::guard))
+        .with_state(page)
+}
+
+/// A path's own door.
+#[derive(Clone)]
+struct Door {
+    access: Arc<Access>,
+    needs: Needs,
+}
+
+/// Lets those in who may, and tells the handler who it is.
+async fn door_of(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let session = log_in::session_in(request.headers());
+    let identity = door.access.identify(&peer, session.as_deref(), Instant::now()).await;
+    let may = match (door.needs, &identity) {
+        (Needs::Nothing, _) => true,
+        (Needs::Right(right), Some(identity)) => identity.role.may(right),
+        (Needs::Right(_), None) => {
+            return if request.uri().path() == "/" && door.access.has_passwords() {
+                Redirect::to(log_in::path(Asked::of(&request).lang())).into_response()
+            } else {
+                let scheme = [(header::WWW_AUTHENTICATE, "Cookie realm=\"ngatu\", form-action=\"/login\"")];
+                (StatusCode::UNAUTHORIZED, scheme, "Log in at /login, or show a certificate.\n").into_response()
+            };
+        }
+    };
+    if !may {
+        return (StatusCode::FORBIDDEN, "Your role does not include this.\n").into_response();
+    }
+    request.extensions_mut().insert(identity);
+    next.run(request).await
 }
 
 /// What the page's address may say.
-#[derive(Deserialize)]
-struct Asked {
+#[derive(Deserialize, Default)]
+pub(super) struct Asked {
     lang: Option<String>,
 }
 
+impl Asked {
+    fn of(request: &Request) -> Self {
+        Query::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default()
+    }
+
+    /// Any other word is somebody's typing error: Vietnamese is the default.
+    pub(super) fn lang(&self) -> Lang {
+        if self.lang.as_deref() == Some("en") { Lang::En } else { Lang::Vi }
+    }
+}
+
 async fn index(State(page): Shared, Query(asked): Query<Asked>) -> Html<String> {
-    // Any other word is somebody's typing error: Vietnamese is the default.
-    let english = asked.lang.as_deref() == Some("en");
-    Html(if english { &page.english } else { &page.vietnamese }.clone())
+    let html = match asked.lang() {
+        Lang::Vi => &page.vietnamese,
+        Lang::En => &page.english,
+    };
+    Html(html.clone())
 }
 
 async fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, content_type)], content)
 }
 
-async fn box_status(State(page): Shared) -> Response {
+async fn box_status(State(page): Shared, Extension(identity): Extension<Option<Identity>>) -> Response {
     let json = [(header::CONTENT_TYPE, wire::STATE_CONTENT_TYPE)];
     // In the first moments of the program: the first look comes at once.
     let _ = page.sources.snapshot.clone().wait_for(Option::is_some).await;
-    let written = spawn_blocking(move || status::box_status(&page.sources).map(|status| wire::to_bytes(&status)));
+    let written = spawn_blocking(move || {
+        let status = status::box_status(&page.sources)?;
+        Some(wire::to_bytes(&status::seen_by(status, identity.as_ref())))
+    });
     match written.await {
         Ok(Some(status)) => (json, status).into_response(),
         Ok(None) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
@@ -134,4 +239,17 @@ async fn metrics(State(page): Shared) -> Response {
         Some(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
     }
+}
+
+/// The site file as it was loaded. It refers to secrets; what looks like one all the same is taken out.
+async fn configuration(
+    State(page): Shared,
+    Extension(access): Extension<Arc<Access>>,
+    Extension(identity): Extension<Option<Identity>>,
+    Extension(peer): Extension<Peer>,
+) -> impl IntoResponse {
+    if let Some(identity) = identity {
+        access.told_of_reading(&identity, peer.address, Reading::Configuration).await;
+    }
+    ([(header::CONTENT_TYPE, TEXT)], redact(&page.sources.site_file))
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::config::Places;
 use crate::evidence::EvidenceStore;
 use crate::outbox::OutboxStats;
+use crate::privacy::Redaction;
 use crate::publish::PublishStatus;
 use crate::publish::wire::{Birth, CameraLabel, ModelRef};
 use crate::status::{CameraSource, LatestScene, RecentIncidents, Snapshot};
@@ -16,6 +17,8 @@ use crate::status::{CameraSource, LatestScene, RecentIncidents, Snapshot};
 pub struct Sources {
     /// What the box is.
     pub birth: Birth,
+    /// The site file as it was loaded.
+    pub site_file: Arc<str>,
     /// Where the broker is; without user and password.
     pub broker: String,
     /// The cameras, in the order of the site file.
@@ -44,6 +47,8 @@ pub struct PageCamera {
     pub model: ModelRef,
     /// Drawn into its picture.
     pub places: Places,
+    /// What is done to its picture before it is shown.
+    pub redaction: Redaction,
     /// Its counters and its supervisor's word.
     pub source: CameraSource,
     /// What was seen last.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::sources::{PageCamera, Sources};
+use crate::access::{Identity, Right, Role, Via};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
     CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence,
@@ -55,6 +56,24 @@ pub struct BoxStatus {
     pub disabled: Vec<String>,
     /// The latest incidents since start, the newest first.
     pub incidents: Vec<IncidentCard>,
+    /// Who looks; null on loopback, where there is no log-in. What their role may not see is left out of the rest.
+    #[serde(default)]
+    pub viewer: Option<Viewer>,
+}
+
+/// Whoever looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Viewer {
+    /// Account, or name in the certificate.
+    pub name: String,
+    /// What the account is for.
+    pub role: Role,
+    /// The same in words.
+    pub role_text: LocalText,
+    /// What it may see.
+    pub may: Vec<Right>,
+    /// How it was proved who it is.
+    pub via: Via,
 }
 
 /// A reason, by code and in words.
@@ -281,7 +300,26 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
         cameras: zip(&sources.cameras, &snapshot.cameras).map(|(camera, pace)| camera_card(camera, pace)).collect(),
         disabled: sources.disabled.iter().map(ToString::to_string).collect(),
         incidents: sources.recent.with(|event, pictures| incident_card(event, pictures, &sources.evidence)),
+        viewer: None,
     })
+}
+
+/// What of it this person may see; all of it on loopback, where nobody logs in.
+pub(super) fn seen_by(mut status: BoxStatus, identity: Option<&Identity>) -> BoxStatus {
+    let Some(Identity { name, role, via }) = identity else { return status };
+    if !role.may(Right::Pictures) {
+        status.cameras.iter_mut().for_each(|camera| camera.picture = None);
+    }
+    if !role.may(Right::Incidents) {
+        status.incidents.clear();
+    }
+    if !role.may(Right::Diagnostics) {
+        status.cameras.iter_mut().for_each(|camera| camera.detail = None);
+        status.broker.last_error = None;
+    }
+    let may = role.rights().to_vec();
+    let viewer = Viewer { name: name.clone(), role: *role, role_text: text::page::role(*role).into(), may, via: *via };
+    BoxStatus { viewer: Some(viewer), ..status }
 }
 
 fn reason(code: Word) -> Reason {

@@ -25,6 +25,7 @@ use crate::frame::{
     Colorimetry, FrameSignal, FrameSlot, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range,
 };
 use crate::outbox::{Draft, OutboxStats};
+use crate::privacy::Redaction;
 use crate::publish::PublishStatus;
 use crate::publish::wire::{
     self, CameraLabel, EventContext, Evidence, Health, HealthState, LocalText, ModelRef, Moment, Sequence, TimeQuality,
@@ -33,6 +34,8 @@ use crate::publish::wire::{
 use crate::setup;
 use crate::source::SourceStatus;
 use crate::status::{CameraCounters, CameraPace, CameraSource, LatestScene, RecentIncidents, Shot, Snapshot};
+
+mod remote;
 
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 
@@ -100,12 +103,14 @@ fn sources() -> Sources {
     };
     Sources {
         birth: setup::birth(&site, &[model()]),
+        site_file: Arc::clone(&site.text),
         broker: site.mqtt.url.to_string(),
         cameras: vec![PageCamera {
             label: CameraLabel::new(&camera.id, LocalText { vi: HOSTILE.into(), en: HOSTILE.into() }),
             pipeline: camera.pipeline.name.clone(),
             model: model(),
             places: camera.places.clone(),
+            redaction: Redaction::Blurred(None),
             source,
             latest: Arc::new(LatestScene::default()),
         }],
@@ -147,7 +152,7 @@ fn shot(seq: u64) -> Shot {
     };
     let picture = Picture::new(layout, Box::new(vec![128; 4608])).expect("fits");
     let scene = Scene::new(stamp(seq), 4.0 / 3.0, vec![track], Vec::new());
-    Shot { picture: Arc::new(picture), scene }
+    Shot { picture: Arc::new(picture), scene, detections: Vec::new() }
 }
 
 /// Revision `revision` of an incident.
@@ -211,8 +216,8 @@ impl Served {
     async fn start(sources: Sources) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let (address, stop) = (listener.local_addr().expect("bound"), CancellationToken::new());
-        let (router, stopped) = (routes::router(Arc::new(sources)), stop.clone());
-        tokio::spawn(async move { server::serve(listener, router, &stopped).await });
+        let (router, stopped) = (routes::on_loopback(Arc::new(sources)), stop.clone());
+        tokio::spawn(async move { server::serve(listener, None, router, &stopped).await });
         Self { address, stop }
     }
 
@@ -296,8 +301,7 @@ async fn status_says_what_where_and_why_by_its_schema() {
     let sources = sources();
     let (recent, latest) = (Arc::clone(&sources.recent), Arc::clone(&sources.cameras[0].latest));
     let page = Served::start(sources).await;
-    let Shot { picture, scene } = shot(7);
-    latest.set(picture, scene);
+    latest.set(shot(7));
     recent.note(&[draft(1, 1, Phase::New), draft(2, 1, Phase::New)].into());
     recent.note(&[draft(1, 2, Phase::End)].into());
     let text = page.text("/api/v1/status").await;
@@ -363,8 +367,7 @@ async fn a_picture_is_drawn_once_a_second_for_all_who_ask() {
     assert_eq!(pictures.latest(0, camera, now).await, None);
     let mut made = Vec::new();
     for (seq, ms) in [(1, 0), (2, 999), (3, 1000)] {
-        let Shot { picture, scene } = shot(seq);
-        camera.latest.set(picture, scene);
+        camera.latest.set(shot(seq));
         made.push(pictures.latest(0, camera, now + Duration::from_millis(ms)).await.expect("a picture"));
     }
     assert_eq!(made[0].as_ptr(), made[1].as_ptr(), "shared");
@@ -430,7 +433,8 @@ async fn a_port_that_is_taken_is_said_and_tried_until_it_is_free() {
     let listen = taken.local_addr().expect("bound");
     let (state, mut told) = watch::channel(PageState::Starting);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(PageTask { listen, sources: sources(), state }.run(stop.clone()));
+    let task =
+        tokio::spawn(PageTask { listen, remote: None, audit: None, sources: sources(), state }.run(stop.clone()));
     told.wait_for(|state| matches!(state, PageState::Unavailable { .. })).await.expect("it is said");
     drop(taken);
     told.wait_for(|state| *state == PageState::Listening(listen)).await.expect("it is tried again");

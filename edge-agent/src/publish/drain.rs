@@ -9,14 +9,16 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::audit::AuditFeed;
 use super::refused::Suspicion;
 use super::retained::Retained;
 use super::thumbnails::Thumbnails;
-use super::wire::{EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, Sequence};
+use super::wire::{EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, STATE_CONTENT_TYPE, Sequence};
 use super::{
     BoxFuture, Link, LinkError, Message, PublishError, PublishParams, PublishStatus, PublishTask, Publisher,
     RefusalScope,
 };
+use crate::audit::AuditStatus;
 use crate::outbox::{Entry, NextRequest, Outbox, OutboxError, Thumbnail};
 use crate::status::pulse::Pulse;
 
@@ -63,11 +65,13 @@ pub(super) struct Report {
 pub(super) struct Memory<'a> {
     pub(super) suspicion: &'a mut Suspicion,
     pub(super) thumbnails: &'a mut Thumbnails,
+    pub(super) audit: Option<&'a mut AuditFeed>,
 }
 
 enum What {
     Event { sequence: Sequence, topic: String, replayed: bool },
     Thumbnail { number: u64 },
+    Audit { number: u64 },
     State { topic: String, version: u64 },
 }
 
@@ -87,6 +91,7 @@ pub(super) struct Drain<'a, L> {
     pulse: &'a Pulse,
     suspicion: &'a mut Suspicion,
     thumbnails: &'a mut Thumbnails,
+    audit: Option<&'a mut AuditFeed>,
     max_packet_bytes: usize,
     /// The outbox that the connection was made for.
     outbox_id: Uuid,
@@ -136,6 +141,7 @@ impl<'a, L: Link> Drain<'a, L> {
             pulse: &task.pulse,
             suspicion: memory.suspicion,
             thumbnails: memory.thumbnails,
+            audit: memory.audit,
             max_packet_bytes: max_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize),
             outbox_id,
             mark,
@@ -173,6 +179,7 @@ impl<'a, L: Link> Drain<'a, L> {
             }
         }
         let mut stats = self.outbox.stats();
+        let mut log = self.audit.as_ref().map(|audit| audit.status());
         let mut stop_by = Instant::now() + Duration::from_secs(86_400 * 365);
         loop {
             self.pulse.works();
@@ -194,6 +201,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 (flight, result) = next_ack(&mut self.flights) => self.acknowledge(flight, result).await,
                 changed = stats.changed() => if changed.is_err() { return End::Stopped },
                 () = self.retained.changed() => {}
+                () = another(&mut log) => {}
                 Some(message) = inbound.recv() => self.hear(&message),
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
@@ -211,22 +219,28 @@ impl<'a, L: Link> Drain<'a, L> {
         }
     }
 
-    /// State first, then events, then what is left over for thumbnails.
+    /// State first, then events, then the audit log, then what is left over for thumbnails.
     async fn send_what_is_due(&mut self) -> Result<(), OutboxError> {
         self.send_changed_state();
         self.feed().await?;
+        self.feed_audit().await;
         self.feed_thumbnail().await
     }
 
     /// Ends the connection's bookkeeping.
     pub(super) fn finish(self, end: &End) -> Report {
         let (mut in_flight, mut thumbnail): (Vec<(Sequence, String)>, Option<u64>) = (Vec::new(), None);
+        let mut line = None;
         for flight in self.flights {
             match flight.what {
                 What::Event { sequence, topic, .. } => in_flight.push((sequence, topic)),
                 What::Thumbnail { number } => thumbnail = Some(number),
+                What::Audit { number } => line = Some(number),
                 What::State { .. } => {}
             }
+        }
+        if let (End::Lost(error), Some(number), Some(audit)) = (end, line, self.audit) {
+            audit.connection_ended(error, number, Instant::now());
         }
         let (held, given_up) = match (end, thumbnail) {
             // An event that is to blame will be so again, and no thumbnail is sent beside it.
@@ -277,6 +291,9 @@ impl<'a, L: Link> Drain<'a, L> {
         if thumbnails > 0 {
             wake_at = self.thumbnails.paused_until(self.fed_at).map_or(wake_at, |until| wake_at.min(until));
         }
+        if let Some(until) = self.audit.as_ref().and_then(|audit| audit.paused_until(self.fed_at)) {
+            wake_at = wake_at.min(until);
+        }
         if pending > self.events_in_flight() as u64 || thumbnails > 0 {
             let release = self.suspicion.held.next_release(self.fed_at);
             let dues = [Some(self.send_after), Some(self.backlog_after), release].into_iter().flatten();
@@ -302,7 +319,7 @@ impl<'a, L: Link> Drain<'a, L> {
         }
         let in_flight = self.flights.iter().filter_map(|flight| match &flight.what {
             What::Event { sequence, .. } => Some(*sequence),
-            What::State { .. } | What::Thumbnail { .. } => None,
+            What::State { .. } | What::Thumbnail { .. } | What::Audit { .. } => None,
         });
         let with_backlog = self.may_send_backlog(now);
         let request = NextRequest {
@@ -327,6 +344,27 @@ impl<'a, L: Link> Drain<'a, L> {
                 Ok(())
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a line of the audit log, if none is on its way and no event wants the link.
+    async fn feed_audit(&mut self) {
+        let no_flight = self.flights.iter().all(|flight| matches!(flight.what, What::State { .. }));
+        let may_send = self.no_event_due && no_flight && !self.stopping && !self.suspicion.is_careful();
+        let Some(audit) = self.audit.as_mut().filter(|_| may_send) else { return };
+        if audit.paused_until(self.fed_at).is_some() {
+            return;
+        }
+        let topic = self.params.topics.audit();
+        while let Some((number, payload)) = audit.next().await {
+            if payload.len() + topic.len() + PACKET_OVERHEAD > self.max_packet_bytes {
+                tracing::warn!(number, "an audit line is larger than the broker takes; it stays on the box");
+                audit.done(number).await;
+                continue;
+            }
+            let ack = self.link.publish(Message { topic, payload, content_type: STATE_CONTENT_TYPE, retained: false });
+            self.flights.push(Flight { what: What::Audit { number }, sent_at: Instant::now(), ack });
+            return;
         }
     }
 
@@ -393,7 +431,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 .iter()
                 .filter_map(|flight| match &flight.what {
                     What::State { topic, .. } => Some(topic.as_str()),
-                    What::Event { .. } | What::Thumbnail { .. } => None,
+                    What::Event { .. } | What::Thumbnail { .. } | What::Audit { .. } => None,
                 })
                 .collect();
             if on_their_way.len() >= STATE_IN_FLIGHT {
@@ -437,7 +475,18 @@ impl<'a, L: Link> Drain<'a, L> {
                 tracing::warn!(reason, "thumbnails are refused; they wait in the outbox");
                 self.thumbnails.refused(Instant::now());
             }
-            (What::Thumbnail { .. }, Err(PublishError::Gone)) => {}
+            (What::Thumbnail { .. } | What::Audit { .. }, Err(PublishError::Gone)) => {}
+            (What::Audit { number }, Ok(())) => {
+                if let Some(audit) = self.audit.as_mut() {
+                    audit.done(number).await;
+                }
+            }
+            (What::Audit { number }, Err(PublishError::Refused { reason, .. })) => {
+                tracing::warn!(number, reason, "an audit line is refused; it waits in the log");
+                if let Some(audit) = self.audit.as_mut() {
+                    audit.refused(Instant::now());
+                }
+            }
             (What::State { topic, version }, result) => {
                 if let Err(error @ PublishError::Refused { .. }) = result {
                     tracing::warn!(topic, %error, "retained state was not published");
@@ -472,6 +521,16 @@ impl<'a, L: Link> Drain<'a, L> {
         let within = stop_by.max(Instant::now() + GOODBYE_WITHIN);
         let _ = tokio::time::timeout_at(within, self.link.publish(goodbye)).await;
     }
+}
+
+/// Completes when the audit log has another line; never, without one.
+async fn another(log: &mut Option<watch::Receiver<AuditStatus>>) {
+    if let Some(log) = log
+        && log.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// The next acknowledgement, in the order of sending when several are there; pending for ever when nothing flies.

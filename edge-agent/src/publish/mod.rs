@@ -19,6 +19,7 @@
 //! # Ownership
 //! One task owns client, event loop and drain. [`PublishHandle`] shares state with it by latest value only.
 
+mod audit;
 mod backoff;
 mod broker;
 mod drain;
@@ -44,10 +45,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use audit::AuditFeed;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
 pub use keyring::{Certificates, Keyring};
 pub use mqtt::MqttPublisher;
+pub(crate) use tls::certificates;
 pub use tls::{Loaded, TlsError, TlsParams, Validity};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
@@ -209,9 +212,10 @@ pub struct PublishParams {
     /// Time between two events from before the connection, so that a centre is not flooded when all boxes return.
     /// Lowering it empties the outbox faster.
     pub backlog_every: Duration,
-    /// After a reconnection to a broker that has forgotten this box (it restarted without persistence, so it has
-    /// forgotten its subscribers too) events wait this long for subscribers to return: an acknowledgement from a
-    /// broker without subscribers is worth nothing. Costs so much delay after a broker's restart.
+    /// On a connection to a broker that has forgotten this box (it restarted without persistence, so it has forgotten
+    /// its subscribers too) events wait this long for subscribers to return: an acknowledgement from a broker without
+    /// subscribers is worth nothing. Costs so much delay after a broker's restart; a box's very first connection does
+    /// not wait.
     pub settle: Duration,
     /// A connection that leaves a message unacknowledged for this long is given up. Must exceed what a slow link
     /// needs for all that is in flight.
@@ -304,6 +308,7 @@ pub struct PublishTask<P> {
     outbox: Outbox,
     retained: Retained,
     status: watch::Sender<PublishStatus>,
+    audit: Option<AuditFeed>,
     /// At work while it makes a connection or uses the outbox; waits for the broker.
     pulse: Pulse,
 }
@@ -326,14 +331,22 @@ pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox
     let retained = Retained::default();
     let (pulse, beat) = Pulse::new();
     let handle = PublishHandle { retained: retained.clone(), status: watcher, beat };
-    (handle, PublishTask { publisher, params, outbox, retained, status, pulse })
+    (handle, PublishTask { publisher, params, outbox, retained, status, audit: None, pulse })
 }
 
 impl<P: Publisher> PublishTask<P> {
+    /// Sends the lines of the audit log too.
+    #[must_use]
+    pub fn auditing(mut self, feed: AuditFeed) -> Self {
+        self.audit = Some(feed);
+        self
+    }
+
     /// Publishes until `stop`, then says `stopped` and goodbye.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.params.refused_pause);
         let (mut suspicion, mut thumbnails) = (Suspicion::default(), Thumbnails::default());
+        let mut audit = self.audit.take();
         let mut first_attempt = true;
         let mut unused_session = None;
         while !stop.is_cancelled() {
@@ -350,8 +363,11 @@ impl<P: Publisher> PublishTask<P> {
             };
             let error = match connected {
                 Ok(connection) => {
-                    let settle = !first_attempt && !connection.session_present;
-                    let memory = Memory { suspicion: &mut suspicion, thumbnails: &mut thumbnails };
+                    // A box that was connected before, or that has just found no broker, and that this broker does not know.
+                    let is_first = first_attempt && session == 1;
+                    let settle = !is_first && !connection.session_present;
+                    let memory =
+                        Memory { suspicion: &mut suspicion, thumbnails: &mut thumbnails, audit: audit.as_mut() };
                     match self.run_once(connection, session, settle, memory, &mut backoff, &stop).await {
                         End::Stopped => return,
                         End::Replaced => {

@@ -11,8 +11,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::wire::{
-    Birth, CameraStatus, Health, HostState, Incident, MEASUREMENT_TYPE, Measurement, SignalReport, Status, System,
-    SystemKind,
+    AuditLine, Birth, CameraStatus, Health, HostState, Incident, MEASUREMENT_TYPE, Measurement, SignalReport, Status,
+    System, SystemKind,
 };
 use crate::evidence::MAX_THUMBNAIL_BYTES;
 
@@ -28,7 +28,7 @@ struct MessageKind {
     schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 10] = [
+const MESSAGES: [MessageKind; 11] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
@@ -60,6 +60,14 @@ const MESSAGES: [MessageKind; 10] = [
         retained: false,
         content_type: super::wire::JPEG_CONTENT_TYPE,
         schema: None,
+    },
+    MessageKind {
+        name: "audit",
+        title: "A line of the audit log, in the bytes over which its hash goes. It may come twice: `number` tells",
+        address: "{root}/v1/{site}/{box}/audit",
+        retained: false,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: Some(schema_of::<AuditLine>),
     },
     MessageKind {
         name: "birth",

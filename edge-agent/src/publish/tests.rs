@@ -185,10 +185,24 @@ impl Link for FakeLink {
 
 /// Publishes `drafts` through `broker`: `before` of them committed before the first connection, the rest after it.
 async fn deliver(broker: FakeBroker, params: PublishParams, drafts: Vec<Draft>, before: usize) -> Vec<Arrival> {
+    deliver_in_session(1, broker, params, drafts, before).await
+}
+
+/// The same, by a box whose outbox has seen the sessions before this one.
+async fn deliver_in_session(
+    session: u64,
+    broker: FakeBroker,
+    params: PublishParams,
+    drafts: Vec<Draft>,
+    before: usize,
+) -> Vec<Arrival> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("outbox.db");
     let (outbox, thread) = Outbox::open(&path, OutboxLimits::default(), &topics()).expect("opens");
     outbox.commit(&drafts[..before]).await.expect("commits");
+    for _ in 1..session {
+        outbox.next_session().await.expect("commits");
+    }
     let arrived = Arc::clone(&broker.arrived);
     let (handle, task) = publish(broker, params, outbox.clone());
     let stop = CancellationToken::new();
@@ -284,6 +298,18 @@ async fn events_settle_after_a_reconnection_to_a_broker_that_forgot_us() {
     let arrived = deliver(reconnection(false), params, vec![draft(1, 1), draft(2, 1)], 2).await;
     assert_eq!(arrived.len(), 3);
     assert!(arrived[1].1 - arrived[0].1 >= settle);
+}
+
+/// Both were killed: the box's first attempt meets a broker that nobody has come back to yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_settle_after_a_restart_when_the_broker_forgot_us() {
+    let settle = Duration::from_millis(300);
+    let params = PublishParams { settle, ..quick() };
+    let broker = FakeBroker { lives: vec![Life { session_present: false, ..FOREVER }], ..FakeBroker::default() };
+    let begun = Instant::now();
+    let arrived = deliver_in_session(2, broker, params, vec![draft(1, 1), draft(2, 1)], 2).await;
+    assert_eq!(arrived.len(), 2);
+    assert!(arrived[0].1 - begun >= settle);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

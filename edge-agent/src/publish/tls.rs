@@ -235,7 +235,8 @@ fn unusable(error: rustls::Error, certificate: &Path, key: &SecretRef) -> TlsErr
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a PEM file, at least one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = std::fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), error })?;
     let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates =

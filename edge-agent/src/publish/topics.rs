@@ -173,6 +173,12 @@ impl Topics {
         self.under(format_args!("system"))
     }
 
+    /// Lines of the audit log; never retained.
+    #[must_use]
+    pub fn audit(&self) -> String {
+        self.under(format_args!("audit"))
+    }
+
     /// Where `host` says that it listens.
     #[must_use]
     pub fn host_state(&self, host: &str) -> String {

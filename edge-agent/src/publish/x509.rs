@@ -1,24 +1,9 @@
-//! What this program wants to know of an X.509 certificate (RFC 5280, 4.1): until when it is valid, who it is and who
-//! signed it. Whether it can be trusted is the TLS library's business, which has verified or refused it by itself.
-//!
-//! A reader of DER (X.690) that goes straight to four fields, and gives up on anything it does not know: a few dozen
-//! lines instead of a dozen crates.
+//! What this program wants to know of an X.509 certificate (RFC 5280): until when it is valid, who it is and who signed it.
+//! Whether it can be trusted is the TLS library's business, which has verified or refused it by itself.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use x509_parser::time::ASN1Time;
 
 use super::wire::UtcMillis;
-
-const INTEGER: u8 = 0x02;
-const OBJECT_ID: u8 = 0x06;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-/// `[0] EXPLICIT`: the certificate's version.
-const VERSION: u8 = 0xa0;
-/// `id-at-commonName`, 2.5.4.3.
-const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,76 +21,18 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Reads a certificate's DER; `None`: not one that this reader knows.
+    /// Reads a certificate's DER; `None`: it is none.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
-        let mut certificate = Der(Der(der).take(SEQUENCE)?);
-        let mut fields = Der(certificate.take(SEQUENCE)?);
-        if fields.0.first() == Some(&VERSION) {
-            fields.take(VERSION)?;
-        }
-        fields.take(INTEGER)?;
-        fields.take(SEQUENCE)?;
-        let issuer = fields.take(SEQUENCE)?.to_vec();
-        let mut validity = Der(fields.take(SEQUENCE)?);
-        let (not_before, not_after) = (validity.time()?, validity.time()?);
-        let subject = fields.take(SEQUENCE)?.to_vec();
-        Some(Self { not_before, not_after, common_name: common_name(&subject), subject, issuer })
-    }
-}
-
-/// The common name in a `Name`: a sequence of sets of sequences of type and value.
-fn common_name(name: &[u8]) -> Option<String> {
-    let mut names = Der(name);
-    while !names.0.is_empty() {
-        let mut attribute = Der(Der(names.take(SET)?).take(SEQUENCE)?);
-        if attribute.take(OBJECT_ID)? == COMMON_NAME {
-            // UTF8String or PrintableString; of others only what is UTF-8 too.
-            let (_, value) = attribute.next()?;
-            return String::from_utf8(value.to_vec()).ok();
-        }
-    }
-    None
-}
-
-/// What is left to be read.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    /// The next value and its tag.
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&[tag, first], rest) = self.0.split_first_chunk::<2>()?;
-        let (length, rest) = match first {
-            0..=0x7f => (usize::from(first), rest),
-            0x81..=0x84 => {
-                let (length, rest) = rest.split_at_checked(usize::from(first & 0x0f))?;
-                (length.iter().fold(0_usize, |all, byte| all << 8 | usize::from(*byte)), rest)
-            }
-            _ => return None,
-        };
-        let (value, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, value))
-    }
-
-    /// The next value, which must have this tag.
-    fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.next().filter(|(found, _)| *found == tag).map(|(_, value)| value)
-    }
-
-    /// `Time` of RFC 5280, 4.1.2.5: two digits of the year up to 2049, four from 2050 on; always UTC, with seconds.
-    fn time(&mut self) -> Option<UtcMillis> {
-        let (tag, text) = self.next()?;
-        let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
-        let whole = match tag {
-            UTC_TIME if text.len() == 12 => {
-                let century = if text.get(..2)?.parse::<u8>().ok()? < 50 { "20" } else { "19" };
-                format!("{century}{text}")
-            }
-            GENERALIZED_TIME if text.len() == 14 => text.to_owned(),
-            _ => return None,
-        };
-        let time = DateTime::strptime("%Y%m%d%H%M%S", &whole).ok()?.to_zoned(TimeZone::UTC).ok()?;
-        Some(UtcMillis::from_unix_millis(time.timestamp().as_millisecond()))
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        let time = |time: ASN1Time| UtcMillis::from_unix_millis(time.timestamp().saturating_mul(1000));
+        let common_name = certificate.subject().iter_common_name().next();
+        Some(Self {
+            not_before: time(certificate.validity().not_before),
+            not_after: time(certificate.validity().not_after),
+            common_name: common_name.and_then(|name| name.as_str().ok()).map(str::to_owned),
+            subject: certificate.subject().as_raw().to_vec(),
+            issuer: certificate.issuer().as_raw().to_vec(),
+        })
     }
 }
 

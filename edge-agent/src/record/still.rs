@@ -15,6 +15,7 @@ use gstreamer_app as gst_app;
 use super::ring::Cut;
 use crate::decode::{self, DecodeError, picture_from_sample};
 use crate::frame::Picture;
+use crate::privacy::Masks;
 use crate::source::still_decoder;
 
 /// A picture of a stream, and which one it is.
@@ -43,11 +44,17 @@ pub enum StillError {
     Nothing,
 }
 
-/// Decodes the last unit of `cut`, by the first of the decoders for its codec that is installed.
+/// Decodes the last unit of `cut`, seen through its camera's masks, by the first of the decoders for its codec that is installed.
 ///
 /// # Errors
 /// [`StillError`]
-pub fn decode_still(cut: &Cut, h264: &[String], h265: &[String], limit: Duration) -> Result<Still, StillError> {
+pub fn decode_still(
+    cut: &Cut,
+    masks: &Masks,
+    h264: &[String],
+    h265: &[String],
+    limit: Duration,
+) -> Result<Still, StillError> {
     let deadline = Instant::now() + limit;
     let wanted = cut.units.last().map(|unit| unit.pts).unwrap_or_default();
     let chain = Chain::start(cut, h264, h265, wanted)?;
@@ -69,7 +76,7 @@ pub fn decode_still(cut: &Cut, h264: &[String], h265: &[String], limit: Duration
     let (beside, sample) = best.ok_or(StillError::Nothing)?;
     let unit = cut.units.iter().rev().find(|unit| distance(unit.pts, wanted) == beside).or(cut.units.last());
     let captured_at = unit.map_or(WallTime::UNIX_EPOCH, |unit| unit.captured_at);
-    Ok(Still { picture: picture_from_sample(&sample)?, captured_at })
+    Ok(Still { picture: picture_from_sample(&sample, masks)?, captured_at })
 }
 
 fn distance(a: Duration, b: Duration) -> Duration {

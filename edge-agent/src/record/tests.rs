@@ -10,6 +10,7 @@ use gstreamer_app as gst_app;
 
 use super::*;
 use crate::frame::Picture;
+use crate::privacy::Masks;
 
 /// 25 a second.
 pub(crate) const FRAME: Duration = Duration::from_millis(40);
@@ -156,7 +157,7 @@ fn a_still_is_the_asked_moment_and_no_other() {
         let start = fill(&ring, &samples);
         for frame in [0, 1, 24, 49, 50, 77, 99] {
             let cut = ring.still(start + FRAME * frame).expect("shown");
-            let still = decode_still(&cut, &h264, &h265, LONG).expect("decodes");
+            let still = decode_still(&cut, &Masks::default(), &h264, &h265, LONG).expect("decodes");
             // With pictures out of order the nearest to arrive is that of another moment: it is the one that was asked.
             let shown = cut.units.last().expect("some").pts.as_millis() / 40 % u128::from(GROUP);
             let expected = f64::from(luma(u32::try_from(shown).expect("small"), 0));
@@ -165,7 +166,7 @@ fn a_still_is_the_asked_moment_and_no_other() {
             assert_eq!((still.picture.width(), still.picture.height()), (320, 240));
         }
         let cut = ring.still(start + FRAME * 99).expect("shown");
-        let late = decode_still(&cut, &h264, &h265, Duration::ZERO);
+        let late = decode_still(&cut, &Masks::default(), &h264, &h265, Duration::ZERO);
         assert!(matches!(late, Err(StillError::Late)), "{late:?}");
     }
 }
@@ -188,7 +189,7 @@ fn what_cannot_be_decoded_or_put_into_a_clip_is_refused() {
     for unit in &mut cut.units {
         unit.data = vec![0x55; unit.data.len()].into();
     }
-    let refused = decode_still(&cut, &["avdec_h264".to_owned()], &[], LONG);
+    let refused = decode_still(&cut, &Masks::default(), &["avdec_h264".to_owned()], &[], LONG);
     assert!(refused.is_err(), "{refused:?}");
     let nowhere = write_mp4(&cut, std::path::Path::new("/nowhere/scratch"), &mut Vec::new(), LONG);
     assert!(matches!(nowhere, Err(Mp4Error::File(_))), "{nowhere:?}");

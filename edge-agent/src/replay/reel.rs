@@ -7,6 +7,7 @@ use std::time::Duration;
 use analytics::{CameraId, MediaTime, WallTime};
 
 use crate::frame::Frame;
+use crate::privacy::Masks;
 use crate::source::{FileSource, SourceError};
 
 /// Which frames are analysed.
@@ -24,6 +25,7 @@ const TOLERANCE: Duration = Duration::from_millis(2);
 /// A camera's clips.
 pub(super) struct Reel {
     camera: CameraId,
+    masks: Masks,
     clips: VecDeque<PathBuf>,
     source: Option<FileSource>,
     pace: Pace,
@@ -37,16 +39,17 @@ pub(super) struct Reel {
 }
 
 impl Reel {
-    /// Opens the first clip; the others follow it.
+    /// Opens the first clip, seen through the camera's masks; the others follow it.
     pub(super) fn open(
-        camera: CameraId,
+        (camera, masks): (CameraId, Masks),
         clips: VecDeque<PathBuf>,
         pace: Pace,
         start: WallTime,
     ) -> Result<Self, SourceError> {
         let (offset, seq_offset) = (Duration::ZERO, 0);
         let (due, last, last_seq) = (MediaTime::ZERO, None, 0);
-        let mut reel = Self { camera, clips, source: None, pace, due, start, offset, seq_offset, last, last_seq };
+        let mut reel =
+            Self { camera, masks, clips, source: None, pace, due, start, offset, seq_offset, last, last_seq };
         reel.open_next()?;
         Ok(reel)
     }
@@ -56,7 +59,7 @@ impl Reel {
         // The next clip begins one frame after the last one ended.
         self.offset = self.last.map_or(Duration::ZERO, |(at, step)| at.since(MediaTime::ZERO) + step);
         self.seq_offset = self.last_seq;
-        self.source = Some(FileSource::open(&clip, self.camera.clone(), self.start)?);
+        self.source = Some(FileSource::open(&clip, self.camera.clone(), self.start, &self.masks)?);
         Ok(true)
     }
 

@@ -61,6 +61,12 @@ pub enum SourceError {
         /// How many.
         count: usize,
     },
+    /// Its stream crashed the program again and again: it is left alone for a while.
+    #[error("parked for {} minutes: its stream crashed the program again and again; have its encoder looked at", remaining.as_secs().div_ceil(60))]
+    Parked {
+        /// How long it is left alone.
+        remaining: Duration,
+    },
     /// A bug: an attempt panicked.
     #[error("the source panicked: {message}")]
     Panicked {
@@ -161,6 +167,7 @@ impl SourceError {
             | Self::UnsupportedCodec { .. }
             | Self::MissingElement { .. }
             | Self::InvalidUrl { .. }
+            | Self::Parked { .. }
             | Self::Device {
                 fault: DeviceFault::Forbidden | DeviceFault::NotACamera(_) | DeviceFault::Format(_),
                 ..
@@ -183,6 +190,7 @@ impl SourceError {
             Self::MissingElement { .. } => "missing_element",
             Self::InvalidUrl { .. } => "invalid_url",
             Self::Stuck { .. } => "stuck",
+            Self::Parked { .. } => "parked",
             Self::Panicked { .. } => "panicked",
             Self::Device { fault, .. } => match fault {
                 DeviceFault::Missing => "device_missing",

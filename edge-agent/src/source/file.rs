@@ -24,6 +24,7 @@ use super::{FileFault, SourceError};
 use crate::decode::clock::FileClock;
 use crate::decode::{self, DecodeError, picture_from_sample};
 use crate::frame::Frame;
+use crate::privacy::Masks;
 use crate::secret::redact;
 
 /// A clip on a disk that gives no frame, no end and no error for this long gives none any more.
@@ -42,6 +43,7 @@ pub struct FileSource {
     path: PathBuf,
     camera: CameraId,
     start: WallTime,
+    masks: Masks,
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     clock: FileClock,
@@ -51,12 +53,12 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Opens a clip as what `camera` saw from `start` on.
+    /// Opens a clip as what `camera` saw from `start` on, through its masks.
     ///
     /// # Errors
     /// [`SourceError::File`] for a path that is no readable, non-empty file; [`SourceError::MissingElement`]. Whether it
     /// is a video shows with the first frame.
-    pub fn open(path: &Path, camera: CameraId, start: WallTime) -> Result<Self, SourceError> {
+    pub fn open(path: &Path, camera: CameraId, start: WallTime, masks: &Masks) -> Result<Self, SourceError> {
         check(path).map_err(|fault| SourceError::File { path: path.to_owned(), fault })?;
         decode::init()?;
         let pipeline = gst::Pipeline::new();
@@ -65,6 +67,7 @@ impl FileSource {
             path: path.to_owned(),
             camera,
             start,
+            masks: masks.clone(),
             pipeline,
             sink,
             clock: FileClock::default(),
@@ -113,7 +116,7 @@ impl FileSource {
 
     fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, SourceError> {
         let arrived_at = Instant::now();
-        let picture = picture_from_sample(sample)?;
+        let picture = picture_from_sample(sample, &self.masks)?;
         let pts = sample.buffer().and_then(gst::BufferRef::pts).map(Duration::from);
         self.seq += 1;
         self.last = self.clock.tick(pts, nominal(sample));

@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 use super::codec::Codec;
 use super::thin;
 use super::{Attempt, SourceError, StreamInfo};
+use crate::crash;
 use crate::decode::{self, Choice, DecodeError, VideoCodec, picture_from_sample};
 use crate::secret::redact;
 
@@ -165,9 +166,21 @@ pub(super) struct Receiver {
 impl Receiver {
     /// Puts depayloader, parser, decoder and tail behind `pad`; a failure ends the attempt.
     pub(super) fn attach(&self, pipeline: &gst::Pipeline, pad: &gst::Pad, codec: Codec, wrapping: Wrapping) {
+        self.name_thread(pad);
         if let Err(error) = self.try_attach(pipeline, pad, codec, wrapping) {
             self.failure.report(error);
         }
+    }
+
+    /// The thread that pushes through `pad`, and decodes, bears the camera's name from its first buffer on: GStreamer gives
+    /// it one of its own when it begins.
+    fn name_thread(&self, pad: &gst::Pad) {
+        let camera = self.attempt.camera().clone();
+        let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+        pad.add_probe(kinds, move |_pad, _info| {
+            crash::name_this_thread(camera.as_str());
+            gst::PadProbeReturn::Remove
+        });
     }
 
     fn try_attach(
@@ -237,7 +250,7 @@ impl Receiver {
 
     fn deliver(&self, sample: &gst::Sample, arrived_at: Instant) -> Result<Result<(), super::Closed>, gst::FlowError> {
         let pts = sample.buffer().and_then(gst::BufferRef::pts).map(Duration::from);
-        let picture = picture_from_sample(sample).map_err(|error| {
+        let picture = picture_from_sample(sample, self.attempt.masks()).map_err(|error| {
             self.failure.report(error.into());
             gst::FlowError::Error
         })?;

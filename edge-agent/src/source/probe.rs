@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{DeviceFault, FrameSource, LiveParams, LiveSource, Session, SourceError};
 use crate::frame::{Frame, FrameSignal, FrameSlot};
+use crate::privacy::Masks;
 
 /// Cameras send a key frame every few seconds, some only every ten; nothing can be decoded before it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -32,14 +33,18 @@ pub struct Probed {
     pub frame: Frame,
 }
 
-/// Connects as the service would and looks at what comes.
+/// Connects as the service would and looks, through `masks`, at what comes.
 ///
 /// # Errors
 /// What ended the attempt; [`SourceError::Stalled`] when no picture came within 15 s.
-pub async fn probe(camera: analytics::CameraId, params: impl Into<LiveParams>) -> Result<Probed, SourceError> {
+pub async fn probe(
+    camera: analytics::CameraId,
+    params: impl Into<LiveParams>,
+    masks: Masks,
+) -> Result<Probed, SourceError> {
     let source = LiveSource::new(params.into())?;
     let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
-    let session = Session::new(camera, Arc::clone(&slot));
+    let session = Session::new(camera, Arc::clone(&slot), masks);
     let begun = Instant::now();
     let looked = tokio::select! {
         error = source.attempt(session.open()) => Err(error),
@@ -101,6 +106,9 @@ pub fn cure(error: &SourceError) -> String {
              transport = \"udp\""
         }
         SourceError::EndOfStream => "restart the camera; it may allow no further viewer",
+        SourceError::Parked { .. } => {
+            "set the stream to H.264 main profile, update the camera's firmware, or replace it"
+        }
         SourceError::Decoder { .. } => "set the stream to H.264 main profile; see the decoders above",
         SourceError::MissingElement { package, .. } => return format!("apt install {package}"),
         SourceError::InvalidUrl { .. } => "write it like rtsp://192.0.2.11/sub",

@@ -14,6 +14,7 @@ use gstreamer as gst;
 
 use crate::decode::clock::LiveClock;
 use crate::frame::{Frame, FrameSlot, Picture};
+use crate::privacy::Masks;
 use crate::record::Ring;
 use crate::source::sender_clock::SenderClock;
 use crate::source::thin::DecodeControl;
@@ -64,6 +65,7 @@ enum Target {
 pub struct Session {
     camera: CameraId,
     target: Target,
+    masks: Masks,
     control: Arc<DecodeControl>,
     state: Mutex<State>,
 }
@@ -89,17 +91,18 @@ pub(super) struct Progress {
 }
 
 impl Session {
-    /// A session without frames, that fills `slot`.
+    /// A session without frames, that fills `slot` with pictures seen through `masks`.
     #[must_use]
-    pub fn new(camera: CameraId, slot: Arc<FrameSlot>) -> Arc<Self> {
-        Arc::new(Self { camera, target: Target::Frames(slot), control: Arc::default(), state: Mutex::default() })
+    pub fn new(camera: CameraId, slot: Arc<FrameSlot>, masks: Masks) -> Arc<Self> {
+        Arc::new(Self { camera, target: Target::Frames(slot), masks, control: Arc::default(), state: Mutex::default() })
     }
 
     /// A session of a stream that is received and not decoded: its pictures are counted, and held in the ring, if any.
     #[must_use]
     pub fn of_packets(camera: CameraId, count: Arc<PacketCount>, ring: Option<Arc<Ring>>) -> Arc<Self> {
         let target = Target::Packets(count, ring);
-        Arc::new(Self { camera, target, control: Arc::default(), state: Mutex::default() })
+        let masks = Masks::default();
+        Arc::new(Self { camera, target, masks, control: Arc::default(), state: Mutex::default() })
     }
 
     pub(super) fn camera(&self) -> &CameraId {
@@ -166,6 +169,11 @@ impl Attempt {
     #[must_use]
     pub fn camera(&self) -> &CameraId {
         self.session.camera()
+    }
+
+    /// What hides parts of its pictures.
+    pub(super) fn masks(&self) -> &Masks {
+        &self.session.masks
     }
 
     pub(super) fn control(&self) -> &DecodeControl {
@@ -272,7 +280,7 @@ mod tests {
     #[test]
     fn numbers_and_media_time_go_on_over_attempts() {
         let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
-        let session = Session::new(CameraId::new("cam").expect("valid"), Arc::clone(&slot));
+        let session = Session::new(CameraId::new("cam").expect("valid"), Arc::clone(&slot), Masks::default());
         let start = Instant::now();
         let first = session.open();
         first.deliver(grey_picture(), Some(Duration::from_secs(70)), start).expect("open");

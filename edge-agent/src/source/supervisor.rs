@@ -23,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::session::{Session, wall_now};
 use super::{BackoffParams, FrameSource, SourceError, SourceState, SourceStatus};
+use crate::crash::Parked;
 use crate::frame::FrameSlot;
+use crate::privacy::Masks;
 use crate::secret::redact;
 
 /// How often progress is looked at: the grain of every time below.
@@ -72,18 +74,20 @@ pub struct Supervisor {
     started: Instant,
     last_frame: Option<Instant>,
     flowing: bool,
+    parked: Option<Parked>,
 }
 
 impl Supervisor {
-    /// A supervisor that fills `slot` and tells `publish` how things are.
+    /// A supervisor that fills `slot` with pictures seen through `masks` and tells `publish` how things are.
     #[must_use]
     pub fn new(
         camera: CameraId,
         slot: Arc<FrameSlot>,
+        masks: Masks,
         publish: watch::Sender<SourceStatus>,
         params: SupervisorParams,
     ) -> Self {
-        Self::of(Session::new(camera, slot), publish, params)
+        Self::of(Session::new(camera, slot, masks), publish, params)
     }
 
     /// A supervisor of a session, whatever it delivers to.
@@ -99,13 +103,21 @@ impl Supervisor {
             started: Instant::now(),
             last_frame: None,
             flowing: false,
+            parked: None,
         }
+    }
+
+    /// The first connection waits for so long, as the status says.
+    #[must_use]
+    pub fn parked(self, parked: Option<Parked>) -> Self {
+        Self { parked, ..self }
     }
 
     /// Runs until `cancel`; then the attempt at hand is dropped and, within a bound, waited for.
     pub async fn run(mut self, source: impl FrameSource, cancel: CancellationToken) {
         self.started = Instant::now();
         let supervised = async {
+            self.stay_parked().await;
             loop {
                 let error = self.attempt(&source).await;
                 let wait = self.fail(error);
@@ -121,6 +133,15 @@ impl Supervisor {
         if timeout(self.params.release, source.released()).await.is_err() {
             tracing::warn!(camera = %self.session.camera(), "the camera's connection did not close in time");
         }
+    }
+
+    async fn stay_parked(&mut self) {
+        let Some(Parked { remaining }) = self.parked.take() else { return };
+        let error = SourceError::Parked { remaining };
+        tracing::warn!(camera = %self.session.camera(), "{error}");
+        self.failure = Some(error);
+        self.refresh();
+        sleep(remaining).await;
     }
 
     /// One connection, until it fails or falls silent.

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::frame::FrameSignal;
+use crate::privacy::Masks;
 use crate::source::Attempt;
 use crate::source::tests::grey_picture;
 
@@ -86,7 +87,7 @@ fn stage_with(attempts: Vec<Vec<Step>>, releases: bool) -> Stage {
     let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
     let (publish, status) = watch::channel(SourceStatus::connecting(wall_now()));
     let camera = CameraId::new("cam").expect("valid");
-    let supervisor = Supervisor::new(camera, slot, publish, SupervisorParams::default());
+    let supervisor = Supervisor::new(camera, slot, Masks::default(), publish, SupervisorParams::default());
     let cancel = CancellationToken::new();
     let task = tokio::spawn(supervisor.run(script, cancel.clone()));
     Stage { script, status, cancel, task }

@@ -13,14 +13,15 @@ use super::pace::{CameraPace, Paces};
 use super::record::{RecordRate, RecordSource, with_record};
 use super::transport::Transport;
 use super::{CameraCounters, time_quality};
+use crate::audit::{AuditStatus, SyslogStatus};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
 use crate::ladder::{CameraRung, LadderStatus};
 use crate::outbox::OutboxStats;
 use crate::page::PageState;
 use crate::publish::wire::{
-    self, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef, OutboxHealth,
-    PublishHealth, UtcMillis, Word,
+    self, AuditHealth, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef,
+    OutboxHealth, PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
 use crate::signal::Troubles;
@@ -251,6 +252,10 @@ pub struct HealthTask {
     pub ladder: watch::Receiver<Arc<LadderStatus>>,
     /// What protects the way to the broker.
     pub transport: Transport,
+    /// The audit log.
+    pub audit: watch::Receiver<AuditStatus>,
+    /// Its export to a collector, where one is configured.
+    pub syslog: Option<watch::Receiver<SyslogStatus>>,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -342,6 +347,22 @@ impl HealthTask {
         if self.evidence.totals().failing {
             reasons.push("evidence_failing".into());
         }
+        let audit = self.audit.borrow().clone();
+        if audit.failing.is_some() {
+            reasons.push("audit_failing".into());
+        }
+        if audit.damaged {
+            reasons.push("audit_damaged".into());
+        }
+        if self.syslog.as_ref().is_some_and(|syslog| syslog.borrow().failing.is_some()) {
+            reasons.push("syslog_failing".into());
+        }
+        if audit.undeletable || self.evidence.totals().undeletable {
+            reasons.push("retention_failing".into());
+        }
+        if self.evidence.totals().full_of_holds {
+            reasons.push("holds_fill_evidence".into());
+        }
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
         }
@@ -386,14 +407,26 @@ impl HealthTask {
                 clips_failed_total: evidence.clips_failed,
                 kept: evidence.kept,
                 kept_bytes: evidence.kept_bytes,
+                on_hold: evidence.on_hold,
+                on_hold_bytes: evidence.on_hold_bytes,
                 thumbnails_pending: outbox.thumbnails,
                 thumbnails_delivered_total: delivery.thumbnails,
                 thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,
             },
             ladder: Some(self.ladder.borrow().health()),
+            audit: Some(audit_health(&self.audit.borrow())),
             cameras: self.cameras.iter().zip(std::iter::zip(&rates.rates, &rates.records)).map(camera_health).collect(),
             transport: Some(self.transport.health(UtcMillis::now())),
         }
+    }
+}
+
+fn audit_health(audit: &AuditStatus) -> AuditHealth {
+    AuditHealth {
+        last_number: audit.head.number,
+        last_hash: audit.head.hash.to_string(),
+        failing: audit.failing.is_some(),
+        lost_total: audit.lost,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use analytics::Scene;
+use analytics::{Detection, Scene};
 
 use crate::frame::Picture;
 use crate::outbox::Draft;
@@ -19,6 +19,8 @@ pub struct Shot {
     pub picture: Arc<Picture>,
     /// The tracks in it.
     pub scene: Scene,
+    /// What was detected in it.
+    pub detections: Vec<Detection>,
 }
 
 /// A camera's last shot. A new one replaces it; its pixels are shared, never copied.
@@ -27,11 +29,10 @@ pub struct LatestScene(Mutex<Option<Shot>>);
 
 impl LatestScene {
     /// Replaces it; what was seen before, for its memory.
-    pub(crate) fn set(&self, picture: Arc<Picture>, scene: Scene) -> Option<Scene> {
-        let shot = Shot { picture, scene };
+    pub(crate) fn set(&self, shot: Shot) -> Option<(Scene, Vec<Detection>)> {
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(shot);
         // Not under the lock: this may give a buffer back to the decoder.
-        before.map(|before| before.scene)
+        before.map(|before| (before.scene, before.detections))
     }
 
     /// The last shot; `None` before the first.

@@ -173,7 +173,8 @@ impl CameraCounters {
 #[cfg(test)]
 pub(crate) fn health_example() -> crate::publish::wire::Health {
     use crate::publish::wire::{
-        EvidenceHealth, Health, HealthState, LadderHealth, OutboxHealth, PublishHealth, TimeQuality, UtcMillis,
+        AuditHealth, EvidenceHealth, Health, HealthState, LadderHealth, OutboxHealth, PublishHealth, TimeQuality,
+        UtcMillis,
     };
     Health {
         time: UtcMillis::now(),
@@ -192,6 +193,8 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             failing: false,
             kept: 0,
             kept_bytes: 0,
+            on_hold: 0,
+            on_hold_bytes: 0,
             thumbnails_pending: 0,
             thumbnails_delivered_total: 0,
             thumbnails_dropped_total: 0,
@@ -204,6 +207,7 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             since: UtcMillis::now(),
             temperature_c: Some(48.5),
         }),
+        audit: Some(AuditHealth { last_number: 7, last_hash: "0f".repeat(32), failing: false, lost_total: 0 }),
         cameras: Vec::new(),
         transport: None,
     }

@@ -3,9 +3,10 @@
 use analytics::Text;
 
 use super::{Lang, text};
+use crate::access::{Refusal, Role};
 
 /// Plain text: none of it may hold what HTML would read as markup.
-const LABELS: [(&str, Text); 46] = [
+const LABELS: [(&str, Text); 64] = [
     ("lang", text("vi", "en")),
     ("title", text("Trạng thái hộp giao thông", "Junction box status")),
     ("box", text("Hộp", "Box")),
@@ -64,7 +65,56 @@ const LABELS: [(&str, Text); 46] = [
     ("incidents", text("Sự việc mới nhất", "Latest incidents")),
     ("no_incidents", text("Chưa có sự việc nào từ khi khởi động.", "No incident since start.")),
     ("why", text("Vì sao", "Why")),
+    ("log_in", text("Đăng nhập", "Log in")),
+    ("log_out", text("Đăng xuất", "Log out")),
+    ("account_name", text("Tên tài khoản", "Account")),
+    ("password", text("Mật khẩu", "Password")),
+    (
+        "no_account",
+        text(
+            "Chưa có tài khoản hoặc quên mật khẩu: hãy hỏi người quản trị hộp này.",
+            "No account, or the password is forgotten: ask whoever keeps this box.",
+        ),
+    ),
+    ("not_for_role", text("Vai trò của bạn không được xem mục này.", "Your role does not include this.")),
+    ("technical", text("Kỹ thuật", "Technical")),
+    ("configuration", text("Cấu hình đang dùng", "Configuration in force")),
+    ("metrics", text("Số đo (Prometheus)", "Metrics (Prometheus)")),
+    ("accounts", text("Tài khoản", "Accounts")),
+    ("role", text("Vai trò", "Role")),
+    ("way_in", text("Đăng nhập bằng", "Comes in by")),
+    ("certificate", text("Chứng thư", "Certificate")),
+    ("sessions", text("Phiên đăng nhập", "Sessions")),
+    ("address", text("Địa chỉ", "Address")),
+    ("session_age", text("Đã mở", "Open for")),
+    ("session_idle", text("Không hoạt động", "Idle for")),
+    ("session_ends", text("Hết hạn sau", "Ends in")),
 ];
+
+/// What a role is called.
+pub(crate) const fn role(role: Role) -> Text {
+    match role {
+        Role::Viewer => text("Người xem", "Viewer"),
+        Role::Operator => text("Người vận hành", "Operator"),
+        Role::Integrator => text("Kỹ thuật viên", "Integrator"),
+        Role::Admin => text("Quản trị", "Admin"),
+    }
+}
+
+/// Why a log-in is refused; `{s}` are the seconds to wait. As plain as the labels.
+pub(crate) const fn refusal(refused: Refusal) -> Text {
+    match refused {
+        Refusal::Wrong => text("Tên tài khoản hoặc mật khẩu không đúng.", "Account or password is wrong."),
+        Refusal::Wait(_) => text(
+            "Sai quá nhiều lần. Hãy đợi {s} giây rồi thử lại.",
+            "Too many failed. Wait {s} seconds, then try again.",
+        ),
+        Refusal::Busy => text(
+            "Quá nhiều người đang đăng nhập. Hãy thử lại sau ít phút.",
+            "Too many are logging in. Try again in a few minutes.",
+        ),
+    }
+}
 
 /// The template with every `{{name}}` replaced by its words.
 ///
@@ -88,15 +138,16 @@ mod tests {
 
     #[test]
     fn words_of_the_page_are_plain_and_each_is_used() {
-        let template = include_str!("../page/page.html");
+        let templates = [include_str!("../page/page.html"), include_str!("../page/login.html")];
         for (name, text) in LABELS {
-            assert!(template.contains(&format!("{{{{{name}}}}}")), "{name} is not on the page");
+            let is_used = templates.iter().any(|template| template.contains(&format!("{{{{{name}}}}}")));
+            assert!(is_used, "{name} is on no page");
             for words in [text.vi, text.en] {
                 assert!(!words.is_empty() && !words.contains(['<', '>', '&', '"', '{']), "{words}");
             }
         }
         for lang in [Lang::Vi, Lang::En] {
-            assert!(!fill(template, lang).contains("{{"));
+            assert!(templates.iter().all(|template| !fill(template, lang).contains("{{")));
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 }
 
 /// Codes of status and health messages, of cameras first.
-const REASONS: [(&str, Text); 63] = [
+const REASONS: &[(&str, Text)] = &[
     (
         "camera_moved",
         text(
@@ -192,6 +192,13 @@ const REASONS: [(&str, Text); 63] = [
     ("invalid_url", text("địa chỉ camera không hợp lệ", "the camera's address is not valid")),
     ("stuck", text("các kết nối cũ tới camera chưa đóng được", "earlier connections to the camera do not close")),
     ("panicked", text("lỗi phần mềm khi nhận hình; đang thử lại", "a software fault while receiving; trying again")),
+    (
+        "parked",
+        text(
+            "luồng hình của camera đã nhiều lần làm sập chương trình: tạm ngừng kết nối, hãy kiểm tra camera",
+            "the camera's stream crashed the program again and again: not connected for now, have the camera looked at",
+        ),
+    ),
     ("file", text("không đọc được tệp video", "the video file cannot be read")),
     (
         "evidence_failing",
@@ -214,6 +221,41 @@ const REASONS: [(&str, Text); 63] = [
         text(
             "không ghi được sự kiện xuống đĩa: kiểm tra dung lượng và ổ đĩa",
             "events cannot be written: check free space and the disk",
+        ),
+    ),
+    (
+        "audit_failing",
+        text(
+            "không ghi được nhật ký kiểm toán: kiểm tra dung lượng và ổ đĩa",
+            "the audit log cannot be written: check free space and the disk",
+        ),
+    ),
+    (
+        "audit_damaged",
+        text(
+            "nhật ký kiểm toán không còn nguyên vẹn: chạy edge-agent audit verify",
+            "the audit log is not as it was written: run edge-agent audit verify",
+        ),
+    ),
+    (
+        "retention_failing",
+        text(
+            "không xóa được dữ liệu đã hết thời hạn lưu: kiểm tra ổ đĩa và quyền ghi",
+            "data beyond its retention cannot be deleted: check the disk and its permissions",
+        ),
+    ),
+    (
+        "syslog_failing",
+        text(
+            "không gửi được nhật ký kiểm toán tới máy chủ syslog: xem nhật ký, kiểm tra mạng và chứng thư",
+            "audit lines do not reach the syslog collector: see the log, check network and certificates",
+        ),
+    ),
+    (
+        "holds_fill_evidence",
+        text(
+            "bằng chứng đang được giữ theo yêu cầu đã chiếm hết dung lượng: hình và clip mới bị xóa sớm",
+            "evidence on legal hold takes all the room for evidence: new pictures and clips go early",
         ),
     ),
     ("clock_not_synced", text("đồng hồ của hộp chưa được đồng bộ", "the box's clock is not synchronised")),
@@ -356,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_reason_has_words_once() {
-        let mut codes = REASONS.map(|(code, _)| code);
+        let mut codes: Vec<_> = REASONS.iter().map(|(code, _)| code).collect();
         codes.sort_unstable();
         let twice: Vec<_> = codes.windows(2).filter(|pair| pair[0] == pair[1]).collect();
         assert!(twice.is_empty(), "{twice:?}");

@@ -105,12 +105,12 @@ impl TracksStore {
         }
     }
 
-    /// Adds a chunk, and drops the oldest beyond the limits.
-    pub(super) fn add(&mut self, camera: &CameraId, session: i64, chunk: &Chunk) -> Result<(), TracksError> {
+    /// Adds a chunk, and drops the oldest beyond the limits; says what it dropped.
+    pub(super) fn add(&mut self, camera: &CameraId, session: i64, chunk: &Chunk) -> Result<Dropped, TracksError> {
         let size = chunk.bytes.len() as i64;
         let max_bytes = i64::try_from(self.limits.max_bytes).unwrap_or(i64::MAX);
         let [began, ended] = chunk.captured.map(WallTime::as_unix_nanos);
-        let too_old = ended.saturating_sub(i64::try_from(self.limits.keep_for.as_nanos()).unwrap_or(i64::MAX));
+        let too_old = self.too_old(ended);
         let bytes = self.bytes;
         let added = (|| {
             let transaction = self.db.transaction()?;
@@ -119,17 +119,50 @@ impl TracksStore {
                     "INSERT INTO chunk (camera, session, began, ended, scenes, size, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 )?
                 .execute(params![camera.as_str(), session, began, ended, chunk.scenes as i64, size, chunk.bytes])?;
-            let mut left = bytes + size;
-            while let Some((number, dropped)) = oldest(&transaction, too_old, left > max_bytes)? {
-                transaction.prepare_cached("DELETE FROM chunk WHERE number = ?")?.execute([number])?;
-                left -= dropped;
-            }
+            let dropped = drop_oldest(&transaction, too_old, bytes + size, max_bytes)?;
             transaction.commit()?;
-            Ok(left)
+            Ok((bytes + size - dropped.bytes as i64, dropped))
         })();
-        self.bytes = added.map_err(|error: rusqlite::Error| failed(&self.path, &error))?;
-        Ok(())
+        let (left, dropped) = added.map_err(|error: rusqlite::Error| failed(&self.path, &error))?;
+        self.bytes = left;
+        Ok(dropped)
     }
+
+    /// Drops what is too old at `now`, though nothing comes.
+    pub(super) fn sweep(&mut self, now: WallTime) -> Result<Dropped, TracksError> {
+        let (too_old, bytes) = (self.too_old(now.as_unix_nanos()), self.bytes);
+        let swept = (|| {
+            let transaction = self.db.transaction()?;
+            let dropped = drop_oldest(&transaction, too_old, bytes, i64::MAX)?;
+            transaction.commit()?;
+            Ok(dropped)
+        })();
+        let dropped = swept.map_err(|error: rusqlite::Error| failed(&self.path, &error))?;
+        self.bytes -= dropped.bytes as i64;
+        Ok(dropped)
+    }
+
+    fn too_old(&self, now: i64) -> i64 {
+        now.saturating_sub(i64::try_from(self.limits.keep_for.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Chunks that were deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) chunks: u64,
+    pub(super) bytes: u64,
+}
+
+fn drop_oldest(db: &Connection, too_old: i64, mut bytes: i64, max_bytes: i64) -> rusqlite::Result<Dropped> {
+    let mut dropped = Dropped::default();
+    while let Some((number, size)) = oldest(db, too_old, bytes > max_bytes)? {
+        db.prepare_cached("DELETE FROM chunk WHERE number = ?")?.execute([number])?;
+        bytes -= size;
+        dropped.chunks += 1;
+        dropped.bytes += size as u64;
+    }
+    Ok(dropped)
 }
 
 /// The oldest chunk, when it is too old or there are too many.
@@ -280,12 +313,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_goes_though_nothing_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        let limits = TrackLimits { max_bytes: 1 << 20, keep_for: Duration::from_secs(600) };
+        let mut store = TracksStore::open(&path, limits).expect("opens");
+        for minute in 0..8 {
+            assert_eq!(store.add(&camera("nam"), 1, &chunk(minute, 200)).expect("written"), Dropped::default());
+        }
+        let now = WallTime::from_unix_nanos(13 * 60 * SECOND);
+        assert_eq!(store.sweep(now).expect("swept"), Dropped { chunks: 3, bytes: 600 });
+        assert_eq!(minutes(&path, "nam", ALL), [3, 4, 5, 6, 7]);
+        assert_eq!(store.sweep(now).expect("swept"), Dropped::default());
+    }
+
+    #[test]
     fn a_span_of_time_is_read_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(FILE);
         let limits = TrackLimits { max_bytes: 1 << 20, keep_for: Duration::from_secs(86_400) };
         let mut store = TracksStore::open(&path, limits).expect("opens");
-        (0..10).for_each(|minute| store.add(&camera("nam"), 1, &chunk(minute, 10)).expect("written"));
+        (0..10).for_each(|minute| assert!(store.add(&camera("nam"), 1, &chunk(minute, 10)).is_ok()));
         let span = [150, 240].map(|second| WallTime::from_unix_nanos(second * SECOND));
         assert_eq!(minutes(&path, "nam", span), [2, 3, 4]);
         assert_eq!(TracksReader::open(&path).expect("readable").cameras().expect("read"), [camera("nam")]);

@@ -1,19 +1,27 @@
-//! The thread that writes tracks.
+//! The thread that writes tracks, and deletes those that are too old.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use analytics::CameraId;
 use analytics::record::Chunk;
-use tokio::sync::mpsc;
 
-use super::store::TracksStore;
+use super::store::{Dropped, TracksStore};
 use super::{TrackLimits, TracksError};
+use crate::audit::{Action, AuditEntry, AuditLog, Object, Outcome};
+use crate::source::wall_now;
+use crate::status::time_quality;
 
 /// Chunks that may wait: some minutes of a full cabinet.
 const WAITING: usize = 64;
+/// How often what is too old is looked for when nothing comes.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Deletions of so long a time are one line of the audit log.
+const TELL_EVERY: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 struct Job {
@@ -25,7 +33,7 @@ struct Job {
 /// Where a camera's chunks go.
 #[derive(Debug, Clone)]
 pub struct TrackSink {
-    jobs: mpsc::Sender<Job>,
+    jobs: SyncSender<Job>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -44,16 +52,17 @@ impl TrackSink {
 pub struct TracksThread(JoinHandle<()>);
 
 impl TracksThread {
-    /// Opens the database and starts.
+    /// Opens the database and starts; deletions are told to `audit`.
     ///
     /// # Errors
     /// The database cannot be opened or made.
-    pub fn start(path: &Path, limits: TrackLimits) -> Result<(TrackSink, Self), TracksError> {
+    pub fn start(path: &Path, limits: TrackLimits, audit: AuditLog) -> Result<(TrackSink, Self), TracksError> {
         let store = TracksStore::open(path, limits)?;
-        let (jobs, waiting) = mpsc::channel(WAITING);
+        let (jobs, waiting) = sync_channel(WAITING);
+        let writer = Writer { store, audit, failing: false, dropped: Dropped::default(), told_at: Instant::now() };
         let thread = std::thread::Builder::new()
             .name("tracks".to_owned())
-            .spawn(move || write(store, waiting))
+            .spawn(move || writer.run(&waiting))
             .map_err(|error| TracksError::Database { path: path.to_owned(), reason: error.to_string() })?;
         Ok((TrackSink { jobs, dropped: Arc::default() }, Self(thread)))
     }
@@ -66,16 +75,57 @@ impl TracksThread {
     }
 }
 
-fn write(mut store: TracksStore, mut jobs: mpsc::Receiver<Job>) {
-    let mut failing = false;
-    while let Some(Job { camera, session, chunk }) = jobs.blocking_recv() {
-        match store.add(&camera, session, &chunk) {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                failing = true;
-                tracing::warn!(%camera, %error, "recorded tracks are not written; events do not depend on them");
+struct Writer {
+    store: TracksStore,
+    audit: AuditLog,
+    failing: bool,
+    /// Since the last line about it.
+    dropped: Dropped,
+    told_at: Instant,
+}
+
+impl Writer {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            let done = match jobs.recv_timeout(SWEEP_EVERY) {
+                Ok(Job { camera, session, chunk }) => self.store.add(&camera, session, &chunk),
+                // A box that thinks it is another year deletes nothing.
+                Err(RecvTimeoutError::Timeout) if !time_quality().synced => Ok(Dropped::default()),
+                Err(RecvTimeoutError::Timeout) => self.store.sweep(wall_now()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.note(done);
+            if self.told_at.elapsed() >= TELL_EVERY {
+                self.tell();
+            }
+        }
+        self.tell();
+    }
+
+    fn note(&mut self, done: Result<Dropped, TracksError>) {
+        match done {
+            Ok(Dropped { chunks, bytes }) => {
+                self.failing = false;
+                self.dropped.chunks += chunks;
+                self.dropped.bytes += bytes;
+            }
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::warn!(%error, "recorded tracks are neither written nor deleted; events do not depend on them");
+                let entry = AuditEntry::by_system(Action::Deletion).on(Object::data("tracks"));
+                let _ = self.audit.append(entry.outcome(Outcome::failed(error.to_string())));
             }
             Err(_) => {}
+        }
+    }
+
+    fn tell(&mut self) {
+        self.told_at = Instant::now();
+        let Dropped { chunks, bytes } = std::mem::take(&mut self.dropped);
+        if chunks > 0 {
+            let entry = AuditEntry::by_system(Action::Deletion).on(Object::data("tracks"));
+            // What is not written is counted by the log.
+            let _ = self.audit.append(entry.with("chunks", chunks).with("bytes", bytes));
         }
     }
 }

@@ -12,6 +12,7 @@ use super::TuneError;
 use super::plan::DecodeCost;
 use super::usage::Usage;
 use crate::frame::{FrameSignal, FrameSlot};
+use crate::privacy::Masks;
 use crate::source::{FileSource, FrameSource, LiveParams, LiveSource, Session, SourceError};
 
 /// Cameras send a key frame every few seconds, some only every ten; nothing can be decoded before it.
@@ -31,7 +32,7 @@ const RECEIVE_MS_A_KIB: f64 = 0.073;
 pub(super) async fn measure(params: LiveParams, window: Duration) -> Result<DecodeCost, SourceError> {
     let source = LiveSource::new(params)?;
     let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
-    let session = Session::new(CameraId::new("tune").expect("a valid id"), Arc::clone(&slot));
+    let session = Session::new(CameraId::new("tune").expect("a valid id"), Arc::clone(&slot), Masks::default());
     let measured = tokio::select! {
         error = source.attempt(session.open()) => Err(error),
         measured = watch(&slot, window) => measured,
@@ -65,7 +66,7 @@ async fn watch(slot: &FrameSlot, window: Duration) -> Result<(f64, f64), SourceE
 pub(super) fn of_clip(clip: &Path) -> Result<DecodeCost, TuneError> {
     let bytes = std::fs::metadata(clip).map_err(|error| TuneError::Io { path: clip.to_owned(), error })?.len();
     let camera = CameraId::new("tune").expect("a valid id");
-    let mut source = FileSource::open(clip, camera, WallTime::UNIX_EPOCH)?;
+    let mut source = FileSource::open(clip, camera, WallTime::UNIX_EPOCH, &Masks::default())?;
     let usage = Usage::now();
     let (mut frames, mut last) = (0_u32, None);
     while let Some(frame) = source.next_frame()? {

@@ -21,6 +21,8 @@ pub(crate) struct Browser {
     messages: Receiver<Value>,
     sent: u64,
     session: Option<String>,
+    /// Pages that were loaded.
+    loads: u64,
     /// What the page's console said of errors.
     pub(crate) errors: Vec<String>,
     _profile: TempDir,
@@ -29,13 +31,19 @@ pub(crate) struct Browser {
 impl Browser {
     /// With an empty page of this width.
     pub(crate) fn start(width_px: u32) -> Self {
+        Self::start_with(width_px, &[])
+    }
+
+    /// The same with further switches of Chromium.
+    pub(crate) fn start_with(width_px: u32, switches: &[String]) -> Self {
         let profile = tempfile::tempdir().expect("a folder");
         // Chromium reads commands from descriptor 3 and writes to 4. Its sandbox does not work for root.
         let start = "exec chromium --headless --remote-debugging-pipe --no-first-run --disable-gpu --no-sandbox \
-                     --disable-dev-shm-usage --user-data-dir=\"$0\" about:blank 3<&0 4>&1 0</dev/null 1>/dev/null";
+                     --disable-dev-shm-usage --user-data-dir=\"$0\" \"$@\" about:blank 3<&0 4>&1 0</dev/null 1>/dev/null";
         let mut child = Command::new("bash")
             .args(["-c", start])
             .arg(profile.path())
+            .args(switches)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -54,7 +62,7 @@ impl Browser {
             }
         });
         let mut browser =
-            Self { child, commands, messages, sent: 0, session: None, errors: Vec::new(), _profile: profile };
+            Self { child, commands, messages, sent: 0, session: None, loads: 0, errors: Vec::new(), _profile: profile };
         let page = browser.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({ "targetId": page, "flatten": true }));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
@@ -74,6 +82,16 @@ impl Browser {
     pub(crate) fn open(&mut self, url: &str) {
         let opened = self.call("Page.navigate", json!({ "url": url }));
         assert!(opened.get("errorText").is_none(), "{url}: {opened}");
+    }
+
+    /// Does what leads to another page, and waits until that is loaded.
+    pub(crate) fn leave_by(&mut self, expression: &str) {
+        let before = self.loads;
+        self.value(expression);
+        while self.loads == before {
+            let message = self.messages.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("stays: {expression}"));
+            self.note(&message);
+        }
     }
 
     /// The value of an expression in the page; a promise is waited for.
@@ -138,6 +156,9 @@ impl Browser {
 
     fn note(&mut self, message: &Value) {
         let params = &message["params"];
+        if message["method"] == "Page.loadEventFired" {
+            self.loads += 1;
+        }
         let is_error = match message["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Runtime.consoleAPICalled") => params["type"] == "error",

@@ -51,6 +51,7 @@ impl<'a> Place<'a> {
             [_, _, "status"] => "status",
             [_, _, "health"] => "health",
             [_, _, "system"] => "system",
+            [_, _, "audit"] => "audit",
             [_, _, "camera", _, "status"] => "camera_status",
             [_, _, "event", _, _] => "incident",
             [_, _, "measure", _] => "measure",
@@ -90,6 +91,7 @@ impl<'a> Place<'a> {
                 vec![("/source", json!(self.source)), ("/subject", json!(camera)), ("/data/camera/id", json!(camera))]
             }
             ("system", [_, box_id, _]) => vec![("/source", json!(self.source)), ("/subject", json!(box_id))],
+            ("audit", [site, box_id, _]) => vec![("/site", json!(site)), ("/box", json!(box_id))],
             ("birth", [site, box_id, _]) => vec![("/site/id", json!(site)), ("/box", json!(box_id))],
             ("camera_status", [_, _, _, camera, _]) => vec![("/camera", json!(camera))],
             _ => vec![],

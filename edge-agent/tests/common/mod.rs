@@ -7,3 +7,4 @@ pub(crate) mod contract;
 pub(crate) mod mosquitto;
 pub(crate) mod nats;
 pub(crate) mod process;
+pub(crate) mod proxy;

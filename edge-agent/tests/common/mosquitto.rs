@@ -128,6 +128,19 @@ impl Mosquitto {
         self.signal("CONT");
     }
 
+    /// Lets it read its access rules again.
+    pub(crate) fn reload(&self) {
+        self.signal("HUP");
+    }
+
+    /// Asks it to stop, and waits.
+    pub(crate) fn stop(&mut self) {
+        self.signal("TERM");
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.child.as_ref().expect("started").id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");

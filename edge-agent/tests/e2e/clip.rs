@@ -113,7 +113,12 @@ impl Drop for Cameras {
 /// Not a test: the body of [`Cameras`]. Ends when its parent closes its standard input.
 #[test]
 fn cameras_process() {
-    let Ok(spec) = std::env::var(SERVE) else { return };
+    serve_if_asked();
+}
+
+/// Plays cameras until standard input ends, if that is what this process was started for.
+pub(crate) fn serve_if_asked() -> bool {
+    let Ok(spec) = std::env::var(SERVE) else { return false };
     let mut words = spec.splitn(3, ' ');
     let mut word = || words.next().expect("port, log-in and password");
     let (port, log_in, password) = (word(), word(), word());
@@ -134,4 +139,5 @@ fn cameras_process() {
     let server = RtspServer::start(bind, &[mount("/one"), mount("/two"), main], log_in, |_, _| {}).expect("serves");
     writeln!(std::io::stdout(), "\nlistening on {}", server.address().port()).expect("the parent reads");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    true
 }

@@ -84,6 +84,8 @@ async fn a_clip_that_waits_for_its_end_when_the_program_is_killed_has_failed_aft
     };
     ledger.until("it has failed", |ledger| ledger.events.iter().any(has_failed)).await;
     assert!(!site.picture(waiting, "1.mp4").exists());
+    // A stop waits for what is live only.
+    ledger.until("only what is live is left", Ledger::is_up_to_date).await;
     // What still waits is cut where the program stops.
     agent.stop().succeeded();
     ledger.until("every piece is settled", |ledger| ledger.unsettled().is_empty()).await;

@@ -49,6 +49,7 @@ async fn counts_survive_kills_in_the_midst_of_an_interval_once() {
     let last = killed[KILLS - 1];
     let is_told = |ledger: &Ledger| ledger.measurements.iter().any(|message| message.data.started_at > last);
     ledger.until("a whole interval after the last kill", is_told).await;
+    ledger.until("only what is live is left", Ledger::is_up_to_date).await;
     agent.stop().succeeded();
     ledger.until("the last ones", Ledger::is_gapless).await;
 

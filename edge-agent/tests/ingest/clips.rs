@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use analytics::{FrameStamp, WallTime};
 use edge_agent::frame::{Colorimetry, Matrix, Range};
+use edge_agent::privacy::Masks;
 use edge_agent::source::{FileFault, FileSource, SourceError};
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ type Seen = (FrameStamp, (u32, u32), f64);
 
 /// Reads the clip to its end; how it ended.
 fn read(clip: &Path) -> (Vec<Seen>, Result<(), SourceError>) {
-    let mut source = match FileSource::open(clip, camera_id(), START) {
+    let mut source = match FileSource::open(clip, camera_id(), START, &Masks::default()) {
         Ok(source) => source,
         Err(error) => return (Vec::new(), Err(error)),
     };
@@ -121,7 +122,8 @@ fn colours_are_as_the_stream_says() {
         let text = format!(
             "videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=320,height=240,framerate=25/1,colorimetry={said} ! x264enc ! video/x-h264,stream-format=byte-stream ! filesink location={{}}"
         );
-        let mut source = FileSource::open(&make(folder.path(), name, &text), camera_id(), START).expect("opens");
+        let mut source =
+            FileSource::open(&make(folder.path(), name, &text), camera_id(), START, &Masks::default()).expect("opens");
         let frame = source.next_frame().expect("decodes").expect("has frames");
         assert_eq!(frame.picture.layout().colorimetry, expected, "{name}");
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use edge_agent::frame::{FrameSignal, FrameSlot};
+use edge_agent::privacy::Masks;
 use edge_agent::source::{FrameSource, RtspParams, RtspSource, Session, SourceState, Transport};
 use tokio::time::timeout;
 
@@ -111,7 +112,7 @@ async fn reconnect(server: &ServerProcess, times: usize) {
         let source = RtspSource::new(RtspParams { transport, ..RtspParams::new(server.url("h264")) }).expect("a url");
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
-        let session = Session::new(camera_id(), Arc::clone(&slot));
+        let session = Session::new(camera_id(), Arc::clone(&slot), Masks::default());
         tokio::select! {
             frame = next_frame(&slot, &signal) => assert!(frame.is_some()),
             error = source.attempt(session.open()) => panic!("{error}"),

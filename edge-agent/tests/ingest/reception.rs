@@ -2,6 +2,7 @@
 
 use analytics::WallTime;
 use edge_agent::frame::{Colorimetry, Matrix, Range};
+use edge_agent::privacy::Masks;
 use edge_agent::source::{FileSource, RtspParams, SourceState, Transport};
 
 use crate::stage::{
@@ -13,7 +14,7 @@ use crate::stage::{
 async fn receives(path: &str, transport: Transport, codec: &str, decoder: &str) {
     let server = ServerProcess::start(0, "none");
     let mut camera = Camera::start(RtspParams { transport, ..RtspParams::new(server.url(path)) });
-    let mut clip = FileSource::open(&vtest(), camera_id(), WallTime::UNIX_EPOCH).expect("opens");
+    let mut clip = FileSource::open(&vtest(), camera_id(), WallTime::UNIX_EPOCH, &Masks::default()).expect("opens");
     let original = clip.next_frame().expect("decodes").expect("has frames");
 
     let first = camera.frame().await.stamp;
@@ -62,7 +63,8 @@ async fn motion_jpeg_is_received() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_bits_and_jpeg_give_the_colours_of_the_original() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut clip = FileSource::open(&color_bars(folder.path()), camera_id(), WallTime::UNIX_EPOCH).expect("opens");
+    let mut clip = FileSource::open(&color_bars(folder.path()), camera_id(), WallTime::UNIX_EPOCH, &Masks::default())
+        .expect("opens");
     let original = bars_of(&clip.next_frame().expect("decodes").expect("has frames").picture);
     assert!(
         original[1][1] < -50.0 && original[6][1] > 50.0,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use analytics::{CameraId, WallTime};
 use edge_agent::demo::rtsp::{Codec, LogIn, Mount, MountOptions, RtspServer};
 use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture, PixelFormat, Range};
+use edge_agent::privacy::Masks;
 use edge_agent::secret::Secret;
 use edge_agent::source::{
     Credentials, DecodeControl, FrameSource, RtspParams, RtspSource, Session, SourceStatus, Supervisor,
@@ -137,6 +138,11 @@ fn server_process() {
         clip: bars.clone(),
         options: MountOptions { codec, ten_bits, length: Some(Duration::from_secs(1)), ..options },
     };
+    let damaged = |path: &str, codec| Mount {
+        path: path.to_owned(),
+        clip: vtest(),
+        options: MountOptions { codec, damaged_per_mille: 30, ..options },
+    };
     // RFC 2435 gives sizes in units of eight pixels.
     let jpeg = |path: &str, clip| Mount {
         path: path.to_owned(),
@@ -147,6 +153,13 @@ fn server_process() {
         mount("/h264", Codec::H264, false),
         mount("/h265", Codec::H265, false),
         jpeg("/mjpeg", vtest()),
+        damaged("/h264-damaged", Codec::H264),
+        damaged("/h265-damaged", Codec::H265),
+        Mount {
+            path: "/mjpeg-damaged".to_owned(),
+            clip: vtest(),
+            options: MountOptions { codec: Codec::Mjpeg, size: Some(JPEG_SIZE), damaged_per_mille: 30, ..options },
+        },
         mount("/vp8", Codec::Vp8, false),
         with_b_frames("/h264-b", Codec::H264),
         with_b_frames("/h265-b", Codec::H265),
@@ -247,7 +260,7 @@ impl Camera {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
         let (publish, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
-        let session = Session::new(camera_id(), Arc::clone(&slot));
+        let session = Session::new(camera_id(), Arc::clone(&slot), Masks::default());
         let control = session.control();
         let supervisor = Supervisor::of(session, publish, SupervisorParams::default());
         let cancel = CancellationToken::new();

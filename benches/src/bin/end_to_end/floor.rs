@@ -13,6 +13,7 @@ use edge_agent::decode::{self, picture_from_sample};
 use edge_agent::detect::manifest::{Input, Model};
 use edge_agent::detect::tensor::InputTensor;
 use edge_agent::frame::Picture;
+use edge_agent::privacy::Masks;
 use edge_agent::setup;
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -147,7 +148,7 @@ fn infer(
     let mut made: Vec<InputTensor> = Vec::new();
     while let Ok(Due { camera, arrived_at, sample }) = next() {
         if made.is_empty() {
-            made = tensors(&picture_from_sample(&sample)?, input, regions);
+            made = tensors(&picture_from_sample(&sample, &Masks::default())?, input, regions);
         }
         drop(sample);
         for tensor in &made {

@@ -99,11 +99,11 @@ impl Asker {
 }
 
 /// The terminal without its echo, until it is dropped.
-struct Hidden(libc::termios);
+pub(in crate::cmd) struct Hidden(libc::termios);
 
 impl Hidden {
     /// `None` where there is no terminal.
-    fn start() -> Option<Self> {
+    pub(in crate::cmd) fn start() -> Option<Self> {
         // SAFETY: termios is plain data, for which all-zero is a value.
         let mut before: libc::termios = unsafe { std::mem::zeroed() };
         // SAFETY: a live termios.

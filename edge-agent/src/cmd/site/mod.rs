@@ -8,6 +8,8 @@ mod guess;
 mod init;
 mod picture;
 
+pub(super) use ask::Hidden;
+
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};

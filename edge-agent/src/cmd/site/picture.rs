@@ -11,6 +11,7 @@ use edge_agent::config::{self, Camera, Home, Site};
 use edge_agent::evidence::canvas::{Canvas, Ink};
 use edge_agent::evidence::grid;
 use edge_agent::frame::Picture;
+use edge_agent::privacy::Shareable;
 use edge_agent::setup;
 use edge_agent::source::{FileSource, probe};
 
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args, home: &Home) -> anyhow::Result<ExitCode> {
     let camera = super::camera(&site, args.camera.as_deref())?;
     let picture = match &args.clip {
         Some(clip) => {
-            let mut clip = FileSource::open(clip, camera.id.clone(), WallTime::from_unix_nanos(0))?;
+            let mut clip = FileSource::open(clip, camera.id.clone(), WallTime::from_unix_nanos(0), &camera.masks)?;
             clip.next_frame()?.context("the clip has no frame")?.picture
         }
         None => live(&site, camera)?,
@@ -103,7 +104,7 @@ fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {
     let params = setup::detect_params(site, camera)?
         .with_context(|| format!("camera {} has no detect stream\n    → name a clip of it: --clip FILE", camera.id))?;
     let runtime = crate::cmd::tokio_runtime()?;
-    let probed = runtime.block_on(probe::probe(camera.id.clone(), params));
+    let probed = runtime.block_on(probe::probe(camera.id.clone(), params, camera.masks.clone()));
     // A frozen camera may hold its threads.
     runtime.shutdown_background();
     match probed {
@@ -113,7 +114,7 @@ fn live(site: &Site, camera: &Camera) -> anyhow::Result<Arc<Picture>> {
 }
 
 fn drawn(picture: &Picture, camera: &Camera) -> Canvas {
-    let mut canvas = Canvas::from_picture(picture, MAX_WIDTH_PX);
+    let mut canvas = Canvas::new(Shareable::as_decoded(picture, MAX_WIDTH_PX));
     grid::draw(&mut canvas);
     if let Some(ground) = &camera.places.ground {
         grid::draw_ground(&mut canvas, ground, GROUND_EVERY_M);

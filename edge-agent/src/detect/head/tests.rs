@@ -3,6 +3,7 @@ mod relaid;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
@@ -219,4 +220,52 @@ fn outputs_of_another_shape_are_an_error_that_names_both() {
     }
     let error = decode(&[1, 10, 80], &[1, 10, 4]).expect_err("80 labels, not 90").to_string();
     assert!(error.contains("scores") && error.contains("[1, 10, 80]") && error.contains("[1, any, 90]"), "{error}");
+}
+
+/// What networks give, and what they must not.
+fn any_output() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        8 => -2.0f32..2.0,
+        4 => 0.0f32..400.0,
+        1 => any::<f32>(),
+        1 => Just(f32::NAN),
+        1 => Just(f32::INFINITY),
+        1 => Just(f32::MAX),
+        1 => Just(f32::MIN_POSITIVE),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_network_gives_is_boxes_in_the_picture_or_an_error(
+        numbers in proptest::collection::vec(any_output(), 997), sure in 0.0f32..=1.0
+    ) {
+        // 997 is prime: rows differ.
+        let output: Vec<f32> = numbers.iter().copied().cycle().take(3549 * 85).collect();
+        let ssdlite = manifest("ssdlite-mobilenet-v2");
+        let (scores, boxes) = (&output[..40 * 90], &output[40 * 90..40 * 94]);
+        let views = [
+            TensorView { shape: &[1, 40, 90], data: scores }, TensorView { shape: &[1, 40, 4], data: boxes },
+        ];
+        let mut found = Vec::new();
+        let decoded = head(&ssdlite).decode(&views, &placement(&ssdlite, 321, 243), confidence(sure), &mut found);
+        judge(decoded, &found)?;
+        let yolox = manifest("yolox-nano");
+        let view = [TensorView { shape: &[1, 3549, 85], data: &output }];
+        let mut found = Vec::new();
+        let decoded = head(&yolox).decode(&view, &placement(&yolox, 321, 243), confidence(sure), &mut found);
+        judge(decoded, &found)?;
+    }
+}
+
+fn judge(decoded: Result<(), DetectError>, found: &[Detection]) -> Result<(), TestCaseError> {
+    if let Err(error) = decoded {
+        prop_assert!(matches!(error, DetectError::NotANumber { .. }), "{error}");
+    }
+    for Detection { bbox, confidence, .. } in found {
+        let sides = [bbox.left(), bbox.top(), bbox.right(), bbox.bottom()];
+        prop_assert!(sides.iter().all(|side| (0.0..=1.0).contains(side)), "{sides:?}");
+        prop_assert!((0.0..=1.0).contains(&confidence.get()));
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use evaluation::incidents::{Observed, ScoreParams, Verdict, score};
 use super::{file, told};
 use crate::eval::{events, truth};
 
-const TRUTH: &str = r#"
+pub(super) const TRUTH: &str = r#"
 start = "2026-11-22T06:00:00+07:00"
 [[observed]]
 camera = "nam"

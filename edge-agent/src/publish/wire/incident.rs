@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::number::round;
 use super::{Incident, LocalText, Measures, Sequence, Severity, SignalData, Stamped, UtcMillis, Word};
 use crate::evidence::EvidenceName;
+use crate::privacy::Privacy;
 
 /// Tracks an event carries at most; the rest are in `why.measured` as a count.
 const MAX_TRACKS: usize = 32;
@@ -149,10 +150,14 @@ pub struct Evidence {
     pub sha256: Option<String>,
     /// Size of that file, once ready.
     pub bytes: Option<u64>,
-    /// What was blurred or masked.
+    /// What was done to it for privacy: `blurred` (heads and number plates are unrecognisable) or `none`.
     pub privacy: Word,
+    /// Whether parts of the camera's picture are masked in it; absent where none are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
     /// Why there is none, once failed, in words of an open list: `busy`, `interrupted`, `disk_full`, `read_only`,
-    /// `not_written`, `not_drawn`, `no_stream`, `codec`, `not_cut`.
+    /// `not_written`, `not_drawn`, `no_stream`, `codec`, `not_cut`, `privacy` (it could not be blurred), `masked` (a clip of a
+    /// camera with masks).
     pub reason: Option<String>,
     /// What it was taken from, once ready: `record` (the full-size stream) or `detect` (the one that was analysed). Absent
     /// where that is not known any more.
@@ -200,12 +205,19 @@ impl Evidence {
             state: PENDING.into(),
             sha256: None,
             bytes: None,
-            privacy: "none".into(),
+            privacy: Privacy::None.word().into(),
+            masked: false,
             reason: None,
             stream: None,
             from: None,
             to: None,
         }
+    }
+
+    /// The same, with what will be done to it before it is kept, and whether parts of it are masked.
+    #[must_use]
+    pub fn made_private(self, privacy: Privacy, masked: bool) -> Self {
+        Self { privacy: privacy.word().into(), masked, ..self }
     }
 
     /// Whether it is not known yet what becomes of it.

@@ -4,6 +4,7 @@
 //! Fields are only ever added within v1: a receiver tolerates keys it does not know, so these types ignore them when
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
+mod audit;
 mod incident;
 mod ladder;
 mod measure;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use audit::{Action, Actor, AuditLine, LineHash, Outcome, Source};
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
     TrackData, Verification, Why, incident,
@@ -31,11 +33,11 @@ pub use measure::{
 pub use number::{Measures, Sequence, UtcMillis};
 pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
-    Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState,
-    HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel, Software,
-    Status,
+    AuditHealth, Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health,
+    HealthState, HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel,
+    Software, Status,
 };
-pub use system::{Lost, SystemData, SystemKind, WithheldData, system, withheld};
+pub use system::{Lost, ParkedData, SystemData, SystemKind, WithheldData, parked, system, withheld};
 pub use transport::{CertificateHealth, TransportHealth};
 
 /// A word of an open list: borrowed when written, owned when read.

@@ -278,12 +278,32 @@ pub struct EvidenceHealth {
     pub kept: u64,
     /// Their size in bytes.
     pub kept_bytes: u64,
+    /// Pictures and clips on legal hold.
+    #[serde(default)]
+    pub on_hold: u64,
+    /// Their size in bytes.
+    #[serde(default)]
+    pub on_hold_bytes: u64,
     /// Thumbnails not yet delivered.
     pub thumbnails_pending: u64,
     /// Thumbnails acknowledged by the broker.
     pub thumbnails_delivered_total: u64,
     /// Thumbnails that gave way to events, or that the broker does not take.
     pub thumbnails_dropped_total: u64,
+}
+
+/// The audit log's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditHealth {
+    /// Number of its last line; 0 before the first.
+    pub last_number: u64,
+    /// Hash of that line: a centre that keeps it notices a log whose end was cut off.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub last_hash: String,
+    /// Whether the last line could not be written.
+    pub failing: bool,
+    /// Lines that could not be written, since start.
+    pub lost_total: u64,
 }
 
 /// Topic `health`. Totals only rise within a session.
@@ -312,6 +332,9 @@ pub struct Health {
     /// What is given up of what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<LadderHealth>,
+    /// The audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
     /// What protects what the box says, and until when.

@@ -1,5 +1,6 @@
 //! The box's own events.
 
+use analytics::CameraId;
 use analytics::incident::Withheld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,20 @@ pub enum SystemKind {
     BoxDegraded,
     /// It does all that is asked again.
     BoxRecovered,
+    /// A camera's stream crashed the program again and again: it is not connected to for a while.
+    CameraParked,
 }
 
 impl SystemKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::OutboxOverflow, Self::OutboxSetAside, Self::IncidentsWithheld, Self::BoxDegraded, Self::BoxRecovered];
+    pub const ALL: [Self; 6] = [
+        Self::OutboxOverflow,
+        Self::OutboxSetAside,
+        Self::IncidentsWithheld,
+        Self::BoxDegraded,
+        Self::BoxRecovered,
+        Self::CameraParked,
+    ];
 
     /// The CloudEvents type.
     #[must_use]
@@ -37,12 +46,13 @@ impl SystemKind {
             Self::IncidentsWithheld => "vn.ngatu.system.incidents_withheld.v1",
             Self::BoxDegraded => "vn.ngatu.system.box_degraded.v1",
             Self::BoxRecovered => "vn.ngatu.system.box_recovered.v1",
+            Self::CameraParked => "vn.ngatu.system.camera_parked.v1",
         }
     }
 
     const fn severity(self) -> Severity {
         match self {
-            Self::OutboxOverflow | Self::OutboxSetAside => Severity::High,
+            Self::OutboxOverflow | Self::OutboxSetAside | Self::CameraParked => Severity::High,
             Self::IncidentsWithheld | Self::BoxDegraded => Severity::Warning,
             Self::BoxRecovered => Severity::Info,
         }
@@ -65,6 +75,10 @@ impl SystemKind {
                 "The box is overloaded or hot: it analyses less than asked",
             ),
             Self::BoxRecovered => ("Hộp đã phân tích đầy đủ trở lại", "The box analyses all that is asked again"),
+            Self::CameraParked => (
+                "Luồng hình của một camera nhiều lần làm sập chương trình: tạm ngừng kết nối camera này",
+                "A camera's stream crashed the program again and again: it is not connected to for now",
+            ),
         };
         LocalText { vi: Word::Borrowed(vi), en: Word::Borrowed(en) }
     }
@@ -92,6 +106,16 @@ pub struct WithheldData {
     pub count: u32,
 }
 
+/// A camera that is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParkedData {
+    /// The camera.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,40}$"))]
+    pub camera: String,
+    /// Until when, if the box's clock is right.
+    pub until: UtcMillis,
+}
+
 /// The data of a system event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SystemData {
@@ -108,6 +132,9 @@ pub struct SystemData {
     /// Box degraded or recovered: what is given up; otherwise absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<LadderData>,
+    /// Camera parked: which and until when; otherwise absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<ParkedData>,
     /// Whose sequence numbers these are.
     pub outbox_id: Uuid,
     /// Committed before the connection that carries it.
@@ -141,6 +168,7 @@ pub fn system(kind: SystemKind, source: &str, subject: &str, time: UtcMillis) ->
             file: None,
             withheld: None,
             ladder: None,
+            parked: None,
             outbox_id: Uuid::nil(),
             replayed: false,
         },
@@ -155,5 +183,13 @@ pub fn withheld(topics: &Topics, withheld: &Withheld) -> System {
     let mut event = System { id: *id, ..system(kind, &topics.source(), topics.box_id().as_str(), time) };
     let (camera, rule) = (stamp.camera.to_string(), rule.id.to_string());
     event.data.withheld = Some(WithheldData { camera, rule, count: *count });
+    event
+}
+
+/// The draft of the announcement of a camera that is left alone.
+#[must_use]
+pub fn parked(topics: &Topics, camera: &CameraId, until: UtcMillis, now: UtcMillis) -> System {
+    let mut event = system(SystemKind::CameraParked, &topics.source(), topics.box_id().as_str(), now);
+    event.data.parked = Some(ParkedData { camera: camera.to_string(), until });
     event
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::frame::{Colorimetry, Frame, FrameSignal, FrameSlot, Matrix, PixelFormat, Range};
+use crate::privacy::Masks;
 use crate::source::{Session, SourceState, SourceStatus, StreamInfo, Supervisor, SupervisorParams};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -47,7 +48,7 @@ fn params(device: &str) -> DeviceParams {
 /// The first frame, and what is said of the stream.
 async fn first_frame(source: DeviceSource) -> (Frame, StreamInfo) {
     let slot = Arc::new(FrameSlot::new(Arc::new(FrameSignal::default())));
-    let session = Session::new(CameraId::new("cam").expect("valid"), Arc::clone(&slot));
+    let session = Session::new(CameraId::new("cam").expect("valid"), Arc::clone(&slot), Masks::default());
     let look = async {
         loop {
             match slot.take() {
@@ -94,7 +95,8 @@ async fn the_size_that_is_asked_for_is_asked_of_the_device() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_size_that_the_device_does_not_have_is_said() {
     let params = DeviceParams { size: Some((640, 480)), ..params("/dev/video0") };
-    let session = Session::new(CameraId::new("cam").expect("valid"), Arc::new(FrameSlot::new(Arc::default())));
+    let session =
+        Session::new(CameraId::new("cam").expect("valid"), Arc::new(FrameSlot::new(Arc::default())), Masks::default());
     let error = DeviceSource::with_head(params, yuy2).attempt(session.open()).await;
     assert_eq!(error.code(), "device_format", "{error}");
 }
@@ -111,7 +113,11 @@ async fn what_is_no_camera_is_said_with_its_cure() {
         (&file, "device_not_a_camera", false, "/dev/video*"),
         (&missing, "device_missing", true, "plug the camera in"),
     ] {
-        let session = Session::new(CameraId::new("cam").expect("valid"), Arc::new(FrameSlot::new(Arc::default())));
+        let session = Session::new(
+            CameraId::new("cam").expect("valid"),
+            Arc::new(FrameSlot::new(Arc::default())),
+            Masks::default(),
+        );
         let source = DeviceSource::new(DeviceParams { device: device.to_owned(), size: None, fps: None });
         let error = tokio::time::timeout(DEADLINE, source.attempt(session.open())).await.expect("says so");
         assert_eq!((error.code(), error.is_transient()), (code, is_transient), "{error}");
@@ -130,7 +136,7 @@ async fn a_device_that_appears_is_taken_up() {
     let slot = Arc::new(FrameSlot::new(Arc::default()));
     let (told, mut status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
     let camera = CameraId::new("cam").expect("valid");
-    let supervisor = Supervisor::new(camera, slot, told, SupervisorParams::default());
+    let supervisor = Supervisor::new(camera, slot, Masks::default(), told, SupervisorParams::default());
     let stop = CancellationToken::new();
     let running = tokio::spawn(supervisor.run(source, stop.clone()));
     let missing = status.wait_for(|status| status.reason == Some("device_missing") && status.attempts > 1);
