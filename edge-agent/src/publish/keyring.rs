@@ -92,7 +92,7 @@ impl Keyring {
         self.tell(&state);
         let chosen = state.candidate.as_ref().or(state.in_use.as_ref());
         match (chosen, judged) {
-            (Some(loaded), _) => Ok(Arc::clone(&loaded.config)),
+            (Some(loaded), _) => Ok(loaded.config()),
             (None, Err(error)) => Err(error),
             (None, Ok(())) => unreachable!("what is judged good is the candidate"),
         }

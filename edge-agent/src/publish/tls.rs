@@ -127,7 +127,7 @@ impl From<&Facts> for Validity {
 /// Certificates as they were read, which belong together and can be used.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    pub(super) config: Arc<ClientConfig>,
+    config: Arc<ClientConfig>,
     /// What the files hold, to tell a change from a touch.
     held: [Vec<CertificateDer<'static>>; 2],
     params: TlsParams,
@@ -138,6 +138,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// To connect with.
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
     /// The authority that vouches for the broker; before one is known, the one of the file that lasts longest.
     #[must_use]
     pub fn authority(&self) -> Option<Validity> {
