@@ -51,6 +51,7 @@ use crate::privacy::Redaction;
 use crate::publish::wire::{self, CameraLabel, UtcMillis};
 use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
+use crate::reset::StateLock;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
@@ -95,6 +96,12 @@ pub enum AppError {
         "camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it, or detect = {{ device = \"/dev/video0\" }}"
     )]
     NoStream(analytics::CameraId),
+    /// A reset is under way.
+    #[error("the state folder is being reset, or is in use by another process; try again when that is done")]
+    Locked,
+    /// The state folder cannot be written.
+    #[error("the state folder cannot be locked: {0}; check free space and the disk")]
+    State(std::io::Error),
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -107,7 +114,7 @@ impl AppError {
         match self {
             Self::Setup(error) => error.is_configuration(),
             Self::Source { .. } | Self::NoStream(_) => true,
-            Self::Outbox(_) | Self::Tracks(_) | Self::Thread(_) => false,
+            Self::Outbox(_) | Self::Tracks(_) | Self::Locked | Self::State(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -155,6 +162,8 @@ pub struct App {
     page: Option<tokio::task::JoinHandle<()>>,
     stop_page: CancellationToken,
     page_state: watch::Receiver<PageState>,
+    /// Until everything is closed.
+    _state_lock: StateLock,
     audit: AuditLog,
     outbox: Outbox,
     outbox_thread: OutboxThread,
@@ -171,7 +180,8 @@ impl App {
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
-        let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+        let (outbox, outbox_thread) = Outbox::open(&site.storage.outbox_file(), limits, &topics)?;
+        let state_lock = StateLock::take(&site.storage.path).map_err(AppError::State)?.ok_or(AppError::Locked)?;
         let audit = AuditLog::at(&site.storage.path, &topics, outbox.audit_head().await?);
         let networks = open_networks(site, home, &audit)?;
         let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
@@ -456,6 +466,7 @@ impl App {
             page,
             stop_page,
             page_state,
+            _state_lock: state_lock,
             audit,
             outbox,
             outbox_thread,
@@ -527,7 +538,7 @@ impl App {
         self.close_audit(&summary, deadline).await;
         // The last handles: what is left of the tasks holds one each.
         self.cameras.shutdown().await;
-        let Self { outbox, outbox_thread, .. } = self;
+        let Self { outbox, outbox_thread, _state_lock, .. } = self;
         drop(outbox);
         let closed = tokio::task::spawn_blocking(move || outbox_thread.join());
         let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;

@@ -25,6 +25,7 @@ pub mod privacy;
 pub mod publish;
 pub mod record;
 pub mod replay;
+pub mod reset;
 pub mod schema;
 pub mod secret;
 pub mod setup;

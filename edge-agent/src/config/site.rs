@@ -122,6 +122,12 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// The outbox's database.
+    #[must_use]
+    pub fn outbox_file(&self) -> PathBuf {
+        self.path.join("outbox.sqlite")
+    }
+
     /// The recorded tracks' database.
     #[must_use]
     pub fn tracks_file(&self) -> PathBuf {

@@ -10,6 +10,8 @@ mod deletions;
 pub mod grid;
 mod hold;
 mod picture;
+#[cfg(test)]
+mod privacy_tests;
 mod snapshot;
 mod store;
 #[cfg(test)]

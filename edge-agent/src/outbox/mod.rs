@@ -56,6 +56,7 @@ use analytics::{CameraId, Parked};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+pub use audit_head::stored as stored_audit_head;
 pub(crate) use command::MOST_WAITING as MOST_ACKS;
 pub use command::{Answer, CommandWork, Effect, RulePrecision, Taken, Unfinished, WaitingAck};
 pub use draft::Draft;

@@ -222,7 +222,10 @@ const REASONS: &[(&str, Text)] = &[
     ("file", text("không đọc được tệp video", "the video file cannot be read")),
     (
         "evidence_failing",
-        text("không lưu được hình sự việc: kiểm tra ổ đĩa", "pictures of incidents cannot be kept: check the disk"),
+        text(
+            "không tạo hoặc không lưu được hình sự việc: kiểm tra ổ đĩa và nhật ký",
+            "pictures of incidents cannot be made or kept: check the disk and the log",
+        ),
     ),
     (
         "provider_fallback",
