@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use analytics::Phase;
+use edge_agent::publish::wire::UtcMillis;
 use edge_agent::publish::{BrokerParams, Certificates, TopicRoot};
+use edge_agent::status::days_left;
 use edge_agent::watch::{Seen, WatchParams};
 
 use crate::common::certificates::{Authority, Files, Pair, write_secret};
@@ -41,7 +43,7 @@ impl Running {
         self.agent.publish.status().borrow().session
     }
 
-    /// Commits one event after the other until the certificates are so; at least one before and one after.
+    /// Commits one event after the other until the certificates are so, and one more.
     async fn commit_until(&mut self, what: &str, is_so: impl Fn(&Certificates) -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         let mut reached = false;
@@ -79,15 +81,13 @@ impl Running {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewed_certificate_is_used_while_events_flow_and_none_is_lost_or_sent_twice() {
     let mut running = Running::start().await;
-    for days in [400, 500] {
+    for days in [400_i64, 500] {
         let before = running.session();
-        let renewed = running.secured.authority.sign_for_days("ql10-nut-01/box-a", &[], days);
+        let renewed = running.secured.authority.sign_for_days("ql10-nut-01/box-a", &[], days.unsigned_abs());
         Files::write(running.folder.path(), &running.secured.authority, Some(&renewed));
         let is_new = |certificates: &Certificates| {
-            let left = |own: &edge_agent::publish::Validity| {
-                edge_agent::status::days_left(own, edge_agent::publish::wire::UtcMillis::now())
-            };
-            certificates.own.as_ref().is_some_and(|own| (days - 1..=days).contains(&left(own)))
+            let left = certificates.own.as_ref().map(|own| days_left(own, UtcMillis::now()));
+            left.is_some_and(|left| (days - 1..=days).contains(&left))
         };
         running.commit_until("renewed", is_new).await;
         running.agent.until("another connection", |status| status.connected && status.session > before).await;
