@@ -50,7 +50,8 @@ fn digest() -> String {
 }
 
 pub(crate) fn birth() -> Birth {
-    let rule = BirthRule { id: "nguoc-chieu".to_owned(), kind: "wrong_way".into(), severity: Severity::High.into() };
+    let (id, kind, severity) = ("nguoc-chieu".to_owned(), "wrong_way".into(), Severity::High.into());
+    let rule = BirthRule { id, kind, severity, switched_off: None };
     Birth {
         session: 0,
         time: UtcMillis::now(),
@@ -66,6 +67,7 @@ pub(crate) fn birth() -> Birth {
             label: CameraLabel::new(&camera("huong-nam"), name()),
             pipeline: "traffic-junction".to_owned(),
             rules: vec![rule],
+            switched_off: None,
         }],
         outbox_id: Uuid::nil(),
         transport: Some("tls".into()),
