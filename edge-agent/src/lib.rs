@@ -7,6 +7,7 @@ pub mod access;
 pub mod app;
 pub mod audit;
 pub mod camera;
+pub mod command;
 pub mod config;
 pub mod crash;
 pub mod decode;

@@ -2,10 +2,13 @@
 
 mod account;
 mod audit;
+mod broker;
 mod check;
+mod command;
 mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod desk;
 mod doctor;
 mod eval;
 mod factory_reset;
@@ -54,6 +57,7 @@ Start here:
   edge-agent run site.toml                 the service
   edge-agent tune                          how many cameras does this box carry, and with which setting?
   edge-agent watch                         the other end: incidents as an operator reads them
+  edge-agent command --help                a command to a box: verdict, snapshot, camera off, …
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 64 wrong configuration (all errors are printed).
 Logs go to stderr; NGATU_LOG sets what is logged, such as NGATU_LOG=debug."
@@ -90,6 +94,8 @@ enum Command {
     Eval(eval::Args),
     /// Shows incidents as the operations centre receives them.
     Watch(watch::Args),
+    /// Sends one command to a box and waits for its answer.
+    Command(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
     /// Makes, lists and removes the accounts that may log in to the status page from another machine.
@@ -128,6 +134,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Replay(_)
         | Command::Eval(_)
         | Command::Watch(_)
+        | Command::Command(_)
         | Command::Models(_)
         | Command::Account(_)
         | Command::Audit(_)
@@ -149,6 +156,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(args, &home()?),
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
+        Command::Command(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),

@@ -8,10 +8,13 @@ use super::OutboxLimits;
 use super::store::State;
 use crate::publish::wire::{Severity, UtcMillis};
 
-/// When each was kept, in milliseconds of the Unix epoch. A table that older versions do not know and do not touch; what
-/// they left gets its time when it is opened.
+/// When each was kept, in milliseconds of the Unix epoch. A table that older versions do not know and do not touch.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS thumbnail_age (number INTEGER PRIMARY KEY, at INTEGER NOT NULL);
+";
+
+/// What older versions left has no time, what they sent has one still.
+const MEND: &str = "
 DELETE FROM thumbnail_age WHERE number NOT IN (SELECT number FROM thumbnail);
 INSERT OR IGNORE INTO thumbnail_age SELECT number, 0 FROM thumbnail;
 ";
@@ -105,6 +108,7 @@ pub(super) fn drop_old(
     state: &mut State,
     TooOld { now, before }: TooOld,
 ) -> rusqlite::Result<(u64, u64)> {
+    transaction.execute_batch(MEND)?;
     transaction
         .prepare_cached("UPDATE thumbnail_age SET at = ?1 WHERE at < ?2")?
         .execute([now.as_unix_millis(), CLOCK_WAS_NOT_SET])?;
