@@ -15,11 +15,11 @@ use edge_agent::publish::wire::{
     SiteLabel, Software, TimeQuality, UtcMillis,
 };
 use edge_agent::publish::{
-    BrokerParams, MqttPublisher, PublishHandle, PublishParams, PublishStatus, TopicRoot, Topics, publish,
+    BrokerParams, Certificates, MqttPublisher, PublishHandle, PublishParams, PublishStatus, TopicRoot, Topics, publish,
 };
 use edge_agent::signal::SignalBoard;
 use edge_agent::watch::{self, Seen, WatchParams};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as latest};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +68,7 @@ pub(crate) fn birth() -> Birth {
             rules: vec![rule],
         }],
         outbox_id: Uuid::nil(),
+        transport: Some("tls".into()),
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn context() -> EventContext {
 pub(crate) struct Agent {
     pub(crate) outbox: Outbox,
     pub(crate) publish: PublishHandle,
+    pub(crate) certificates: Option<latest::Receiver<Certificates>>,
     thread: OutboxThread,
     task: JoinHandle<()>,
     stop: CancellationToken,
@@ -178,10 +180,11 @@ impl Agent {
 
     fn publishing(folder: &Path, publisher: MqttPublisher, params: PublishParams, limits: OutboxLimits) -> Self {
         let (outbox, thread) = Outbox::open(&folder.join("outbox.db"), limits, &topics()).expect("the outbox opens");
+        let certificates = publisher.certificates();
         let (handle, task) = publish(publisher, params, outbox.clone());
         let stop = CancellationToken::new();
         let task = tokio::spawn(task.run(stop.clone()));
-        Self { outbox, publish: handle, thread, task, stop }
+        Self { outbox, publish: handle, certificates, thread, task, stop }
     }
 
     /// Commits one event.
