@@ -4,7 +4,7 @@
 # cargo-deny may be in .cache/bin; a shell opened before Rust was installed does not have ~/.cargo/bin.
 export PATH := $(CURDIR)/.cache/bin:$(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo deb check test test-openvino bench clean
+.PHONY: help setup setup-test build demo deb check test test-openvino chaos soak bench clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,14 @@ test: check deb  ## check, then every test; leaves target/release/edge-agent
 test-openvino: setup  ## are OpenVINO's detections those of the processor, within a tolerance?
 	@scripts/setup-onnxruntime.sh openvino
 	cargo run --release --locked -p benches --bin providers -- --build openvino
+
+# Hours; may be cut at any time, the same command goes on. ARGS="--seed 2 --minutes 30" and so on: docs/chaos.md.
+chaos: setup-test  ## break everything around the program and count incidents; resumable; ARGS="…" goes to the campaign
+	cargo test --workspace --release --locked --test chaos -- campaign --resume "$(CURDIR)/.cache/chaos" $(ARGS)
+
+soak: setup  ## an hour with faults: are memory, threads, descriptors and database flat?
+	cargo run --release --locked -p benches --bin end_to_end -- soak --cameras 4 --size 640x360 --for 1h --every 30s \
+	    --faults --plot .cache/soak.svg
 
 bench: setup  ## run the benches (an hour), in tables as benches/RESULTS.md keeps them
 	@scripts/setup-peers.sh

@@ -12,9 +12,9 @@ demo)
         gstreamer1.0-plugins-ugly gstreamer1.0-libav)
     ;;
 test)
-    why="for the tests, which deliver to real MQTT brokers and kill them, install the package, and look at the
-        status page in a real browser"
-    packages=(mosquitto mosquitto-clients nats-server dpkg-dev adduser chromium)
+    why="for the tests, which deliver to real MQTT brokers and kill them, install the package, look at the
+        status page in a real browser, and step the clock"
+    packages=(mosquitto mosquitto-clients nats-server dpkg-dev adduser chromium libfaketime)
     ;;
 deb)
     why="to build the Debian package"

@@ -2,6 +2,11 @@
 
 mod common;
 
+#[allow(dead_code, reason = "shared with the campaign")]
+#[path = "chaos/book.rs"]
+mod book;
+#[path = "chaos/book_tests.rs"]
+mod book_tests;
 #[path = "deliver/broker.rs"]
 mod broker;
 #[path = "deliver/crash.rs"]

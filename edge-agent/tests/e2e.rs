@@ -6,10 +6,6 @@ mod common;
 
 #[path = "e2e/agent.rs"]
 mod agent;
-#[path = "e2e/agent_kills.rs"]
-mod agent_kills;
-#[path = "e2e/broker_kills.rs"]
-mod broker_kills;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
 #[path = "e2e/centre.rs"]
@@ -38,6 +34,8 @@ mod measure_kills;
 mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/orders.rs"]
+mod orders;
 #[path = "e2e/page.rs"]
 mod page;
 #[path = "e2e/page_remote.rs"]

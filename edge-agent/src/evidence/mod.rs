@@ -49,6 +49,12 @@ impl EvidenceName {
         Self(format!("{number}.mp4"))
     }
 
+    /// The name of a picture that was asked for, and is of no incident.
+    #[must_use]
+    pub fn on_demand() -> Self {
+        Self(format!("snapshot{}", ENDINGS[0]))
+    }
+
     /// Whether it is a clip's, and not a picture's.
     #[must_use]
     pub fn is_clip(&self) -> bool {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use uuid::Uuid;
 
 use super::store::{State, Store};
-use super::{OutboxError, OutboxLimits, audit_head, parked, thumbnail};
+use super::{OutboxError, OutboxLimits, audit_head, command, parked, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, SystemKind, UtcMillis};
 
@@ -83,7 +83,8 @@ pub(super) fn open(path: &Path, limits: OutboxLimits, topics: &Topics) -> Result
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| unopened(path, &error))?;
     }
-    let (db, state, set_aside) = match open_database(path) {
+    let opened = if is_emptied(path) { Err(emptied()) } else { open_database(path) };
+    let (db, state, set_aside) = match opened {
         Ok((db, state)) => (db, state, None),
         Err(Refused::Damaged(_)) => {
             let aside = set_aside(path).map_err(|error| unopened(path, &error))?;
@@ -134,6 +135,16 @@ impl Store {
         self.set_aside = Some(aside);
         self.commit_system(event)
     }
+}
+
+/// Whether the file is there and holds nothing: SQLite would take it for a new one, and nobody would hear of the loss. (A box
+/// whose power goes in the very instant in which it makes its first outbox announces a loss that was none.)
+fn is_emptied(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|of| of.is_file() && of.len() == 0)
+}
+
+fn emptied() -> Refused {
+    Refused::Damaged(rusqlite::Error::QueryReturnedNoRows)
 }
 
 /// Whether SQLite says that the file is no sound database.
@@ -187,6 +198,7 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
         found => return Err(Refused::Newer(found)),
     }
     db.execute_batch(parked::SCHEMA)?;
+    db.execute_batch(command::SCHEMA)?;
     db.execute_batch(audit_head::SCHEMA)?;
     let state = read_state(&db)?;
     Ok((db, state))
@@ -245,6 +257,7 @@ fn read_state(db: &Connection) -> Result<State, Refused> {
         thumbnails,
         thumbnail_bytes,
         thumbnails_dropped: 0,
+        acks: command::waiting(db)?,
         overflow: None,
     })
 }

@@ -399,8 +399,10 @@ fn a_newer_format_is_left_alone() {
 fn a_damaged_database_is_set_aside_and_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("outbox.db");
-    for n in 1..=2 {
-        std::fs::write(&path, b"this was never a database, whatever its name says".repeat(100)).expect("writes");
+    let never = b"this was never a database, whatever its name says".repeat(100);
+    // SQLite would take an empty file for a new database.
+    for (n, content) in [(1, never.as_slice()), (2, b""), (3, &never)] {
+        std::fs::write(&path, content).expect("writes");
         let mut store = open_store(folder.path(), OutboxLimits::default());
         let aside = folder.path().join(format!("outbox.db.damaged-{n}"));
         assert_eq!(store.set_aside.as_deref(), Some(aside.as_path()));

@@ -343,9 +343,10 @@ impl Rig {
         let Ok(id) = db.query_row("SELECT outbox_id FROM meta", [], |row| row.get::<_, String>(0)) else {
             return false;
         };
-        match chance.below(3) {
+        match chance.below(4) {
             0 => bytes.truncate(bytes.len() / 2),
-            1 => bytes[..512].fill(0x5a),
+            1 => bytes.clear(),
+            2 => bytes[..512].fill(0x5a),
             _ => bytes.iter_mut().skip(100).for_each(|byte| *byte = !*byte),
         }
         std::fs::write(&path, bytes).expect("writes");

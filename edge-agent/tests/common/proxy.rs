@@ -206,8 +206,7 @@ fn pass(connection: &Connection, way: Way, generation: u64, shared: &Shared) {
     let Connection { client, server } = connection;
     let (from, to) = if way == Way::Up { (client, server) } else { (server, client) };
     let mut chunk = [0; CHUNK];
-    loop {
-        let Some(link) = shared.link(generation) else { break };
+    while let Some(link) = shared.link(generation) {
         if link == Link::Frozen || link == Link::Stalled(way) {
             shared.wait(LOOK);
             continue;

@@ -9,7 +9,8 @@
 //!   incidents of the window stand beside it: speed that is bought with misses shows.
 //! - `overload` answers: asked for four times the rate that it can hold, does every camera still get its share, does latency
 //!   stay flat, does nothing grow?
-//! - `soak` answers: are the rates held for an hour, is memory flat, does the status page answer?
+//! - `soak` answers: are the rates held for an hour, are memory, threads, descriptors and database flat, does the status page
+//!   answer? With `--faults`, while the links to broker and cameras break again and again.
 //!
 //! Cameras (a loopback RTSP server) and broker (rumqttd) run in a process of their own, which is not counted, or apart.
 //! Start-up is not counted either: measuring begins when frames have been analysed for a while. A camera begins its clip
@@ -21,11 +22,16 @@ mod child;
 mod floor;
 mod matrix;
 mod overload;
+mod plot;
 mod product;
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+#[path = "../../../../edge-agent/tests/common/proxy.rs"]
+mod proxy;
 mod sample;
 mod scene;
 mod serve;
 mod soak;
+mod trouble;
 
 use std::path::PathBuf;
 use std::time::Duration;

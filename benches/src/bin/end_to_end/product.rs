@@ -31,7 +31,7 @@ pub(crate) fn run(watch: &Watch, home: &Home) -> anyhow::Result<Sample> {
     sample
 }
 
-/// Runs it until stdin ends; first says where its page is.
+/// Runs it until stdin ends; first says where its page and its storage are.
 pub(crate) fn serve(watch: &Watch, home: &Home) -> anyhow::Result<()> {
     let dir = tempfile::Builder::new().prefix("ngatu-bench").tempdir_in(home.root().join(".cache"))?;
     // An hour is long enough for the thread that makes pictures, and their budget, to matter too.
@@ -45,7 +45,7 @@ pub(crate) fn serve(watch: &Watch, home: &Home) -> anyhow::Result<()> {
     runtime.block_on(async {
         let app = App::start(&site, home).await?;
         let PageState::Listening(address) = app.page_decided().await else { bail!("the status page is not there") };
-        println!("{address}");
+        println!("{address} {}", dir.path().display());
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
         app.drain(GRACE).await;
         Ok(())
