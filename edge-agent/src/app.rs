@@ -12,6 +12,7 @@
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
+//! | commands (task) | 1 | its channel of 32, a clock | waits for the outbox; the broker keeps what is not taken |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
 //! | audit (task) | 1 | the log, a clock | – (prunes; keeps the last line's hash in the outbox) |
@@ -36,6 +37,7 @@ use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
+use crate::command::{CommandCamera, CommandCounters, CommandEar, CommandTask, FETCH_PER_DAY, Precision, Switches};
 use crate::config::{Camera, Home, Site};
 use crate::crash::{CrashRecord, Parked};
 use crate::detect::Spares;
@@ -43,22 +45,23 @@ use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
-use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
+use crate::outbox::{CommandWork, Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::privacy::Redaction;
 use crate::publish::wire::{self, CameraLabel, UtcMillis};
 use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
+use crate::reset::StateLock;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
-    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
+    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, SupervisorParams, Switched,
     wall_now,
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSigns, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
-    RecordSource, ServiceTask, SignalTroubles, Totals,
+    self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture,
+    RecentIncidents, RecordSource, ServiceTask, SignalTroubles, Totals,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -93,6 +96,12 @@ pub enum AppError {
         "camera {0} has no detect stream\n    → add detect = {{ url = \"rtsp://…\" }} to it, or detect = {{ device = \"/dev/video0\" }}"
     )]
     NoStream(analytics::CameraId),
+    /// A reset is under way.
+    #[error("the state folder is being reset, or is in use by another process; try again when that is done")]
+    Locked,
+    /// The state folder cannot be written.
+    #[error("the state folder cannot be locked: {0}; check free space and the disk")]
+    State(std::io::Error),
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -105,7 +114,7 @@ impl AppError {
         match self {
             Self::Setup(error) => error.is_configuration(),
             Self::Source { .. } | Self::NoStream(_) => true,
-            Self::Outbox(_) | Self::Tracks(_) | Self::Thread(_) => false,
+            Self::Outbox(_) | Self::Tracks(_) | Self::Locked | Self::State(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -153,6 +162,8 @@ pub struct App {
     page: Option<tokio::task::JoinHandle<()>>,
     stop_page: CancellationToken,
     page_state: watch::Receiver<PageState>,
+    /// Until everything is closed.
+    _state_lock: StateLock,
     audit: AuditLog,
     outbox: Outbox,
     outbox_thread: OutboxThread,
@@ -169,7 +180,8 @@ impl App {
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
-        let (outbox, outbox_thread) = Outbox::open(&site.storage.path.join("outbox.sqlite"), limits, &topics)?;
+        let (outbox, outbox_thread) = Outbox::open(&site.storage.outbox_file(), limits, &topics)?;
+        let state_lock = StateLock::take(&site.storage.path).map_err(AppError::State)?.ok_or(AppError::Locked)?;
         let audit = AuditLog::at(&site.storage.path, &topics, outbox.audit_head().await?);
         let networks = open_networks(site, home, &audit)?;
         let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
@@ -199,12 +211,19 @@ impl App {
         };
 
         let birth = setup::birth(site, &networks.models());
-        let mut params = PublishParams::new(topics.clone(), birth.clone());
+        let (switches, stale) = Switches::load(&outbox.settings().await?, &site.written);
+        for effect in stale {
+            outbox.order(Arc::new(CommandWork::Change(effect))).await?;
+        }
+        let mut params = PublishParams::new(topics.clone(), switches.tell(birth.clone()));
+        let (switches_told, switches) = watch::channel(Arc::new(switches));
         params.primary_host = site.mqtt.primary_host.clone();
         let heard = site.cameras.iter().flat_map(|camera| &camera.signals.heard).map(|signal| signal.topic.clone());
         let signals = SignalBoard::new(heard.collect(), Instant::now());
         let (troubles, signal_troubles) = watch::channel(Troubles::default());
-        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone());
+        let counters = Arc::new(CommandCounters::default());
+        let (ear, commands) = CommandEar::new(&topics, Arc::clone(&counters));
+        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone()).obeying(ear);
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -224,7 +243,7 @@ impl App {
 
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-        let (mut running, mut lanes) = (Vec::new(), Vec::new());
+        let (mut running, mut lanes, mut commanded) = (Vec::new(), Vec::new(), Vec::new());
         let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
         let smaller = |camera: &Camera| setup::smaller_input(camera, &networks.of(camera).model);
         let plans: Vec<_> = site.cameras.iter().map(|camera| plan_of(camera, smaller(camera).is_some())).collect();
@@ -243,17 +262,27 @@ impl App {
             let (record, stills) = record.unzip();
             let stills = stills.flatten();
             let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
+            let camera_evidence = evidence.camera(evidence_of(camera, stills, network.redaction(camera)));
+            let params = camera_params(site, camera, network, &signals)?;
+            commanded.push(CommandCamera {
+                id: camera.id.clone(),
+                rules: camera.rules.iter().map(|rule| rule.id.clone()).collect(),
+                latest: Arc::clone(&latest),
+                evidence: camera_evidence.clone(),
+                context: params.context.clone(),
+            });
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
-                params: camera_params(site, camera, network, &signals)?,
+                params,
                 analysed,
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills, network.redaction(camera))),
+                evidence: camera_evidence,
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
+                switches: switches.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
                 spares: Arc::clone(&spares),
@@ -285,10 +314,12 @@ impl App {
                 control: session.control(),
             });
             let parked = crashes.parked(&camera.id);
-            let supervisor = Supervisor::of(session, told, params).parked(parked);
-            supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record =
-                record.map(|source| start_record(camera, source, ring, parked, &mut supervisors, &stop_sources));
+            let (of, switches_of) = (camera.id.clone(), switches.clone());
+            let switched = Switched { camera: of, session, told, params, parked, switches: switches_of };
+            supervisors.spawn(switched.run(source, stop_sources.clone()));
+            let supervisors = &mut supervisors;
+            let record = record
+                .map(|source| start_record(camera, source, ring, (parked, &switches), supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -299,6 +330,7 @@ impl App {
                 posture,
                 signals: troubles,
                 ladder: rung.clone(),
+                switches: switches.clone(),
             };
             let forward = status::forward_camera_status(id, topics, signs, publish);
             health.spawn(forward);
@@ -334,6 +366,30 @@ impl App {
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
         let (snapshot_told, snapshot) = watch::channel(None);
+        let (precision_told, precision) = watch::channel(Precision::from([]));
+        let signs = CommandSigns { counters: Arc::clone(&counters), switches, precision };
+        let (pulse, beat) = Pulse::new();
+        loops.push(("commands".to_owned(), beat));
+        let task = CommandTask {
+            topics: topics.clone(),
+            deliveries: commands,
+            outbox: outbox.clone(),
+            delivery: delivery.clone(),
+            publish: publish.clone(),
+            birth: birth.clone(),
+            cameras: commanded,
+            disabled: site.disabled.clone(),
+            evidence: site.storage.pictures(),
+            fetch_per_day: FETCH_PER_DAY,
+            written: site.written.clone(),
+            switches: switches_told,
+            precision: precision_told,
+            counters,
+            audit: audit.clone(),
+            clock: status::time_quality,
+            pulse,
+        };
+        health.spawn(task.run(stop_sources.clone()));
         let mut syslog = None;
         if let Some(params) = &site.syslog {
             let (task, status) = SyslogTask::new(audit.clone(), params.clone());
@@ -352,6 +408,7 @@ impl App {
             page: page_state.clone(),
             signals: signal_troubles,
             ladder,
+            commands: signs,
             audit: audit.status(),
             syslog,
             snapshot: snapshot_told,
@@ -409,6 +466,7 @@ impl App {
             page,
             stop_page,
             page_state,
+            _state_lock: state_lock,
             audit,
             outbox,
             outbox_thread,
@@ -480,7 +538,7 @@ impl App {
         self.close_audit(&summary, deadline).await;
         // The last handles: what is left of the tasks holds one each.
         self.cameras.shutdown().await;
-        let Self { outbox, outbox_thread, .. } = self;
+        let Self { outbox, outbox_thread, _state_lock, .. } = self;
         drop(outbox);
         let closed = tokio::task::spawn_blocking(move || outbox_thread.join());
         let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), closed).await;
@@ -607,15 +665,16 @@ fn start_record(
     camera: &Camera,
     source: RtspSource,
     ring: Option<Arc<Ring>>,
-    parked: Option<Parked>,
+    (parked, switches): (Option<Parked>, &watch::Receiver<Arc<Switches>>),
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
     let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-    let supervisor = Supervisor::of(session, told, SupervisorParams::default()).parked(parked);
-    supervisors.spawn(supervisor.run(source, stop.clone()));
+    let (params, switches) = (SupervisorParams::default(), switches.clone());
+    let switched = Switched { camera: camera.id.clone(), session, told, params, parked, switches };
+    supervisors.spawn(switched.run(source, stop.clone()));
     RecordSource { status, packets, ring }
 }
 

@@ -10,7 +10,7 @@
 
 mod measured;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,13 +22,14 @@ use analytics::rules::CameraFault;
 use analytics::view::Placement;
 use analytics::{
     CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Kind, Look, MediaTime, Outage, OutageCause,
-    Parked, Scene, WallTime,
+    Parked, RuleId, Scene, WallTime,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::measured::MeasureKeeper;
+use crate::command::Switches;
 use crate::config::{Calendar, SignalLamps};
 use crate::detect::Spares;
 use crate::detect::scheduler::Scheduler;
@@ -63,6 +64,10 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 /// A live stream's media time strays this far from the clock at most, see `decode::clock`: a moment without a frame is
 /// stamped so much earlier, and the next frame is not before it.
 const STRAYS: Duration = crate::decode::clock::TOLERANCE;
+
+/// Why incidents end that a command ends.
+const CAMERA_DISABLED: &str = "camera_disabled";
+const RULE_DISARMED: &str = "rule_disarmed";
 
 /// What detection says of one frame.
 #[derive(Debug)]
@@ -141,6 +146,8 @@ pub struct CameraCore {
     started: Instant,
     /// On the degradation ladder.
     step: Step,
+    /// Rules that a person disarmed.
+    disarmed: BTreeSet<RuleId>,
 }
 
 impl CameraCore {
@@ -173,7 +180,26 @@ impl CameraCore {
             last: None,
             started: Instant::now(),
             step: Step::Full,
+            disarmed: BTreeSet::new(),
         }
+    }
+
+    /// From now on these rules are not judged; their incidents end with the next step.
+    pub fn disarm(&mut self, rules: BTreeSet<RuleId>) {
+        if self.disarmed != rules {
+            self.core.disarm(|rule| rules.contains(rule));
+            self.disarmed = rules;
+        }
+    }
+
+    /// Ends what is open at this moment, those incidents too that an earlier session left: the camera is off.
+    pub fn switch_off(&mut self, camera: &CameraId, captured_at: WallTime, time_quality: TimeQuality) -> Vec<Draft> {
+        let (seq, pts) = self.last.as_ref().map_or((0, MediaTime::ZERO), |(last, _)| (last.seq, last.pts));
+        let stamp = FrameStamp { camera: camera.clone(), seq, pts, captured_at };
+        let mut events = self.core.idle(Idle { stamp, local: self.params.calendar.local(captured_at), outage: None });
+        events.extend(self.core.finish());
+        let drafts = self.drafts(&events, time_quality).into_iter();
+        drafts.map(|draft| draft.ended_by(Some(CAMERA_DISABLED))).collect()
     }
 
     /// From now on what can be judged at this step of the degradation ladder is, and nothing else. Where that is not what moves,
@@ -269,7 +295,11 @@ impl CameraCore {
 
     fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
         let moment = self.moment(time_quality);
-        events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
+        let draft = |event: &Event| {
+            let reason = self.disarmed.contains(&event.rule.id).then_some(RULE_DISARMED);
+            Draft::new(&self.params.topics, &self.params.context, moment, event).ended_by(reason)
+        };
+        events.iter().map(draft).collect()
     }
 }
 
@@ -293,6 +323,8 @@ pub struct CameraTask {
     pub evidence: CameraEvidence,
     /// Its place on the degradation ladder.
     pub ladder: CameraRung,
+    /// What commands switched off.
+    pub switches: watch::Receiver<Arc<Switches>>,
     /// Where its tracks go; `None`: they are not kept.
     pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
@@ -318,13 +350,21 @@ impl CameraTask {
         let mut standing = Standing::default();
         let mut keeper = MeasureKeeper::default();
         let mut clock_unheard = ClockUnheard::default();
+        let mut is_off = false;
         let mut idle = tokio::time::interval(IDLE_EVERY);
         idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if self.look_at_switches(&mut core, &mut is_off).await {
+                self.keep_measures(&mut core, &mut keeper, true).await;
+            }
             let analysed = tokio::select! {
                 biased;
                 analysed = self.analysed.recv() => analysed,
+                Ok(()) = self.switches.changed() => continue,
                 _ = idle.tick() => {
+                    if is_off {
+                        continue;
+                    }
                     self.pulse.works();
                     core.stand_on(self.ladder.step());
                     self.idle(&mut core, &mut session).await;
@@ -340,6 +380,11 @@ impl CameraTask {
                 }
             };
             let Some(analysed) = analysed else { break };
+            if is_off {
+                // Under way when the camera was switched off.
+                self.scheduler.done(self.lane);
+                continue;
+            }
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
@@ -386,6 +431,30 @@ impl CameraTask {
             self.park(things).await;
         }
         self.keep_measures(&mut core, &mut keeper, true).await;
+    }
+
+    /// Does what commands ask: disarms rules; ends what is open of a camera that was just switched off, and says so.
+    async fn look_at_switches(&mut self, core: &mut CameraCore, is_off: &mut bool) -> bool {
+        let (off, disarmed) = {
+            let switches = self.switches.borrow_and_update();
+            let disarmed = switches.disarmed(&self.camera).map(|(rule, _)| rule.clone()).collect();
+            (switches.camera(&self.camera).is_some(), disarmed)
+        };
+        core.disarm(disarmed);
+        let was_off = std::mem::replace(is_off, off);
+        if !off || was_off {
+            return false;
+        }
+        self.pulse.works();
+        let ended =
+            catch_unwind(AssertUnwindSafe(|| core.switch_off(&self.camera, wall_now(), status::time_quality())));
+        match ended {
+            Ok(drafts) => drop(self.commit(drafts).await),
+            // Its incidents are taken up, and ended, at the next start.
+            Err(_) => tracing::error!(camera = %self.camera, "ending what is open panicked"),
+        }
+        self.pulse.waits();
+        true
     }
 
     /// A failure is the outbox's to report; the next change is written again.

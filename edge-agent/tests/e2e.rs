@@ -34,6 +34,8 @@ mod measure_kills;
 mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/orders.rs"]
+mod orders;
 #[path = "e2e/page.rs"]
 mod page;
 #[path = "e2e/page_remote.rs"]

@@ -11,6 +11,7 @@ use super::entry::{AuditEntry, Object};
 use super::log::AuditLog;
 use super::read::lines;
 use crate::config::{Camera, Site};
+use crate::privacy::Masks;
 use crate::publish::wire::{Action, AuditLine, ModelRef};
 
 /// Lines about single changes; what is beyond is a number.
@@ -97,8 +98,11 @@ impl Digests {
             for rule in &camera.rules {
                 put(Object::rule(&camera.id, &rule.id).to_string(), rule);
             }
-            let without_rules = Camera { rules: Vec::new(), ..camera.clone() };
-            put(Object::camera(&camera.id).to_string(), &without_rules);
+            if !camera.masks.is_empty() {
+                put(Object::mask(&camera.id).to_string(), &camera.masks.polygons());
+            }
+            let rest = Camera { rules: Vec::new(), masks: Masks::default(), ..camera.clone() };
+            put(Object::camera(&camera.id).to_string(), &rest);
         }
         for camera in &site.disabled {
             put(Object::camera(camera).to_string(), &"disabled");
@@ -123,7 +127,11 @@ impl Digests {
                 (old, new) if old != new => "changed",
                 _ => return None,
             };
-            let action = if object.starts_with("rule/") { Action::RuleChanged } else { Action::CameraChanged };
+            let action = match object.split('/').next() {
+                Some("rule") => Action::RuleChanged,
+                Some("mask") => Action::MaskChanged,
+                _ => Action::CameraChanged,
+            };
             let entry = AuditEntry::by_system(action).on(Object::told(object)).with("change", how);
             Some(entry.with("digests", json!([old, new])))
         };

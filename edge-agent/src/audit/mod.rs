@@ -18,6 +18,8 @@
 //! [`AuditLog`] is shared; whoever appends waits for the disk. [`AuditTask`] keeps the head elsewhere and prunes.
 
 mod account;
+#[cfg(test)]
+mod account_tests;
 mod cursor;
 mod entry;
 mod journal;
@@ -27,9 +29,11 @@ mod read;
 pub mod rfc5424;
 mod segment;
 mod syslog;
+#[cfg(test)]
+mod syslog_tests;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 
 pub use account::{Begun, begin, end};

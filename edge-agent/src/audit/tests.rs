@@ -14,7 +14,7 @@ use crate::publish::{TopicRoot, Topics};
 /// A few lines a file.
 const SMALL: u64 = 2048;
 
-fn topics() -> Topics {
+pub(crate) fn topics() -> Topics {
     let (site, box_id) = (SiteId::new("ql10-nut-01").expect("valid"), BoxId::new("box-a").expect("valid"));
     Topics::new(TopicRoot::default(), site, box_id)
 }
@@ -23,10 +23,45 @@ fn open(storage: &Path) -> AuditLog {
     AuditLog::with_segments(storage, &topics(), None, SMALL)
 }
 
-fn entry(number: u64) -> AuditEntry {
+pub(super) fn entry(number: u64) -> AuditEntry {
     AuditEntry::new(Actor::person("Nguyễn Văn A"), Source::Mqtt, Action::Command)
         .on(Object::command("snapshot"))
         .with("n", number)
+}
+
+/// A site whose state lies in `folder`; its file with one text in the place of another.
+pub(crate) fn site(folder: &Path, old: &str, new: &str) -> crate::config::Site {
+    const FILE: &str = r#"
+[site]
+id = "a"
+name = { vi = "A", en = "A" }
+[box]
+id = "b"
+[mqtt]
+url = "mqtt://127.0.0.1:1883"
+[storage]
+path = "state"
+[[camera]]
+id = "c"
+name = { vi = "C", en = "C" }
+pipeline = "traffic-junction"
+detect = { url = "rtsp://192.0.2.1/sub", credential = "cam" }
+[camera.zone.lane]
+kind = "lane"
+polygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
+heading = [[0.5, 0.9], [0.5, 0.1]]
+[camera.line.mid]
+points = [[0.5, 0.0], [0.5, 1.0]]
+[[camera.rule]]
+id = "r"
+kind = "wrong-way"
+zone = "lane"
+"#;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's root");
+    assert!(old.is_empty() || FILE.contains(old), "{old}");
+    let text = FILE.replacen(old, new, usize::from(!old.is_empty()));
+    let home = crate::config::Home::at(root);
+    crate::config::load_site_text(&folder.join("site.toml"), &text, &home).expect("a site")
 }
 
 /// A log of so many lines, in some files.

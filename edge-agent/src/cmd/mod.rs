@@ -1,12 +1,18 @@
 //! The commands, one file each, and how they end.
 
 mod account;
+mod audit;
+mod broker;
 mod check;
+mod command;
 mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod desk;
 mod doctor;
 mod eval;
+mod factory_reset;
+mod hold;
 mod man;
 mod models;
 mod profiles;
@@ -21,9 +27,12 @@ mod watch;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use edge_agent::app::AppError;
-use edge_agent::config::{ConfigErrors, Home, HomeError};
+use edge_agent::audit::AuditLog;
+use edge_agent::config::{ConfigErrors, Home, HomeError, Site};
+use edge_agent::{reset, setup};
 
 /// `EX_USAGE` of sysexits(3): the configuration is wrong.
 const EXIT_CONFIG: u8 = 64;
@@ -48,6 +57,7 @@ Start here:
   edge-agent run site.toml                 the service
   edge-agent tune                          how many cameras does this box carry, and with which setting?
   edge-agent watch                         the other end: incidents as an operator reads them
+  edge-agent command --help                a command to a box: verdict, snapshot, camera off, …
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 64 wrong configuration (all errors are printed).
 Logs go to stderr; NGATU_LOG sets what is logged, such as NGATU_LOG=debug."
@@ -84,12 +94,20 @@ enum Command {
     Eval(eval::Args),
     /// Shows incidents as the operations centre receives them.
     Watch(watch::Args),
+    /// Sends one command to a box and waits for its answer.
+    Command(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
     /// Makes, lists and removes the accounts that may log in to the status page from another machine.
     Account(account::Args),
     /// Measures what this box carries, finds the best setting, writes its hardware profile.
     Tune(tune::Args),
+    /// Proves the audit log, or exports it.
+    Audit(audit::Args),
+    /// Keeps an incident's evidence until further notice, or lists what is kept.
+    Hold(hold::Args),
+    /// Removes everything that the box keeps of a junction and its people.
+    FactoryReset(factory_reset::Args),
     /// Lists the hardware profiles; prints what one asks of the systemd unit.
     Profiles(profiles::Args),
     /// Prints the JSON Schema of a file or message, or the AsyncAPI document.
@@ -116,8 +134,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Replay(_)
         | Command::Eval(_)
         | Command::Watch(_)
+        | Command::Command(_)
         | Command::Models(_)
         | Command::Account(_)
+        | Command::Audit(_)
+        | Command::Hold(_)
+        | Command::FactoryReset(_)
         | Command::Profiles(_)
         | Command::Schema(_)
         | Command::Completions(_)
@@ -134,9 +156,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(args, &home()?),
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
+        Command::Command(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),
+        Command::Audit(args) => audit::run(args, &home()?),
+        Command::Hold(args) => hold::run(args, &home()?),
+        Command::FactoryReset(args) => factory_reset::run(&args, &home()?),
         Command::Profiles(args) => profiles::run(args, &home()?),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
@@ -164,6 +190,15 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.downcast_ref::<AppError>().is_some_and(AppError::is_configuration)
     };
     if error.chain().any(is_configuration) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// The audit log of a site, to write to beside the service.
+fn audit_log(site: &Site) -> anyhow::Result<AuditLog> {
+    let storage = &site.storage.path;
+    if !reset::is_owner(storage) {
+        bail!("{} belongs to another user\n    → run this as that user: sudo -u ngatu edge-agent …", storage.display());
+    }
+    Ok(AuditLog::at(storage, &setup::topics(site)?, None))
 }
 
 /// A runtime for everything that is not pixels.

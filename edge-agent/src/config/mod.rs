@@ -35,6 +35,7 @@ mod site;
 mod tests;
 mod thing;
 mod value;
+mod written;
 
 pub use calendar::{Calendar, Holiday};
 pub use calibration::summary as calibration_summary;
@@ -51,3 +52,4 @@ pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use signal::{SignalLamps, Signals};
 pub use site::{Camera, Credentials, MotionGate, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
 pub use value::parse_duration;
+pub use written::Written;

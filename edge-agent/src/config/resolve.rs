@@ -20,6 +20,7 @@ use super::raw::{RawCamera, RawName, RawPipeline, RawPosition, RawSite, RawStora
 use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
+use super::written::Written;
 use crate::audit::AuditLimits;
 use crate::evidence::EvidenceLimits;
 use crate::tracks::TrackLimits;
@@ -411,6 +412,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             cameras,
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),
+            written: Written::of(document.text()),
             notices,
             secrets,
         })

@@ -17,6 +17,7 @@ use super::profile::{HwProfile, Pipeline};
 use super::remote::Remote;
 use super::secret::{SecretRef, SecretUse};
 use super::signal::Signals;
+use super::written::Written;
 use crate::audit::{AuditLimits, SyslogParams};
 use crate::evidence::{ClipParams, EvidenceLimits, EvidenceStore};
 use crate::privacy::{Masks, Privacy};
@@ -60,6 +61,8 @@ pub struct Site {
     pub disabled: Vec<CameraId>,
     /// `sha256:…` over the site file and the pipelines and hardware profile it uses.
     pub digest: String,
+    /// The site file as it was loaded, without secrets.
+    pub written: Written,
     /// Things that are allowed and that a person should know.
     pub notices: Vec<String>,
     /// Every secret it refers to, in the order of the file.
@@ -119,6 +122,12 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// The outbox's database.
+    #[must_use]
+    pub fn outbox_file(&self) -> PathBuf {
+        self.path.join("outbox.sqlite")
+    }
+
     /// The recorded tracks' database.
     #[must_use]
     pub fn tracks_file(&self) -> PathBuf {

@@ -235,7 +235,7 @@ mod tests {
     fn a_port_that_is_taken_is_told() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = taken.local_addr().expect("bound");
-        assert_eq!(page(listen).verdict, Verdict::Warn);
-        assert_eq!(page(SocketAddr::from(([127, 0, 0, 1], 0))).verdict, Verdict::Ok, "any free port");
+        assert_eq!(page(listen, None).verdict, Verdict::Warn);
+        assert_eq!(page(SocketAddr::from(([127, 0, 0, 1], 0)), None).verdict, Verdict::Ok, "any free port");
     }
 }

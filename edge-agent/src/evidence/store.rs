@@ -67,6 +67,14 @@ impl EvidenceStore {
         path.is_file().then_some(path)
     }
 
+    /// How many pictures and clips of an incident are there.
+    #[must_use]
+    pub fn pieces(&self, incident: Uuid) -> usize {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
+        let of_incident = |name: &str| is_piece(name) && incident_of(name) == Some(incident);
+        entries.filter(|entry| entry.file_name().to_str().is_some_and(of_incident)).count()
+    }
+
     fn path(&self, incident: Uuid, name: &EvidenceName) -> PathBuf {
         self.folder.join(file_name(incident, name))
     }

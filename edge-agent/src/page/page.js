@@ -297,6 +297,9 @@
     keyed(byId("cameras"), cards, "camera-card", status.cameras, (camera) => camera.camera.id, showCamera);
     byId("disabled").hidden = status.disabled.length === 0;
     put(byId("disabled").querySelector("span"), status.disabled.join(", "));
+    const found = (row) => `${row.camera} ${row.rule} ${row.confirmed}/${row.judged}`;
+    byId("precision").hidden = status.precision.length === 0;
+    put(byId("precision").querySelector("span"), status.precision.map(found).join(", "));
     const none = byId("no-incidents");
     none.hidden = status.incidents.length > 0;
     put(none, may("incidents") ? none.dataset.none : none.dataset.forbidden);

@@ -15,12 +15,12 @@ mod region;
 mod rgb;
 mod share;
 
-pub use finder::{Finder, LOW_CONFIDENCE};
+pub use finder::Finder;
 pub use mask::Masks;
 pub(crate) use mask::Painted;
 pub use region::{Area, Known, known};
 pub(crate) use rgb::shrunk;
-pub use share::{Redaction, RedactionError, Shareable};
+pub use share::{Redaction, RedactionError, Shareable, around, found};
 
 /// What is done to pictures before they are stored, sent or shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

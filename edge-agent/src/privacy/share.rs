@@ -76,9 +76,9 @@ impl Redaction {
         known: &[Known],
         within: Duration,
     ) -> Result<Shareable, RedactionError> {
-        self.redact(picture, max_width_px, known, within, |finder| match finder {
-            Some(finder) => Ok(finder.find(picture)?),
-            None => Err(RedactionError::NoFinder),
+        self.redact(picture, max_width_px, |finder, size| {
+            let finder = finder.ok_or(RedactionError::NoFinder)?;
+            Ok(around(known, within, size).chain(found(finder, picture, size)?).collect())
         })
     }
 
@@ -88,34 +88,45 @@ impl Redaction {
     /// # Errors
     /// [`RedactionError`]: there is no picture then.
     pub fn glance(&self, picture: &Picture, max_width_px: u32, known: &[Known]) -> Result<Shareable, RedactionError> {
-        self.redact(picture, max_width_px, known, Duration::ZERO, |_| Ok(Vec::new()))
+        self.redact(picture, max_width_px, |_, size| Ok(around(known, Duration::ZERO, size).collect()))
     }
 
     fn redact(
         &self,
         picture: &Picture,
         max_width_px: u32,
-        known: &[Known],
-        within: Duration,
-        find: impl FnOnce(Option<&Finder>) -> Result<Vec<analytics::Detection>, RedactionError>,
+        areas: impl FnOnce(Option<&Finder>, [f32; 2]) -> Result<Vec<Area>, RedactionError>,
     ) -> Result<Shareable, RedactionError> {
         let Self::Blurred(finder) = self else { return Ok(Shareable::as_decoded(picture, max_width_px)) };
         let redacted = catch_unwind(AssertUnwindSafe(|| {
-            let found = find(finder.as_ref())?;
             let mut image = rgb(picture, max_width_px);
-            let size = [image.width() as f32, image.height() as f32];
-            let found = found.iter().flat_map(|seen| {
-                let bbox = seen.bbox;
-                let corners = [bbox.left(), bbox.top(), bbox.right(), bbox.bottom()];
-                areas(seen.class, [0, 1, 2, 3].map(|i| corners[i] * size[i % 2]))
-            });
-            let known = known.iter().flat_map(|known| areas(known.class, known.swept(within, size)));
-            let areas: Vec<Area> = known.chain(found).collect();
+            let areas = areas(finder.as_ref(), [image.width() as f32, image.height() as f32])?;
             blur(&mut image, &areas);
             Ok(Shareable(image))
         }));
         redacted.unwrap_or(Err(RedactionError::Panicked))
     }
+}
+
+/// The areas of what is known, in a picture of this size.
+pub fn around(known: &[Known], within: Duration, size: [f32; 2]) -> impl Iterator<Item = Area> {
+    known.iter().flat_map(move |known| areas(known.class, known.swept(within, size)))
+}
+
+/// The areas of what the finder sees in a picture, at this size.
+///
+/// # Errors
+/// The detector's own.
+pub fn found(
+    finder: &Finder,
+    picture: &Picture,
+    size: [f32; 2],
+) -> Result<impl Iterator<Item = Area> + use<>, DetectError> {
+    let seen = finder.find(picture)?.into_iter();
+    Ok(seen.flat_map(move |seen| {
+        let corners = [seen.bbox.left(), seen.bbox.top(), seen.bbox.right(), seen.bbox.bottom()];
+        areas(seen.class, [0, 1, 2, 3].map(|i| corners[i] * size[i % 2]))
+    }))
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ struct FakeBroker {
     connections: usize,
     arrived: Arc<Mutex<Vec<Arrival>>>,
     thumbnails: Arc<Mutex<Vec<Thumbnail>>>,
+    /// Numbers of audit lines, and how many events were there before each.
+    lines: watch::Sender<Vec<(u64, usize)>>,
 }
 
 struct FakeLink {
@@ -118,6 +120,7 @@ struct FakeLink {
     broken: Mutex<Option<oneshot::Sender<()>>>,
     arrived: Arc<Mutex<Vec<Arrival>>>,
     thumbnails: Arc<Mutex<Vec<Thumbnail>>>,
+    lines: watch::Sender<Vec<(u64, usize)>>,
 }
 
 impl Publisher for FakeBroker {
@@ -134,6 +137,7 @@ impl Publisher for FakeBroker {
             broken: Mutex::new(Some(break_it)),
             arrived: Arc::clone(&self.arrived),
             thumbnails: Arc::clone(&self.thumbnails),
+            lines: self.lines.clone(),
         };
         // Nothing is ever subscribed here.
         let (_, inbound) = mpsc::channel(1);
@@ -159,6 +163,9 @@ impl Link for FakeLink {
         if message.content_type == wire::JPEG_CONTENT_TYPE {
             let incidents = arrived.iter().map(|(_, _, event)| event.data.incident_id).collect();
             self.thumbnails.lock().expect("no panic").push((message.topic, incidents));
+        } else if message.topic == topics().audit() {
+            let line = crate::audit::AuditLine::proved(&message.payload).expect("a line as it was written");
+            self.lines.send_modify(|lines| lines.push((line.number, arrived.len())));
         } else {
             let event = serde_json::from_slice(&message.payload).expect("an incident");
             arrived.push((self.connection, Instant::now(), event));
@@ -367,6 +374,61 @@ proptest! {
         let distinct: BTreeSet<&String> = thumbnails.iter().map(|(topic, _)| topic).collect();
         prop_assert_eq!(distinct.len() as u64, incidents);
         prop_assert_eq!(status.thumbnails + status.thumbnails_given_up, incidents);
+    }
+}
+
+/// Events and audit lines, all there before the first connection; the numbers of the lines as they came, with how many
+/// events were there before, and how many are still to be sent after a restart.
+async fn deliver_lines(broker: FakeBroker, events: u64, count: u64) -> (Vec<(u64, usize)>, u64) {
+    use crate::audit::{Action, AuditEntry, AuditLog, Cursor};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox.db");
+    let (outbox, thread) = Outbox::open(&path, OutboxLimits::default(), &topics()).expect("opens");
+    for incident in 1..=events {
+        outbox.commit([draft(incident, 1)]).await.expect("commits");
+    }
+    let log = AuditLog::at(folder.path(), &topics(), None);
+    for _ in 0..count {
+        log.record(AuditEntry::by_system(Action::Command)).await.expect("writes");
+    }
+    let mut lines = broker.lines.subscribe();
+    let (_handle, task) = publish(broker, quick(), outbox.clone());
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(task.auditing(AuditFeed::new(log.clone())).run(stop.clone()));
+    lines.wait_for(|lines| lines.last().is_some_and(|(last, _)| *last == count)).await.expect("delivers");
+    // One more, once all is there: what waits is woken.
+    log.record(AuditEntry::by_system(Action::Command)).await.expect("writes");
+    lines.wait_for(|lines| lines.last().is_some_and(|(last, _)| *last > count)).await.expect("delivers");
+    stop.cancel();
+    task.await.expect("no panic");
+    drop((outbox, _handle));
+    thread.join();
+    let seen = lines.borrow().clone();
+    (seen, count + 1 - Cursor::open(log.folder(), "mqtt").arrived())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// However the broker dies: every audit line arrives, none is overtaken by a later one, and all events are before them.
+    #[test]
+    fn audit_lines_arrive_in_order_after_every_event_over_a_flaky_broker(
+        // A life that acknowledges nothing but takes a line would have it wait for longer and longer.
+        lives in prop::collection::vec((1_usize..12, any::<bool>()), 0..4),
+        events in 0_u64..8,
+        count in 1_u64..40,
+    ) {
+        let lives = lives.into_iter().map(|(takes, session_present)| Life { takes, acknowledges: takes - 1, session_present });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let broker = FakeBroker { lives: lives.collect(), ..FakeBroker::default() };
+        let (lines, unsent) = runtime.block_on(deliver_lines(broker, events, count));
+        let mut last = 0;
+        for (number, before) in &lines {
+            prop_assert!(*number == last || *number == last + 1, "{lines:?}");
+            prop_assert!(*before as u64 >= events, "a line overtook an event: {lines:?}");
+            last = *number;
+        }
+        prop_assert_eq!((last, unsent), (count + 1, 0));
     }
 }
 

@@ -24,8 +24,8 @@ use analytics::Scene;
 
 pub use clock::time_quality;
 pub use health::{
-    CameraSigns, CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status,
-    with_ladder,
+    CameraSigns, CameraSource, CommandSigns, HealthTask, Posture, SignalTroubles, Snapshot, camera_status,
+    forward_camera_status, with_ladder, with_switches,
 };
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
@@ -205,6 +205,8 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             since: UtcMillis::now(),
             temperature_c: Some(48.5),
         }),
+        commands: Default::default(),
+        precision: Vec::new(),
         audit: Some(AuditHealth { last_number: 7, last_hash: "0f".repeat(32), failing: false, lost_total: 0 }),
         cameras: Vec::new(),
     }

@@ -23,6 +23,26 @@ pub(crate) const fn health_state(state: HealthState) -> Text {
 
 /// Codes of status and health messages, of cameras first.
 const REASONS: &[(&str, Text)] = &[
+    ("command", text("bị tắt theo lệnh từ trung tâm", "switched off by a command of the centre")),
+    (
+        "rule_disarmed",
+        text("có quy tắc bị tắt theo lệnh từ trung tâm", "a rule is disarmed by a command of the centre"),
+    ),
+    (
+        "camera_disabled",
+        text("có camera bị tắt theo lệnh từ trung tâm", "a camera is switched off by a command of the centre"),
+    ),
+    (
+        "log_level_changed",
+        text("mức nhật ký đang được đổi theo lệnh, sẽ tự trở lại", "another level is logged on command, for a while"),
+    ),
+    (
+        "commands_refused",
+        text(
+            "máy chủ tin nhắn không cho hộp nhận lệnh: kiểm tra quyền của hộp với cmd/+",
+            "the broker does not let the box hear commands: check its access rules for cmd/+",
+        ),
+    ),
     (
         "camera_moved",
         text(
@@ -202,7 +222,10 @@ const REASONS: &[(&str, Text)] = &[
     ("file", text("không đọc được tệp video", "the video file cannot be read")),
     (
         "evidence_failing",
-        text("không lưu được hình sự việc: kiểm tra ổ đĩa", "pictures of incidents cannot be kept: check the disk"),
+        text(
+            "không tạo hoặc không lưu được hình sự việc: kiểm tra ổ đĩa và nhật ký",
+            "pictures of incidents cannot be made or kept: check the disk and the log",
+        ),
     ),
     (
         "provider_fallback",

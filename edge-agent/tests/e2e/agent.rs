@@ -59,13 +59,6 @@ impl Agent {
         self.child.id()
     }
 
-    /// Memory in use (proc(5), VmRSS).
-    pub(crate) fn resident_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
-    }
-
     /// Sends a signal, by its name without SIG.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.pid(), name);

@@ -234,7 +234,7 @@ async fn nothing_but_forms_is_taken_and_only_by_the_pages_own_name() {
     assert_eq!(code(&page.post("/login", &long, OWN).await), 413);
     assert_eq!(code(&page.post("/login", "", &format!("{OWN}Transfer-Encoding: chunked\r\n")).await), 413);
     assert_eq!(code(&page.post("/api/v1/status", "", OWN).await), 401);
-    let as_viewer = |request: &str| page.ask_with(Some(page.authority.sign(&["cert-viewer"])), request);
+    let as_viewer = async |request: &str| page.ask_with(Some(page.authority.sign(&["cert-viewer"])), request).await;
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
         let request = format!("{method} / HTTP/1.1\r\nHost: box-a.example\r\n{OWN}Connection: close\r\n\r\n")
             .replace("box-a.example:8443", "box-a.example");
@@ -268,8 +268,7 @@ async fn what_is_not_tls_or_has_a_strangers_certificate_gets_no_answer() {
 #[tokio::test]
 async fn a_viewers_status_has_neither_pictures_nor_incidents_nor_failures_in_the_systems_words() {
     let sources = sources();
-    let Shot { picture, scene } = shot(7);
-    sources.cameras[0].latest.set(picture, scene);
+    sources.cameras[0].latest.set(shot(7));
     sources.recent.note(&[draft(1, 1, Phase::New)].into());
     let mut whole = super::super::status::box_status(&sources).expect("started");
     whole.broker.last_error = Some("refused".to_owned());

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use super::broker::{BrokerParams, Identity, Protocol};
 use super::tls::TlsError;
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
+use crate::command::CommandEar;
 use crate::signal::SignalBoard;
 use crate::source::wall_now;
 use crate::status::time_quality;
@@ -90,13 +91,16 @@ pub(crate) enum Wanted {
     WithRetained,
     /// New ones only; from a 3.1.1 broker the kept ones come all the same, marked so.
     NewOnly,
+    /// Kept messages too, when the broker does not know the subscription yet; and each says whether it was sent to be kept
+    /// (a 3.1.1 broker says that only of those it had kept).
+    Commands,
     /// Kept messages too, with QoS 0: what cannot be delivered at once is of no use later, and must not wait in the
     /// session of a box that is away.
     Latest,
 }
 
 /// Asks a connection; the asking is queued at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Client {
     V5(rumqttc::AsyncClient),
     V311(rumqttc_v4::AsyncClient),
@@ -106,8 +110,13 @@ impl Client {
     /// Queues a message with QoS 1, here and now, so that messages leave in the order of the calls; the future resolves
     /// on the acknowledgement and may be dropped.
     pub(crate) fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
+        self.publish_for(message, None)
+    }
+
+    /// The same for what is of no use later; a 3.1.1 broker keeps it all the same.
+    pub(crate) fn publish_for(&self, message: Message, expiry_s: Option<u32>) -> BoxFuture<Result<(), PublishError>> {
         match self {
-            Self::V5(client) => v5::publish(client, message),
+            Self::V5(client) => v5::publish(client, message, expiry_s),
             Self::V311(client) => v311::publish(client, message),
         }
     }
@@ -162,19 +171,26 @@ pub struct MqttPublisher {
     broker: BrokerParams,
     client_id: String,
     signals: SignalBoard,
+    commands: Option<CommandEar>,
 }
 
 impl MqttPublisher {
     /// Publishes to `broker` as `client_id`.
     #[must_use]
     pub fn new(broker: BrokerParams, client_id: String) -> Self {
-        Self { broker, client_id, signals: SignalBoard::default() }
+        Self { broker, client_id, signals: SignalBoard::default(), commands: None }
     }
 
     /// The same, and every connection of it listens to the board's topics.
     #[must_use]
     pub fn hearing(self, signals: SignalBoard) -> Self {
         Self { signals, ..self }
+    }
+
+    /// The same, and every connection of it takes commands.
+    #[must_use]
+    pub fn obeying(self, commands: CommandEar) -> Self {
+        Self { commands: Some(commands), ..self }
     }
 }
 
@@ -183,7 +199,7 @@ impl Publisher for MqttPublisher {
 
     async fn connect(&mut self, will: Message) -> Result<Connection<MqttLink>, LinkError> {
         let identity =
-            Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: false, will: Some(will) };
+            Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: true, will: Some(will) };
         let (client, mut events) = open(&self.broker, identity).await?;
         let (session_present, max_packet_bytes) = loop {
             let heard = events.next(Stage::Connecting).await?;
@@ -193,26 +209,41 @@ impl Publisher for MqttPublisher {
         };
         let (sender, inbound) = mpsc::channel(INBOUND);
         let signals = Listening::begin(&client, self.signals.clone());
+        let commands = Obeying::begin(&client, self.commands.clone());
         Ok(Connection {
             session_present,
             max_packet_bytes,
-            link: MqttLink { client },
+            link: MqttLink { client: client.clone() },
             inbound,
-            driver: Box::pin(drive(events, sender, signals)),
+            driver: Box::pin(drive(client, events, sender, signals, commands)),
         })
     }
 }
 
 /// Polls the event loop until the connection is over.
-async fn drive(mut events: Events, inbound: mpsc::Sender<Message>, mut signals: Listening) -> LinkError {
+async fn drive(
+    client: Client,
+    mut events: Events,
+    inbound: mpsc::Sender<Message>,
+    mut signals: Listening,
+    mut commands: Obeying,
+) -> LinkError {
     loop {
         let heard = tokio::select! {
             heard = events.next(Stage::Connected) => heard,
             () = signals.refused() => continue,
+            () = commands.refused() => continue,
         };
         match heard {
+            // Signals come with QoS 0: there is nothing to acknowledge.
             Ok(Heard::Message(message, _)) if signals.hear(&message) => {}
-            Ok(Heard::Message(message, _)) => drop(inbound.try_send(message)),
+            Ok(Heard::Message(message, receipt)) if commands.is_of(&message) => {
+                commands.hear(message, Acknowledgement { client: client.clone(), receipt });
+            }
+            Ok(Heard::Message(message, receipt)) => {
+                drop(inbound.try_send(message));
+                client.acknowledge(&receipt);
+            }
             Ok(Heard::Accepted { .. } | Heard::Subscribed | Heard::Nothing) => {}
             Err(error) => return error,
         }
@@ -255,6 +286,57 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.board.link_lost(Instant::now());
+    }
+}
+
+/// What tells the broker that a command is safe here; until then it keeps it, over lost connections and restarts.
+pub(crate) struct Acknowledgement {
+    client: Client,
+    receipt: Receipt,
+}
+
+impl Acknowledgement {
+    /// Where its connection is gone, the command comes again.
+    pub(crate) fn send(self) {
+        self.client.acknowledge(&self.receipt);
+    }
+}
+
+/// A connection's ear for commands.
+struct Obeying {
+    ear: Option<CommandEar>,
+    subscribed: Option<BoxFuture<Result<(), PublishError>>>,
+}
+
+impl Obeying {
+    fn begin(client: &Client, ear: Option<CommandEar>) -> Self {
+        let subscribed = ear.as_ref().map(|ear| client.subscribe(vec![ear.filter()], Wanted::Commands));
+        Self { ear, subscribed }
+    }
+
+    fn is_of(&self, message: &Message) -> bool {
+        self.ear.as_ref().is_some_and(|ear| ear.is_of(&message.topic))
+    }
+
+    fn hear(&self, message: Message, acknowledgement: Acknowledgement) {
+        if let Some(ear) = &self.ear {
+            ear.hear(message, acknowledgement);
+        }
+    }
+
+    /// Completes when the broker has answered the subscription; never again after that.
+    async fn refused(&mut self) {
+        if let (Some(subscribed), Some(ear)) = (&mut self.subscribed, &self.ear) {
+            let result = subscribed.await;
+            self.subscribed = None;
+            let is_refused = matches!(result, Err(PublishError::Refused { .. }));
+            if let Err(error @ PublishError::Refused { .. }) = result {
+                tracing::warn!(%error, "the broker refuses the topic of commands; none can come");
+            }
+            ear.subscribed(!is_refused);
+            return;
+        }
+        std::future::pending().await
     }
 }
 

@@ -5,6 +5,7 @@
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
 mod audit;
+mod command;
 mod incident;
 mod ladder;
 mod measure;
@@ -20,9 +21,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use audit::{Action, Actor, AuditLine, LineHash, Outcome, Source};
+pub use command::{
+    Ack, AckFile, AckState, AcknowledgeArguments, CameraArguments, ChunkHeader, Command, CommandHealth, CommandName,
+    ConfigFetchArguments, DisarmedRule, EvidenceFetchArguments, Finding, LogLevel, LogLevelArguments, LogSetting,
+    MAX_CHUNK_BYTES, NoArguments, PrecisionData, Reason, RuleArguments, SnapshotArguments, SwitchedOff,
+    VerdictArguments,
+};
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
-    TrackData, Verification, Why, incident,
+    TrackData, Verification, Why, incident, picture_of,
 };
 pub use ladder::{CameraLadder, DegradedCamera, LadderData, LadderHealth, box_degraded};
 pub use measure::{
