@@ -200,7 +200,9 @@ impl Owner {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for read in reads {
-                    read.refuse(&error);
+                    // What was acknowledged and is not deleted yet must not be sent again. Everything else can be read on a
+                    // full disk too: a camera that did not learn its open incidents would open them a second time.
+                    if read.is_for_sending() { read.refuse(&error) } else { self.read(read) }
                 }
             }
         }
@@ -309,6 +311,10 @@ enum Read {
 }
 
 impl Read {
+    const fn is_for_sending(&self) -> bool {
+        matches!(self, Self::Next(..) | Self::NextThumbnail(_))
+    }
+
     fn refuse(self, error: &OutboxError) {
         match self {
             Self::Next(_, reply) => {
