@@ -12,6 +12,7 @@
 //! | publisher (task) | 1 | broker, outbox | 16 in flight, then waits; the outbox keeps |
 //! | health, camera status (tasks) | 1, one a camera | a clock, `watch` | latest value only |
 //! | status page (task) | 1, one more a connection (at most 32) | who looks | further connections wait |
+//! | commands (task) | 1 | its channel of 32, a clock | waits for the outbox; the broker keeps what is not taken |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
 //! | audit (task) | 1 | the log, a clock | – (prunes; keeps the last line's hash in the outbox) |
@@ -36,6 +37,7 @@ use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
 use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
+use crate::command::{CommandCamera, CommandCounters, CommandEar, CommandTask, FETCH_PER_DAY, Precision, Switches};
 use crate::config::{Camera, Home, Site};
 use crate::crash::{CrashRecord, Parked};
 use crate::detect::Spares;
@@ -43,7 +45,7 @@ use crate::detect::scheduler::{LaneParams, Scheduler};
 use crate::evidence::{EvidenceParams, EvidenceThread, OfCamera, RecordStills};
 use crate::frame::{FrameSignal, FrameSlot};
 use crate::ladder::CameraRung;
-use crate::outbox::{Outbox, OutboxError, OutboxLimits, OutboxThread};
+use crate::outbox::{CommandWork, Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::privacy::Redaction;
 use crate::publish::wire::{self, CameraLabel, UtcMillis};
@@ -53,13 +55,13 @@ use crate::reset::StateLock;
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
-    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, Supervisor, SupervisorParams,
+    LiveSource, PacketCount, RtspSource, Session, SourceError, SourceState, SourceStatus, SupervisorParams, Switched,
     wall_now,
 };
 use crate::status::pulse::Pulse;
 use crate::status::{
-    self, CameraCounters, CameraSigns, CameraSource, HealthTask, Latencies, LatestScene, Posture, RecentIncidents,
-    RecordSource, ServiceTask, SignalTroubles, Totals,
+    self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture,
+    RecentIncidents, RecordSource, ServiceTask, SignalTroubles, Totals, Transport,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -209,12 +211,20 @@ impl App {
         };
 
         let birth = setup::birth(site, &networks.models());
-        let mut params = PublishParams::new(topics.clone(), birth.clone());
+        let (switches, stale) = Switches::load(&outbox.settings().await?, &site.written);
+        for effect in stale {
+            outbox.order(Arc::new(CommandWork::Change(effect))).await?;
+        }
+        let mut params = PublishParams::new(topics.clone(), switches.tell(birth.clone()));
+        let (switches_told, switches) = watch::channel(Arc::new(switches));
         params.primary_host = site.mqtt.primary_host.clone();
         let heard = site.cameras.iter().flat_map(|camera| &camera.signals.heard).map(|signal| signal.topic.clone());
         let signals = SignalBoard::new(heard.collect(), Instant::now());
         let (troubles, signal_troubles) = watch::channel(Troubles::default());
-        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone());
+        let counters = Arc::new(CommandCounters::default());
+        let (ear, commands) = CommandEar::new(&topics, Arc::clone(&counters));
+        let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone()).obeying(ear);
+        let transport = Transport { security: site.mqtt.security(), certificates: mqtt.certificates() };
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -234,7 +244,7 @@ impl App {
 
         let (stop_sources, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (mut supervisors, mut cameras, mut health) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-        let (mut running, mut lanes) = (Vec::new(), Vec::new());
+        let (mut running, mut lanes, mut commanded) = (Vec::new(), Vec::new(), Vec::new());
         let (mut shown, recent) = (Vec::new(), Arc::new(RecentIncidents::default()));
         let smaller = |camera: &Camera| setup::smaller_input(camera, &networks.of(camera).model);
         let plans: Vec<_> = site.cameras.iter().map(|camera| plan_of(camera, smaller(camera).is_some())).collect();
@@ -253,17 +263,27 @@ impl App {
             let (record, stills) = record.unzip();
             let stills = stills.flatten();
             let ring = stills.as_ref().map(|stills: &RecordStills| Arc::clone(&stills.ring));
+            let camera_evidence = evidence.camera(evidence_of(camera, stills, network.redaction(camera)));
+            let params = camera_params(site, camera, network, &signals)?;
+            commanded.push(CommandCamera {
+                id: camera.id.clone(),
+                rules: camera.rules.iter().map(|rule| rule.id.clone()).collect(),
+                latest: Arc::clone(&latest),
+                evidence: camera_evidence.clone(),
+                context: params.context.clone(),
+            });
             let task = CameraTask {
                 lane,
                 camera: camera.id.clone(),
-                params: camera_params(site, camera, network, &signals)?,
+                params,
                 analysed,
                 status: status.clone(),
                 posture: placed,
                 outbox: outbox.clone(),
-                evidence: evidence.camera(evidence_of(camera, stills, network.redaction(camera))),
+                evidence: camera_evidence,
                 tracks: tracks.clone(),
                 ladder: rung.clone(),
+                switches: switches.clone(),
                 scheduler: Arc::clone(&scheduler),
                 counters: Arc::clone(&counters),
                 spares: Arc::clone(&spares),
@@ -295,10 +315,12 @@ impl App {
                 control: session.control(),
             });
             let parked = crashes.parked(&camera.id);
-            let supervisor = Supervisor::of(session, told, params).parked(parked);
-            supervisors.spawn(supervisor.run(source, stop_sources.clone()));
-            let record =
-                record.map(|source| start_record(camera, source, ring, parked, &mut supervisors, &stop_sources));
+            let (of, switches_of) = (camera.id.clone(), switches.clone());
+            let switched = Switched { camera: of, session, told, params, parked, switches: switches_of };
+            supervisors.spawn(switched.run(source, stop_sources.clone()));
+            let supervisors = &mut supervisors;
+            let record = record
+                .map(|source| start_record(camera, source, ring, (parked, &switches), supervisors, &stop_sources));
             let (id, topics) = (camera.id.clone(), topics.clone());
             let (publish, status_of_record) = (publish.clone(), record.clone());
             let of_camera = camera.signals.heard.iter().map(|signal| signal.topic.clone()).collect();
@@ -309,6 +331,7 @@ impl App {
                 posture,
                 signals: troubles,
                 ladder: rung.clone(),
+                switches: switches.clone(),
             };
             let forward = status::forward_camera_status(id, topics, signs, publish);
             health.spawn(forward);
@@ -344,6 +367,30 @@ impl App {
         let starting = if site.status_listen.is_some() { PageState::Starting } else { PageState::Off };
         let (page_told, page_state) = watch::channel(starting);
         let (snapshot_told, snapshot) = watch::channel(None);
+        let (precision_told, precision) = watch::channel(Precision::from([]));
+        let signs = CommandSigns { counters: Arc::clone(&counters), switches, precision };
+        let (pulse, beat) = Pulse::new();
+        loops.push(("commands".to_owned(), beat));
+        let task = CommandTask {
+            topics: topics.clone(),
+            deliveries: commands,
+            outbox: outbox.clone(),
+            delivery: delivery.clone(),
+            publish: publish.clone(),
+            birth: birth.clone(),
+            cameras: commanded,
+            disabled: site.disabled.clone(),
+            evidence: site.storage.pictures(),
+            fetch_per_day: FETCH_PER_DAY,
+            written: site.written.clone(),
+            switches: switches_told,
+            precision: precision_told,
+            counters,
+            audit: audit.clone(),
+            clock: status::time_quality,
+            pulse,
+        };
+        health.spawn(task.run(stop_sources.clone()));
         let mut syslog = None;
         if let Some(params) = &site.syslog {
             let (task, status) = SyslogTask::new(audit.clone(), params.clone());
@@ -362,12 +409,19 @@ impl App {
             page: page_state.clone(),
             signals: signal_troubles,
             ladder,
+            commands: signs,
+            transport,
             audit: audit.status(),
             syslog,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
-        let task = AuditTask { log: audit.clone(), outbox: outbox.clone(), limits: site.storage.audit };
+        let task = AuditTask {
+            log: audit.clone(),
+            outbox: outbox.clone(),
+            limits: site.storage.audit,
+            keep_thumbnails_for: site.storage.keep_thumbnails_for,
+        };
         health.spawn(task.run(stop_sources.clone()));
         if signals.topics().next().is_some() {
             health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));
@@ -618,15 +672,16 @@ fn start_record(
     camera: &Camera,
     source: RtspSource,
     ring: Option<Arc<Ring>>,
-    parked: Option<Parked>,
+    (parked, switches): (Option<Parked>, &watch::Receiver<Arc<Switches>>),
     supervisors: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> RecordSource {
     let packets = Arc::new(PacketCount::default());
     let session = Session::of_packets(camera.id.clone(), Arc::clone(&packets), ring.clone());
     let (told, status) = watch::channel(SourceStatus::connecting(wall_now()));
-    let supervisor = Supervisor::of(session, told, SupervisorParams::default()).parked(parked);
-    supervisors.spawn(supervisor.run(source, stop.clone()));
+    let (params, switches) = (SupervisorParams::default(), switches.clone());
+    let switched = Switched { camera: camera.id.clone(), session, told, params, parked, switches };
+    supervisors.spawn(switched.run(source, stop.clone()));
     RecordSource { status, packets, ring }
 }
 

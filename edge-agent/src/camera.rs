@@ -10,7 +10,7 @@
 
 mod measured;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,13 +22,14 @@ use analytics::rules::CameraFault;
 use analytics::view::Placement;
 use analytics::{
     CameraClock, CameraId, Core, Detection, Event, FrameStamp, Idle, Kind, Look, MediaTime, Outage, OutageCause,
-    Parked, Scene, WallTime,
+    Parked, RuleId, Scene, WallTime,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::measured::MeasureKeeper;
+use crate::command::Switches;
 use crate::config::{Calendar, SignalLamps};
 use crate::detect::Spares;
 use crate::detect::scheduler::Scheduler;
@@ -63,6 +64,10 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 /// A live stream's media time strays this far from the clock at most, see `decode::clock`: a moment without a frame is
 /// stamped so much earlier, and the next frame is not before it.
 const STRAYS: Duration = crate::decode::clock::TOLERANCE;
+
+/// Why incidents end that a command ends.
+const CAMERA_DISABLED: &str = "camera_disabled";
+const RULE_DISARMED: &str = "rule_disarmed";
 
 /// What detection says of one frame.
 #[derive(Debug)]
@@ -141,6 +146,8 @@ pub struct CameraCore {
     started: Instant,
     /// On the degradation ladder.
     step: Step,
+    /// Rules that a person disarmed.
+    disarmed: BTreeSet<RuleId>,
 }
 
 impl CameraCore {
@@ -173,7 +180,34 @@ impl CameraCore {
             last: None,
             started: Instant::now(),
             step: Step::Full,
+            disarmed: BTreeSet::new(),
         }
+    }
+
+    /// From now on these rules are not judged; their incidents end with the next step.
+    pub fn disarm(&mut self, rules: BTreeSet<RuleId>) {
+        if self.disarmed != rules {
+            self.core.disarm(|rule| rules.contains(rule));
+            self.disarmed = rules;
+        }
+    }
+
+    /// The camera is on again: that it gave nothing meanwhile is no outage.
+    pub fn switch_on(&mut self) {
+        self.started = Instant::now();
+        if let Some((_, at)) = &mut self.last {
+            *at = self.started;
+        }
+    }
+
+    /// Ends what is open at this moment, those incidents too that an earlier session left: the camera is off.
+    pub fn switch_off(&mut self, camera: &CameraId, captured_at: WallTime, time_quality: TimeQuality) -> Vec<Draft> {
+        let (seq, pts) = self.last.as_ref().map_or((0, MediaTime::ZERO), |(last, _)| (last.seq, last.pts));
+        let stamp = FrameStamp { camera: camera.clone(), seq, pts, captured_at };
+        let mut events = self.core.idle(Idle { stamp, local: self.params.calendar.local(captured_at), outage: None });
+        events.extend(self.core.finish());
+        let drafts = self.drafts(&events, time_quality).into_iter();
+        drafts.map(|draft| draft.ended_by(Some(CAMERA_DISABLED))).collect()
     }
 
     /// From now on what can be judged at this step of the degradation ladder is, and nothing else. Where that is not what moves,
@@ -269,7 +303,11 @@ impl CameraCore {
 
     fn drafts(&self, events: &[Event], time_quality: TimeQuality) -> Vec<Draft> {
         let moment = self.moment(time_quality);
-        events.iter().map(|event| Draft::new(&self.params.topics, &self.params.context, moment, event)).collect()
+        let draft = |event: &Event| {
+            let reason = self.disarmed.contains(&event.rule.id).then_some(RULE_DISARMED);
+            Draft::new(&self.params.topics, &self.params.context, moment, event).ended_by(reason)
+        };
+        events.iter().map(draft).collect()
     }
 }
 
@@ -293,6 +331,8 @@ pub struct CameraTask {
     pub evidence: CameraEvidence,
     /// Its place on the degradation ladder.
     pub ladder: CameraRung,
+    /// What commands switched off.
+    pub switches: watch::Receiver<Arc<Switches>>,
     /// Where its tracks go; `None`: they are not kept.
     pub tracks: Option<TrackSink>,
     /// Told when a frame is done with.
@@ -318,13 +358,21 @@ impl CameraTask {
         let mut standing = Standing::default();
         let mut keeper = MeasureKeeper::default();
         let mut clock_unheard = ClockUnheard::default();
+        let mut is_off = false;
         let mut idle = tokio::time::interval(IDLE_EVERY);
         idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if self.look_at_switches(&mut core, &mut is_off).await {
+                self.keep_measures(&mut core, &mut keeper, true).await;
+            }
             let analysed = tokio::select! {
                 biased;
                 analysed = self.analysed.recv() => analysed,
+                Ok(()) = self.switches.changed() => continue,
                 _ = idle.tick() => {
+                    if is_off {
+                        continue;
+                    }
                     self.pulse.works();
                     core.stand_on(self.ladder.step());
                     self.idle(&mut core, &mut session).await;
@@ -340,6 +388,11 @@ impl CameraTask {
                 }
             };
             let Some(analysed) = analysed else { break };
+            if is_off {
+                // Under way when the camera was switched off.
+                self.scheduler.done(self.lane);
+                continue;
+            }
             self.pulse.works();
             let arrived_at = analysed.arrived_at;
             let time_quality = status::time_quality();
@@ -386,6 +439,33 @@ impl CameraTask {
             self.park(things).await;
         }
         self.keep_measures(&mut core, &mut keeper, true).await;
+    }
+
+    /// Does what commands ask: disarms rules; ends what is open of a camera that was just switched off, and says so.
+    async fn look_at_switches(&mut self, core: &mut CameraCore, is_off: &mut bool) -> bool {
+        let (off, disarmed) = {
+            let switches = self.switches.borrow_and_update();
+            let disarmed = switches.disarmed(&self.camera).map(|(rule, _)| rule.clone()).collect();
+            (switches.camera(&self.camera).is_some(), disarmed)
+        };
+        core.disarm(disarmed);
+        let was_off = std::mem::replace(is_off, off);
+        if was_off && !off {
+            core.switch_on();
+        }
+        if !off || was_off {
+            return false;
+        }
+        self.pulse.works();
+        let ended =
+            catch_unwind(AssertUnwindSafe(|| core.switch_off(&self.camera, wall_now(), status::time_quality())));
+        match ended {
+            Ok(drafts) => drop(self.commit(drafts).await),
+            // Its incidents are taken up, and ended, at the next start.
+            Err(_) => tracing::error!(camera = %self.camera, "ending what is open panicked"),
+        }
+        self.pulse.waits();
+        true
     }
 
     /// A failure is the outbox's to report; the next change is written again.
@@ -443,21 +523,43 @@ impl CameraTask {
         if self.tracks.is_some() {
             core.record(CHUNK);
         }
-        match self.outbox.open_incidents(self.camera.clone()).await {
-            Ok(open) => core.core.restore(open),
-            Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
+        if let Some(open) = self.known(|| self.outbox.open_incidents(self.camera.clone())).await {
+            core.core.restore(open);
         }
-        match self.outbox.parked(self.camera.clone()).await {
-            Ok(things) => core.core.restore_parked(things),
-            Err(error) => tracing::error!(camera = %self.camera, %error, "what stood is not known"),
+        if let Some(things) = self.known(|| self.outbox.parked(self.camera.clone())).await {
+            core.core.restore_parked(things);
         }
-        if core.measures.is_some() {
-            match self.outbox.running_measure(self.camera.clone()).await {
-                Ok(running) => core.restore_measures(running),
-                Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
-            }
+        if core.measures.is_some()
+            && let Some(running) = self.known(|| self.outbox.running_measure(self.camera.clone())).await
+        {
+            core.restore_measures(running);
         }
         (core, session)
+    }
+
+    /// What the outbox knows, however long the disk takes to recover: an incident that is not taken up would be opened a
+    /// second time. `None` only when the program ends.
+    async fn known<T, F: Future<Output = Result<T, OutboxError>>>(&self, ask: impl Fn() -> F) -> Option<T> {
+        let mut reported = false;
+        loop {
+            self.pulse.works();
+            match ask().await {
+                Ok(known) => return Some(known),
+                Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {
+                    if !std::mem::replace(&mut reported, true) {
+                        tracing::error!(camera = %self.camera, %error, "what goes on is not known yet; trying again");
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(camera = %self.camera, %error, "what goes on is not known");
+                    return None;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(COMMIT_RETRY) => {}
+                () = self.give_up.cancelled() => {}
+            }
+        }
     }
 
     /// Commits, however long the disk takes to recover; gives up (false) only when the program ends.

@@ -44,12 +44,15 @@ impl StateLock {
 
 /// What the entries of the state folder are; an entry belongs to the first whose name it has or, for databases with their
 /// logs and what was set aside of them, begins with.
-const OWN: [(&str, &str); 6] = [
+const OWN: [(&str, &str); 9] = [
     ("outbox.sqlite", "events and thumbnails that wait"),
     ("tracks.sqlite", "recorded tracks"),
     ("evidence", "pictures, clips and holds"),
     ("engines", "compiled models"),
     ("audit", "the audit log"),
+    ("accounts", "local accounts"),
+    ("crash", "what a crash left"),
+    ("crashes.json", "what is remembered of crashes"),
     ("configuration", "configurations that were applied"),
 ];
 /// What stays and is no trouble: no personal data, or the lock of this very reset.
@@ -161,7 +164,10 @@ impl Plan {
             SecretRef::Credential { .. } | SecretRef::Env(_) => None,
         });
         let certificate = site.mqtt.identity.iter().map(|(certificate, _)| (certificate, "a certificate of this box"));
-        for (path, what) in files.chain(certificate) {
+        let page = site.status_remote.iter().map(|remote| (&remote.certificate, "the page's certificate"));
+        let accounts = site.status_remote.iter().filter_map(|remote| remote.accounts.as_ref());
+        let accounts = accounts.map(|accounts| (accounts, "local accounts"));
+        for (path, what) in files.chain(certificate).chain(page).chain(accounts) {
             let Ok(at) = path.parent().unwrap_or(Path::new(".")).canonicalize() else { continue };
             let path = at.join(path.file_name().unwrap_or_default());
             if self.pieces.iter().any(|piece| path.starts_with(&piece.path)) || path.symlink_metadata().is_err() {

@@ -346,8 +346,10 @@ pub fn birth(site: &Site, models: &[ModelRef]) -> Birth {
                 id: rule.id.to_string(),
                 kind: rule.params.kind().wire_label().into(),
                 severity: rule.severity.into(),
+                switched_off: None,
             })
             .collect(),
+        switched_off: None,
     };
     Birth {
         session: 0,
@@ -362,6 +364,7 @@ pub fn birth(site: &Site, models: &[ModelRef]) -> Birth {
         models: models.to_vec(),
         cameras: site.cameras.iter().map(camera).collect(),
         outbox_id: uuid::Uuid::nil(),
+        transport: Some(site.mqtt.security().label().into()),
     }
 }
 
@@ -375,6 +378,8 @@ pub fn announce_disabled(site: &Site, topics: &Topics, publish: &PublishHandle) 
             since: UtcMillis::now(),
             record: None,
             ladder: None,
+            switched_off: None,
+            disarmed: Vec::new(),
         };
         publish.set_retained(topics.camera_status(camera), wire::to_bytes(&status));
     }

@@ -8,6 +8,8 @@ mod common;
 mod agent;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/centre.rs"]
 mod centre;
 #[path = "e2e/check.rs"]
@@ -34,12 +36,18 @@ mod measure_kills;
 mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/orders.rs"]
+mod orders;
 #[path = "e2e/page.rs"]
 mod page;
 #[path = "e2e/page_remote.rs"]
 mod page_remote;
 #[path = "e2e/pictures.rs"]
 mod pictures;
+#[path = "e2e/plaintext.rs"]
+mod plaintext;
+#[path = "e2e/ports.rs"]
+mod ports;
 #[path = "e2e/replay.rs"]
 mod replay;
 #[path = "e2e/replay_storm.rs"]

@@ -50,9 +50,9 @@ struct Cli {
     /// A picture every so many analysed frames.
     #[arg(long, default_value_t = 5)]
     every: usize,
-    /// What the finder counts as seen.
-    #[arg(long, default_value_t = privacy::LOW_CONFIDENCE)]
-    confidence: f32,
+    /// What the finder counts as seen [default: the model's].
+    #[arg(long)]
+    confidence: Option<f32>,
     /// Where pictures are written.
     #[arg(long)]
     out: Option<PathBuf>,

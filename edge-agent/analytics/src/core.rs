@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::detection::Detection;
 use crate::event::Event;
 use crate::ground::Ground;
-use crate::id::SignalId;
+use crate::id::{RuleId, SignalId};
 use crate::incident::{Bundles, Found, IncidentParams, Incidents, OpenIncident, Withheld};
 use crate::kind::Kind;
 use crate::parked::{Parked, Registry};
@@ -147,6 +147,11 @@ impl Core {
         self.judge.judge_only(is_judged);
     }
 
+    /// From the next step on, these rules are not judged: a person disarmed them. Their incidents end, though no frame come.
+    pub fn disarm(&mut self, is_disarmed: impl Fn(&RuleId) -> bool) {
+        self.judge.disarm(is_disarmed);
+    }
+
     /// Takes a moment in which no frame comes: only what is judged of the stream itself is, everything else waits.
     pub fn idle(&mut self, idle: Idle) -> Vec<Event> {
         self.judge.idle(idle)
@@ -210,19 +215,29 @@ struct Watch {
     armed: bool,
     /// Whether too little is seen for it at the moment.
     suspended: bool,
+    /// Whether a person disarmed it.
+    disarmed: bool,
 }
 
 impl Watch {
     fn new(spec: RuleSpec) -> Self {
         let (schedule, fault) = (spec.schedule.clone(), spec.params.camera_fault());
-        Self { rule: rules::build(spec), fault, judged: true, schedule, armed: false, suspended: false }
+        Self {
+            rule: rules::build(spec),
+            fault,
+            judged: true,
+            schedule,
+            armed: false,
+            suspended: false,
+            disarmed: false,
+        }
     }
 
     fn look(&mut self, scene: &Scene, local: LocalTime, incidents: &Incidents) -> Found<'_> {
         let was_armed = self.armed && self.judged;
         let placement = if self.fault.is_some() { Placement::Home } else { scene.camera.placement };
         let is_due = self.schedule.as_ref().is_none_or(|schedule| schedule.is_armed(local));
-        self.armed = is_due && placement != Placement::Lost && !self.suspended;
+        self.armed = is_due && placement != Placement::Lost && !self.suspended && !self.disarmed;
         self.judged = placement != Placement::Unsure;
         if self.armed && self.judged && !was_armed {
             self.rule.arm(scene.stamp.pts);
@@ -240,8 +255,8 @@ impl Watch {
         if self.fault.is_some_and(CameraFault::is_outage) {
             return self.look(scene, local, incidents);
         }
-        self.armed &= !self.suspended;
-        Found { rule: self.rule.info(), armed: self.armed, judged: false, findings: Vec::new() }
+        self.armed &= !self.suspended && !self.disarmed;
+        Found { rule: self.rule.info(), armed: self.armed, judged: self.disarmed, findings: Vec::new() }
     }
 }
 
@@ -285,6 +300,13 @@ impl Judge {
     pub fn judge_only(&mut self, is_judged: impl Fn(Kind) -> bool) {
         for watch in &mut self.watches {
             watch.suspended = !is_judged(watch.rule.info().kind);
+        }
+    }
+
+    /// See [`Core::disarm`].
+    pub fn disarm(&mut self, is_disarmed: impl Fn(&RuleId) -> bool) {
+        for watch in &mut self.watches {
+            watch.disarmed = is_disarmed(&watch.rule.info().id);
         }
     }
 

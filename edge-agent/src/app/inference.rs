@@ -16,7 +16,7 @@ use crate::detect::scheduler::{Job, Scheduler};
 use crate::detect::{DetectError, Detector, Spares};
 use crate::frame::Frame;
 use crate::ladder::CameraRung;
-use crate::privacy::{Finder, LOW_CONFIDENCE, Privacy, Redaction};
+use crate::privacy::{Finder, Privacy, Redaction};
 use crate::publish::wire::ModelRef;
 use crate::setup::{self, SetupError};
 use crate::status::CameraCounters;
@@ -80,9 +80,10 @@ impl Network {
         }
         let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
         tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
-        let is_for = |camera: &&Camera| camera.model == model.manifest().name && camera.snapshots_from.is_some();
+        // Also for cameras that photograph no incidents: the centre may ask for a picture.
+        let is_for = |camera: &&Camera| camera.model == model.manifest().name;
         let blurs = site.cameras.iter().filter(is_for).any(|camera| camera.privacy == Privacy::Blur);
-        let open = || Finder::open(runtime, &model, LOW_CONFIDENCE);
+        let open = || Finder::open(runtime, &model, None);
         let finder = blurs.then(open).and_then(|opened| {
             opened.inspect_err(|error| tracing::error!(%error, "pictures cannot be blurred: none will be kept")).ok()
         });

@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::{AuditEntry, Object};
 use super::log::AuditLog;
-use super::read::lines;
+use super::read::last;
 use crate::config::{Camera, Site};
+use crate::privacy::Masks;
 use crate::publish::wire::{Action, AuditLine, ModelRef};
 
 /// Lines about single changes; what is beyond is a number.
@@ -30,8 +31,8 @@ pub struct Begun {
 pub fn begin(log: &AuditLog, site: &Site, begun: &Begun) {
     // Lines of commands beside the service are no runs.
     let of_run = |line: &AuditLine| matches!(line.action, Action::Start | Action::Stop);
-    let run = last(log, of_run);
-    let before = last(log, |line| line.action == Action::ConfigurationLoaded);
+    let run = last(log.folder(), of_run).ok().flatten();
+    let before = last(log.folder(), |line| line.action == Action::ConfigurationLoaded).ok().flatten();
     let append = |entry: AuditEntry| {
         let _ = log.append(entry);
     };
@@ -70,18 +71,6 @@ pub fn end(log: &AuditLog, incidents: u64, pending: u64) {
         log.append(AuditEntry::by_system(Action::Stop).with("incidents", incidents).with("events_waiting", pending));
 }
 
-/// The last line of this kind.
-fn last(log: &AuditLog, is: impl Fn(&AuditLine) -> bool) -> Option<AuditLine> {
-    let mut found = None;
-    let read = lines::<std::io::Error>(log.folder(), 1, |kept| {
-        if is(&kept.line) {
-            found = Some(kept.line);
-        }
-        Ok(true)
-    });
-    read.ok().and(found)
-}
-
 /// Short digests of what a configuration is made of, by what they are of (`camera/…`, `rule/…/…`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Digests(BTreeMap<String, String>);
@@ -97,8 +86,11 @@ impl Digests {
             for rule in &camera.rules {
                 put(Object::rule(&camera.id, &rule.id).to_string(), rule);
             }
-            let without_rules = Camera { rules: Vec::new(), ..camera.clone() };
-            put(Object::camera(&camera.id).to_string(), &without_rules);
+            if !camera.masks.is_empty() {
+                put(Object::mask(&camera.id).to_string(), &camera.masks.polygons());
+            }
+            let rest = Camera { rules: Vec::new(), masks: Masks::default(), ..camera.clone() };
+            put(Object::camera(&camera.id).to_string(), &rest);
         }
         for camera in &site.disabled {
             put(Object::camera(camera).to_string(), &"disabled");
@@ -123,7 +115,11 @@ impl Digests {
                 (old, new) if old != new => "changed",
                 _ => return None,
             };
-            let action = if object.starts_with("rule/") { Action::RuleChanged } else { Action::CameraChanged };
+            let action = match object.split('/').next() {
+                Some("rule") => Action::RuleChanged,
+                Some("mask") => Action::MaskChanged,
+                _ => Action::CameraChanged,
+            };
             let entry = AuditEntry::by_system(action).on(Object::told(object)).with("change", how);
             Some(entry.with("digests", json!([old, new])))
         };

@@ -81,3 +81,16 @@ fn what_differs_from_the_configuration_before_is_a_line_each() {
     ];
     assert_eq!(changed, expected);
 }
+
+#[test]
+fn other_masks_are_a_line_and_the_camera_is_otherwise_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    run(folder.path(), &site(folder.path(), "", ""), true);
+    let place = "[camera.line.mid]";
+    let mask = "[camera.mask.window]\npolygon = [[0.0, 0.0], [0.2, 0.0], [0.2, 0.2]]\n[camera.line.mid]";
+    run(folder.path(), &site(folder.path(), place, mask), true);
+    let later = said(folder.path(), 5);
+    let masks: Vec<_> = as_text(&later).into_iter().filter(|(action, _)| *action == Action::MaskChanged).collect();
+    assert_eq!(masks, [(Action::MaskChanged, Some("mask/c"))]);
+    assert!(!later.iter().any(|(action, _)| *action == Action::CameraChanged), "{later:?}");
+}

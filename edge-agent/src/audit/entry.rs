@@ -25,6 +25,12 @@ impl Object {
         Self(format!("camera/{id}"))
     }
 
+    /// A camera's masks.
+    #[must_use]
+    pub fn mask(camera: &CameraId) -> Self {
+        Self(format!("mask/{camera}"))
+    }
+
     /// A camera's rule.
     #[must_use]
     pub fn rule(camera: &CameraId, rule: &RuleId) -> Self {

@@ -2,10 +2,13 @@
 
 mod account;
 mod audit;
+mod broker;
 mod check;
+mod command;
 mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod desk;
 mod doctor;
 mod eval;
 mod factory_reset;
@@ -18,6 +21,7 @@ mod replay;
 mod run;
 mod schema;
 mod site;
+mod support;
 mod tune;
 mod watch;
 
@@ -54,6 +58,7 @@ Start here:
   edge-agent run site.toml                 the service
   edge-agent tune                          how many cameras does this box carry, and with which setting?
   edge-agent watch                         the other end: incidents as an operator reads them
+  edge-agent command --help                a command to a box: verdict, snapshot, camera off, …
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 64 wrong configuration (all errors are printed).
 Logs go to stderr; NGATU_LOG sets what is logged, such as NGATU_LOG=debug."
@@ -84,12 +89,16 @@ enum Command {
     Site(site::Args),
     /// Says what is here and what of it works, with the cure: decoders, providers, models, clock, disk; broker, cameras.
     Doctor(doctor::Args),
+    /// Writes one file for a person far away who is to help: configuration, findings, status, log; no secrets, no pictures.
+    Support(support::Args),
     /// Judges recorded clips: files in, events out, the same bytes every time.
     Replay(replay::Args),
     /// Measures against ground truth: detections, tracks and incidents, each figure with its denominator.
     Eval(eval::Args),
     /// Shows incidents as the operations centre receives them.
     Watch(watch::Args),
+    /// Sends one command to a box and waits for its answer.
+    Command(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
     /// Makes, lists and removes the accounts that may log in to the status page from another machine.
@@ -121,13 +130,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(_) => "warn,rumqttd=off,ort=warn",
         Command::Run(_) => "info,ort=warn",
         // What fails is a line of the report.
-        Command::Doctor(_) | Command::Site(_) => "off",
+        Command::Doctor(_) | Command::Site(_) | Command::Support(_) => "off",
         // The service that it runs has no broker; a provider that does not work is left out.
         Command::Tune(_) => "off",
         Command::Check(_)
         | Command::Replay(_)
         | Command::Eval(_)
         | Command::Watch(_)
+        | Command::Command(_)
         | Command::Models(_)
         | Command::Account(_)
         | Command::Audit(_)
@@ -146,9 +156,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args, &home()?),
         Command::Site(args) => site::run(args, &home()?),
         Command::Doctor(args) => doctor::run(args, home()),
+        Command::Support(args) => support::run(args, home()),
         Command::Replay(args) => replay::run(args, &home()?),
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
+        Command::Command(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),

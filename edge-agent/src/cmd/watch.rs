@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use edge_agent::config::SecretRef;
-use edge_agent::publish::{BrokerParams, Protocol, TlsParams, TopicRoot};
+use anyhow::Context;
 use edge_agent::shutdown;
 use edge_agent::watch::{self, Lang, Seen, WatchParams};
 use jiff::tz::TimeZone;
-use url::Url;
+
+use super::broker::BrokerArgs;
+use super::desk::Desk;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -19,32 +19,12 @@ Duplicates are dropped by (source, id). Examples:
   edge-agent watch                                    the demo's broker, in Vietnamese
   edge-agent watch --broker mqtt://10.0.0.5:1883 --lang en
   edge-agent watch --broker mqtts://broker.example --ca ca.pem --certificate me.pem --key me.key
+  edge-agent watch --operator nguyen-van-a            and say what each incident was
   edge-agent watch --save pictures                    with a thumbnail of each incident
   edge-agent watch --json --count 100 > events.jsonl")]
 pub(crate) struct Args {
-    /// The broker.
-    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
-    broker: Url,
-
-    /// The version of MQTT: 5, or 3.1.1 for brokers that speak nothing newer.
-    #[arg(long, value_name = "VERSION", default_value = "5", value_parser = protocol)]
-    protocol: Protocol,
-
-    /// PEM file of the authorities that sign the broker's certificate, for mqtts://.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-
-    /// PEM file of a client certificate, where the broker wants one.
-    #[arg(long, value_name = "FILE", requires = "key", requires = "ca")]
-    certificate: Option<PathBuf>,
-
-    /// PEM file of its private key, which only its owner may read.
-    #[arg(long, value_name = "FILE", requires = "certificate")]
-    key: Option<PathBuf>,
-
-    /// First level of the topics.
-    #[arg(long, default_value = "ngatu")]
-    root: String,
+    #[command(flatten)]
+    broker: BrokerArgs,
 
     /// Language of the alerts.
     #[arg(long, value_enum, default_value_t = Lang::Vi)]
@@ -78,6 +58,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     client_id: Option<String>,
 
+    /// Judge incidents as this person: each gets a number, and lines from stdin say what it was, such as
+    /// `12 ack`, `12 yes`, `12 no bóng cây`, `12 dup`.
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    operator: Option<String>,
+
     /// Say under this name that a centre listens: boxes with this primary host send.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
@@ -92,10 +77,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let stop = shutdown::on_signals()?;
         let done = stop.clone();
         let mut seen = 0;
+        let (desk, console) = args.operator.map(|name| Desk::open(name, lang)).unzip();
+        let at_desk = desk.clone();
         let sink = move |message: Seen| {
             let is_event = matches!(message, Seen::Incident(_) | Seen::System(_));
             let saved = save(&message, folder.as_deref(), lang);
+            let number = desk.as_ref().and_then(|desk| desk.number(&message));
             let printed = if json { json_line(&message) } else { saved.or_else(|| watch::line(&message, lang, &zone)) };
+            let printed = printed.map(|line| number.map_or(line.clone(), |number| format!("#{number} {line}")));
             // A closed pipe ends the watching, as it ends `head`.
             let written = printed.is_none_or(|line| writeln!(std::io::stdout(), "{line}").is_ok());
             seen += u64::from(is_event);
@@ -104,7 +93,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
         };
         tokio::select! {
-            () = watch::run(params, sink, stop.clone()) => {}
+            () = watch::run_with(params, sink, console, stop.clone()) => {}
+            () = Desk::print(at_desk) => {}
             () = super::after(args.duration) => {}
         }
         anyhow::Ok(())
@@ -113,41 +103,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn params(args: &Args) -> anyhow::Result<WatchParams> {
-    let url = &args.broker;
-    // First: a password must not be repeated in another message.
-    if !url.username().is_empty() || url.password().is_some() {
-        bail!("--broker holds a user or password: command lines are seen by every user of a machine");
-    }
-    let (default_port, is_tls) = match url.scheme() {
-        "mqtt" => (1883, false),
-        "mqtts" => (8883, true),
-        _ => bail!("--broker {url}: write mqtt://host:port or mqtts://host:port"),
-    };
-    let host = url.host_str().with_context(|| format!("--broker {url} names no host"))?.trim_matches(['[', ']']);
-    let mut broker = BrokerParams::plain(host, url.port().unwrap_or(default_port));
-    broker.protocol = args.protocol;
-    broker.tls = match (&args.ca, is_tls) {
-        (Some(ca), true) => {
-            let client = args.certificate.clone().zip(args.key.clone().map(SecretRef::File));
-            Some(TlsParams { ca: ca.clone(), client })
-        }
-        (None, true) => bail!("--broker {url} needs --ca: the authorities that sign the broker's certificate"),
-        (Some(_), false) => bail!("--ca is given and --broker {url} is not mqtts://"),
-        (None, false) => None,
-    };
-    if let Some(tls) = &broker.tls {
-        tls.load()?;
-    }
-    let mut params = WatchParams::new(broker, TopicRoot::new(&args.root)?);
+    let (broker, root) = args.broker.params()?;
+    let mut params = WatchParams::new(broker, root);
     params.client_id.clone_from(&args.client_id);
     params.host.clone_from(&args.host);
     params.pictures = args.save.is_some();
     params.measures = args.measures;
     Ok(params)
-}
-
-fn protocol(text: &str) -> Result<Protocol, String> {
-    Protocol::parse(text).ok_or_else(|| "write 5 or 3.1.1".to_owned())
 }
 
 /// Saves a picture; the line that says where.

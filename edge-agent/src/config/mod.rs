@@ -35,6 +35,7 @@ mod site;
 mod tests;
 mod thing;
 mod value;
+mod written;
 
 pub use calendar::{Calendar, Holiday};
 pub use calibration::summary as calibration_summary;
@@ -49,5 +50,8 @@ pub use remote::Remote;
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use signal::{SignalLamps, Signals};
-pub use site::{Camera, Credentials, MotionGate, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+pub use site::{
+    Camera, Credentials, MotionGate, Mqtt, Name, Position, Security, Site, Storage, Stream, TrackerOverrides,
+};
 pub use value::parse_duration;
+pub use written::Written;

@@ -20,6 +20,7 @@ use super::raw::{RawCamera, RawName, RawPipeline, RawPosition, RawSite, RawStora
 use super::secret::SecretUse;
 use super::site::{Camera, Name, Position, Site, Storage, TrackerOverrides};
 use super::value::Numbers;
+use super::written::Written;
 use crate::audit::AuditLimits;
 use crate::evidence::EvidenceLimits;
 use crate::tracks::TrackLimits;
@@ -214,6 +215,11 @@ impl<'a> Resolver<'a> {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
+        let keep_thumbnails_for = retention.and_then(|raw| raw.thumbnails).map_or(30 * DAY, |text| text.0);
+        if keep_thumbnails_for < Duration::from_secs(3600) {
+            let cure = "write at least \"1h\"; they wait while the centre is away";
+            self.error("storage.retention.thumbnails", "leaves thumbnails no time to be sent", cure);
+        }
         let audit = AuditLimits {
             keep_for: retention.and_then(|raw| raw.audit).map_or(AuditLimits::default().keep_for, |text| text.0),
             ..AuditLimits::default()
@@ -222,7 +228,14 @@ impl<'a> Resolver<'a> {
             let cure = "write at least \"30d\"; default 365d, which rules for such logs ask for";
             self.error("storage.retention.audit", "keeps the audit log too briefly", cure);
         }
-        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for }, tracks, audit }
+        Storage {
+            path,
+            outbox_bytes,
+            evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for },
+            tracks,
+            keep_thumbnails_for,
+            audit,
+        }
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {
@@ -411,6 +424,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             cameras,
             disabled,
             digest: format!("sha256:{:x}", HexBytes(&digest.finalize())),
+            written: Written::of(document.text()),
             notices,
             secrets,
         })

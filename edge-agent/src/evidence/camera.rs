@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use analytics::Severity;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::clip::{ClipJob, ClipParams};
 use super::counters::EvidenceCounters;
@@ -12,10 +12,11 @@ use super::picture::{PictureJob, RecordMoment};
 use super::{EvidenceName, Failure};
 use crate::config::Places;
 use crate::frame::Picture;
-use crate::outbox::Draft;
-use crate::privacy::{Known, Masks, Redaction};
-use crate::publish::wire::{Evidence, Phase};
+use crate::outbox::{Draft, Outcome};
+use crate::privacy::{self, Known, Masks, Redaction};
+use crate::publish::wire::{Evidence, Incident, Phase};
 use crate::record::{Ring, Wanted};
+use crate::status::Shot;
 
 /// Clips of one camera that may wait for their end at once; with more, one is `busy`. They share what the ring holds, so they
 /// cost no memory each.
@@ -164,8 +165,28 @@ impl CameraEvidence {
             redaction: self.redaction.clone(),
             known,
             record,
+            asked: None,
         };
         Ok(Order::Picture(place, Box::new(job)))
+    }
+
+    /// Orders a picture that somebody asked for, of what was just seen, by the same rules as an incident's; `done` is told
+    /// what became of it, and dropped where too much waits already. Never waits.
+    pub fn photograph(
+        &self,
+        event: Incident,
+        name: EvidenceName,
+        shot: &Shot,
+        arrived_at: Instant,
+        done: oneshot::Sender<Outcome>,
+    ) {
+        let record = self.record.as_ref().map(|record| RecordMoment::new(Arc::clone(record), arrived_at));
+        let (picture, places) = (Arc::clone(&shot.picture), Arc::clone(&self.places));
+        let known = privacy::known(&shot.scene, &shot.detections);
+        let redaction = self.redaction.clone();
+        let job = PictureJob { event, name, picture, places, redaction, known, record, asked: Some(done) };
+        // Full: the sender in it is dropped, which says so.
+        let _ = self.pictures.try_send(job);
     }
 
     fn clip(&self, draft: &Draft, clips: ClipParams, arrived_at: Instant) -> Result<Order, Failure> {

@@ -10,6 +10,8 @@ mod deletions;
 pub mod grid;
 mod hold;
 mod picture;
+#[cfg(test)]
+mod privacy_tests;
 mod snapshot;
 mod store;
 #[cfg(test)]
@@ -45,6 +47,12 @@ impl EvidenceName {
     #[must_use]
     pub fn clip(number: u32) -> Self {
         Self(format!("{number}.mp4"))
+    }
+
+    /// The name of a picture that was asked for, and is of no incident.
+    #[must_use]
+    pub fn on_demand() -> Self {
+        Self(format!("snapshot{}", ENDINGS[0]))
     }
 
     /// Whether it is a clip's, and not a picture's.

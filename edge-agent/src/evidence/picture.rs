@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::EvidenceName;
 use super::camera::RecordStills;
 use super::snapshot::{FULL_WIDTH_PX, WIDTH_PX};
 use crate::config::Places;
 use crate::crash::NamedThread;
 use crate::frame::Picture;
+use crate::outbox::Outcome;
 use crate::privacy::{Known, Redaction, RedactionError, Shareable};
 use crate::publish::wire::{Incident, Shown};
 use crate::record::{Pin, StillError, decode_still};
@@ -44,6 +47,8 @@ pub(super) struct PictureJob {
     pub(super) known: Vec<Known>,
     /// The same moment in the full-size stream.
     pub(super) record: Option<RecordMoment>,
+    /// Who asked for it; `None`: it is an incident's, and settled with the outbox.
+    pub(super) asked: Option<oneshot::Sender<Outcome>>,
 }
 
 /// A moment of the full-size stream, held until it is looked at.

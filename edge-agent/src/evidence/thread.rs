@@ -171,7 +171,7 @@ impl Maker {
             tokio::select! {
                 biased;
                 job = pictures.recv() => match job {
-                    Some(job) => self.photograph(&job, &mut shelf),
+                    Some(job) => self.photograph(job, &mut shelf),
                     None => break,
                 },
                 Some(job) = clips.recv() => self.filming.push(job),
@@ -209,7 +209,7 @@ impl Maker {
         Arc::new(Settlement { of, outcome })
     }
 
-    fn photograph(&mut self, job: &PictureJob, shelf: &mut Shelf) {
+    fn photograph(&mut self, mut job: PictureJob, shelf: &mut Shelf) {
         let incident = job.event.data.incident_id;
         // Decoding and drawing work on what cameras send: a surprise there must not end the thread.
         let drawn = catch_unwind(AssertUnwindSafe(|| {
@@ -225,7 +225,15 @@ impl Maker {
             }
             Err(_) => Err(Failure::NotDrawn),
         };
-        self.ended(incident, job.name.clone(), outcome);
+        match job.asked.take() {
+            Some(asked) => {
+                self.counters.ended(&job.name, outcome.as_ref().err().copied());
+                self.store.forget_thumbnail(incident, &job.name);
+                // Who asked may be gone.
+                let _ = asked.send(outcome.unwrap_or_else(failed));
+            }
+            None => self.ended(incident, job.name.clone(), outcome),
+        }
     }
 
     fn film(&mut self, job: ClipJob, shelf: &mut Shelf) {

@@ -52,6 +52,14 @@ impl Draft {
         self.incident.data.evidence.push(evidence);
     }
 
+    /// Says why the incident ended, in an `end`; nothing in other events.
+    #[must_use]
+    pub fn ended_by(mut self, reason: Option<&'static str>) -> Self {
+        let is_end = self.incident.data.phase == wire::Phase::End;
+        self.incident.data.end_reason = reason.filter(|_| is_end).map(Into::into);
+        self
+    }
+
     /// The event as it will be sent, but for its stamp and what the outbox knows of its incident: revision and evidence.
     #[must_use]
     pub fn event(&self) -> &Incident {

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
 use super::store::{KEEP_UPDATE, Row, State, insert, json};
-use super::thumbnail;
+use super::{command, thumbnail};
 use crate::evidence::EvidenceName;
 use crate::publish::Topics;
 use crate::publish::wire::{self, Evidence, Incident, Phase, Sequence, Shown, Stamp, UtcMillis};
@@ -76,7 +76,7 @@ pub(super) fn revise(transaction: &Transaction<'_>, event: &mut Incident) -> rus
         event.data.revision = known.revision + 1;
         event.data.evidence = known.evidence;
     }
-    Ok(())
+    command::verify(transaction, event)
 }
 
 /// Remembers the event that was committed last, for as long as another one may follow.
@@ -144,7 +144,8 @@ pub(super) fn settle(
     data.phase = Phase::Update;
     // Those were told by the event that is repeated.
     data.suppressed = 0;
-    let (severity, camera) = (data.severity, data.camera.id.clone());
+    command::verify(transaction, &mut event)?;
+    let (severity, camera) = (event.data.severity, event.data.camera.id.clone());
     let sequence = Sequence(state.last_sequence + 1);
     event.stamp(Stamp { sequence, recorded_at, outbox_id: state.outbox_id });
     let payload = event.to_bytes();

@@ -25,6 +25,7 @@
 //! transaction (group commit), so a slow disk makes groups larger, not queues longer.
 
 mod audit_head;
+mod command;
 mod draft;
 #[cfg(test)]
 mod evidence_tests;
@@ -56,6 +57,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use audit_head::stored as stored_audit_head;
+pub(crate) use command::MOST_WAITING as MOST_ACKS;
+pub use command::{Answer, CommandWork, Effect, RulePrecision, Taken, Unfinished, WaitingAck};
 pub use draft::Draft;
 pub use incident::{Outcome, PendingEvidence, Settlement};
 pub use measure::MeasureRecord;
@@ -65,8 +68,10 @@ pub use thumbnail::Thumbnail;
 
 use crate::audit::Head;
 use crate::publish::Topics;
-use crate::publish::wire::{Sequence, System};
+use crate::publish::wire::{Sequence, System, UtcMillis};
+use command::Question;
 use thread::Command;
+use thumbnail::TooOld;
 
 /// Commands that may wait for the thread. When it is full, senders wait: a camera's core then holds its events while
 /// its frame slot keeps replacing.
@@ -157,6 +162,8 @@ pub struct OutboxStats {
     pub thumbnail_bytes: u64,
     /// Thumbnails dropped to make room for events.
     pub thumbnails_dropped_total: u64,
+    /// Answers to commands that are not delivered.
+    pub acks: u64,
     /// Transactions made.
     pub transactions_total: u64,
     /// Why the last transaction failed; `None` when it did not.
@@ -260,6 +267,45 @@ impl Outbox {
     pub async fn thumbnail_done(&self, outbox_id: Uuid, number: u64) -> Result<(), OutboxError> {
         let command = Command::ThumbnailDone { outbox_id, number };
         self.commands.send(command).await.map_err(|_| OutboxError::Stopped)
+    }
+
+    /// Deletes thumbnails that were kept before `before`; how many, and their bytes. `now` must be of a clock that can be
+    /// believed.
+    pub async fn drop_thumbnails(&self, now: UtcMillis, before: UtcMillis) -> Result<(u64, u64), OutboxError> {
+        let too_old = TooOld { now, before };
+        self.ask(|reply| Command::DropThumbnails { too_old, reply }).await?
+    }
+
+    /// Does what a command does, and keeps its answer until it is delivered: all of it durably, or nothing. The caller keeps
+    /// its own reference, to try again after a transient error.
+    pub async fn order(&self, work: Arc<CommandWork>) -> Result<Taken, OutboxError> {
+        self.ask(|reply| Command::Order { work, reply }).await?
+    }
+
+    /// The answer to a command to send next: the oldest.
+    pub async fn next_ack(&self) -> Result<Option<WaitingAck>, OutboxError> {
+        self.ask(|reply| Command::Question(Question::NextAck(reply))).await?
+    }
+
+    /// Says that an answer was acknowledged by the broker, or is given up: it will be deleted.
+    pub async fn ack_done(&self, outbox_id: Uuid, number: u64) -> Result<(), OutboxError> {
+        let command = Command::AckDone { outbox_id, number };
+        self.commands.send(command).await.map_err(|_| OutboxError::Stopped)
+    }
+
+    /// Commands that were accepted and have no final answer.
+    pub async fn unfinished_commands(&self) -> Result<Vec<Unfinished>, OutboxError> {
+        self.ask(|reply| Command::Question(Question::Unfinished(reply))).await?
+    }
+
+    /// What commands have set, by name.
+    pub async fn settings(&self) -> Result<Vec<(String, String)>, OutboxError> {
+        self.ask(|reply| Command::Question(Question::Settings(reply))).await?
+    }
+
+    /// What operators found incidents to be, by camera and rule.
+    pub async fn precision(&self) -> Result<Vec<RulePrecision>, OutboxError> {
+        self.ask(|reply| Command::Question(Question::Precision(reply))).await?
     }
 
     /// Keeps the last line of the audit log.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use uuid::Uuid;
 
 use super::store::{State, Store};
-use super::{OutboxError, OutboxLimits, audit_head, parked, thumbnail};
+use super::{OutboxError, OutboxLimits, audit_head, command, parked, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, SystemKind, UtcMillis};
 
@@ -198,7 +198,9 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
         found => return Err(Refused::Newer(found)),
     }
     db.execute_batch(parked::SCHEMA)?;
+    db.execute_batch(command::SCHEMA)?;
     db.execute_batch(audit_head::SCHEMA)?;
+    db.execute_batch(thumbnail::SCHEMA)?;
     let state = read_state(&db)?;
     Ok((db, state))
 }
@@ -256,6 +258,7 @@ fn read_state(db: &Connection) -> Result<State, Refused> {
         thumbnails,
         thumbnail_bytes,
         thumbnails_dropped: 0,
+        acks: command::waiting(db)?,
         overflow: None,
     })
 }

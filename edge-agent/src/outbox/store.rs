@@ -12,12 +12,13 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
 use super::OutboxLimits;
+use super::command::{self, CommandWork, Taken};
 use super::draft::{Draft, OpenChange};
 use super::incident::{self, PendingEvidence, Settlement};
 use super::ledger;
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
-use super::thumbnail::{self, Thumbnail};
+use super::thumbnail::{self, Thumbnail, TooOld};
 use super::{audit_head, parked};
 use crate::audit::Head;
 use crate::publish::Topics;
@@ -72,11 +73,17 @@ pub(super) struct Writes {
     pub(super) announcements: Vec<Arc<System>>,
     /// Thumbnails that were acknowledged, or given up.
     pub(super) thumbnails_done: Vec<u64>,
+    /// What commands do, in order.
+    pub(super) orders: Vec<Arc<CommandWork>>,
+    /// Answers to commands that were acknowledged.
+    pub(super) acks_done: Vec<u64>,
     pub(super) session: bool,
     /// What stands before cameras.
     pub(super) parked: Vec<(CameraId, Vec<Parked>)>,
     /// The last line of the audit log.
     pub(super) audit_head: Option<Head>,
+    /// Thumbnails that are too old.
+    pub(super) too_old: Option<TooOld>,
 }
 
 /// The numbers that one transaction gave.
@@ -90,6 +97,10 @@ pub(super) struct Given {
     pub(super) records: Vec<Vec<Sequence>>,
     /// To each announcement, in order.
     pub(super) announcements: Vec<Sequence>,
+    /// Thumbnails that were too old, and their bytes.
+    pub(super) too_old: (u64, u64),
+    /// What became of each order.
+    pub(super) orders: Vec<Taken>,
 }
 
 /// What is known without asking the database; taken over only when the transaction that changed it succeeded.
@@ -104,6 +115,8 @@ pub(super) struct State {
     pub(super) thumbnails: u64,
     pub(super) thumbnail_bytes: u64,
     pub(super) thumbnails_dropped: u64,
+    /// Answers to commands that are not delivered.
+    pub(super) acks: u64,
     /// The overflow event that further losses are added to.
     pub(super) overflow: Option<(u64, System, Runs)>,
 }
@@ -132,6 +145,9 @@ impl Store {
         for &number in &writes.thumbnails_done {
             thumbnail::remove(&transaction, &mut state, number)?;
         }
+        for &number in &writes.acks_done {
+            command::remove_ack(&transaction, &mut state, number)?;
+        }
         let recorded_at = UtcMillis::now();
         let mut given = Given::default();
         for drafts in &writes.commits {
@@ -144,6 +160,9 @@ impl Store {
         for (camera, things) in &writes.parked {
             parked::save(&transaction, camera, things)?;
         }
+        if let Some(too_old) = writes.too_old {
+            given.too_old = thumbnail::drop_old(&transaction, &mut state, too_old)?;
+        }
         if let Some(head) = writes.audit_head {
             audit_head::save(&transaction, head)?;
         }
@@ -153,6 +172,9 @@ impl Store {
         for event in &writes.announcements {
             insert_system(&transaction, &mut state, &mut System::clone(event), &self.topics)?;
             given.announcements.push(Sequence(state.last_sequence));
+        }
+        for order in &writes.orders {
+            given.orders.push(command::apply(&transaction, &mut state, order)?);
         }
         make_room(&transaction, &mut state, self.limits, &self.topics, &self.handed_out)?;
         state.session += u64::from(writes.session);
@@ -333,6 +355,7 @@ fn insert_all(
         let payload = event.to_bytes();
         let is_open = matches!(draft.change, OpenChange::Open(_));
         incident::note(transaction, &event, &draft.topic, &payload, is_open)?;
+        command::remember(transaction, &event)?;
         let row = Row {
             incident: event.data.incident_id,
             severity: event.data.severity,

@@ -9,18 +9,19 @@ use analytics::{CameraId, Parked};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::command::{CommandWork, Question, Taken};
 use super::draft::Draft;
 use super::incident::{PendingEvidence, Settlement};
 use super::measure::MeasureRecord;
 use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
-use super::thumbnail::Thumbnail;
+use super::thumbnail::{Thumbnail, TooOld};
 use super::{COMMANDS, OutboxError, OutboxStats};
 use crate::audit::Head;
 use crate::publish::wire::{Sequence, System};
 use crate::status::pulse::{Beat, Pulse};
 
-type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, OutboxError>>;
 
 /// What the thread is asked.
 #[derive(Debug)]
@@ -32,9 +33,13 @@ pub(super) enum Command {
     Settle { settlement: Arc<Settlement>, reply: Reply<Option<Sequence>> },
     Delivered { outbox_id: Uuid, sequence: Sequence },
     ThumbnailDone { outbox_id: Uuid, number: u64 },
+    Order { work: Arc<CommandWork>, reply: Reply<Taken> },
+    AckDone { outbox_id: Uuid, number: u64 },
+    Question(Question),
     NextSession { reply: Reply<u64> },
     Next { request: NextRequest, reply: Reply<Vec<Entry>> },
     KeepAuditHead { head: Head, reply: Reply<()> },
+    DropThumbnails { too_old: TooOld, reply: Reply<(u64, u64)> },
     AuditHead { reply: Reply<Option<Head>> },
     NextThumbnail { reply: Reply<Option<Thumbnail>> },
     PendingEvidence { reply: Reply<Vec<PendingEvidence>> },
@@ -55,6 +60,7 @@ impl OutboxThread {
             store,
             undeleted: Vec::new(),
             undeleted_thumbnails: Vec::new(),
+            undeleted_acks: Vec::new(),
             transactions: 0,
             failing: None,
             damaged: false,
@@ -86,6 +92,7 @@ struct Owner {
     /// Acknowledged by the broker, and still to be deleted because a transaction failed.
     undeleted: Vec<Sequence>,
     undeleted_thumbnails: Vec<u64>,
+    undeleted_acks: Vec<u64>,
     transactions: u64,
     failing: Option<String>,
     /// The database is damaged and its replacement has not succeeded yet.
@@ -112,14 +119,27 @@ impl Owner {
 
     /// One transaction for everything that writes; then what reads.
     fn serve(&mut self, group: Group) {
-        let Group { mut writes, commits, settlements, records, announcements, sessions, audit_heads, reads, .. } =
-            group;
+        let Group {
+            mut writes,
+            commits,
+            settlements,
+            records,
+            announcements,
+            orders,
+            sessions,
+            audit_heads,
+            too_old,
+            reads,
+            ..
+        } = group;
         writes.delivered.append(&mut self.undeleted);
         writes.thumbnails_done.append(&mut self.undeleted_thumbnails);
+        writes.acks_done.append(&mut self.undeleted_acks);
         let written = if writes.is_empty() { Ok(Given::default()) } else { self.write(&mut writes) };
         if written.is_err() {
             self.undeleted = writes.delivered;
             self.undeleted_thumbnails = writes.thumbnails_done;
+            self.undeleted_acks = writes.acks_done;
         }
         let now = snapshot(&self.store, self.transactions, self.failing.clone());
         self.stats.send_if_modified(|stats| {
@@ -141,11 +161,17 @@ impl Owner {
                 for (reply, sequence) in announcements.into_iter().zip(given.announcements) {
                     let _ = reply.send(Ok(sequence));
                 }
+                for (reply, taken) in orders.into_iter().zip(given.orders) {
+                    let _ = reply.send(Ok(taken));
+                }
                 for reply in sessions {
                     let _ = reply.send(Ok(self.store.state.session));
                 }
                 for reply in audit_heads {
                     let _ = reply.send(Ok(()));
+                }
+                for reply in too_old {
+                    let _ = reply.send(Ok(given.too_old));
                 }
                 for read in reads {
                     self.read(read);
@@ -161,14 +187,22 @@ impl Owner {
                 for reply in announcements {
                     let _ = reply.send(Err(error.clone()));
                 }
+                for reply in orders {
+                    let _ = reply.send(Err(error.clone()));
+                }
                 for reply in sessions {
                     let _ = reply.send(Err(error.clone()));
                 }
                 for reply in audit_heads {
                     let _ = reply.send(Err(error.clone()));
                 }
+                for reply in too_old {
+                    let _ = reply.send(Err(error.clone()));
+                }
                 for read in reads {
-                    read.refuse(&error);
+                    // What was acknowledged and is not deleted yet must not be sent again. Everything else can be read on a
+                    // full disk too: a camera that did not learn its open incidents would open them a second time.
+                    if read.is_for_sending() { read.refuse(&error) } else { self.read(read) }
                 }
             }
         }
@@ -182,6 +216,7 @@ impl Owner {
                 // Numbers of the old outbox mean nothing in the new one.
                 writes.delivered.clear();
                 writes.thumbnails_done.clear();
+                writes.acks_done.clear();
             }
             self.failure(&error)
         });
@@ -218,6 +253,12 @@ impl Owner {
                 let thumbnail = self.store.next_thumbnail().map_err(|error| self.failure(&error));
                 let _ = reply.send(thumbnail);
             }
+            Read::Question(question) => {
+                if let Err((question, error)) = question.answer(&self.store) {
+                    let error = self.failure(&error);
+                    question.refuse(&error);
+                }
+            }
             Read::PendingEvidence(reply) => {
                 let pending = self.store.pending_evidence().map_err(|error| self.failure(&error));
                 let _ = reply.send(pending);
@@ -251,8 +292,10 @@ struct Group {
     settlements: Vec<Reply<Option<Sequence>>>,
     records: Vec<Reply<Vec<Sequence>>>,
     announcements: Vec<Reply<Sequence>>,
+    orders: Vec<Reply<Taken>>,
     sessions: Vec<Reply<u64>>,
     audit_heads: Vec<Reply<()>>,
+    too_old: Vec<Reply<(u64, u64)>>,
     reads: Vec<Read>,
 }
 
@@ -263,10 +306,15 @@ enum Read {
     OpenIncidents(CameraId, Reply<Vec<OpenIncident>>),
     Parked(CameraId, Reply<Vec<Parked>>),
     RunningMeasure(CameraId, Reply<Option<Tally>>),
+    Question(Question),
     AuditHead(Reply<Option<Head>>),
 }
 
 impl Read {
+    const fn is_for_sending(&self) -> bool {
+        matches!(self, Self::Next(..) | Self::NextThumbnail(_))
+    }
+
     fn refuse(self, error: &OutboxError) {
         match self {
             Self::Next(_, reply) => {
@@ -287,6 +335,7 @@ impl Read {
             Self::RunningMeasure(_, reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
+            Self::Question(question) => question.refuse(error),
             Self::AuditHead(reply) => {
                 let _ = reply.send(Err(error.clone()));
             }
@@ -307,8 +356,14 @@ impl Group {
             Command::ThumbnailDone { outbox_id, number } if outbox_id == self.outbox_id => {
                 self.writes.thumbnails_done.push(number);
             }
+            Command::AckDone { outbox_id, number } if outbox_id == self.outbox_id => self.writes.acks_done.push(number),
             // Its number means another one in the present outbox.
-            Command::Delivered { .. } | Command::ThumbnailDone { .. } => {}
+            Command::Delivered { .. } | Command::ThumbnailDone { .. } | Command::AckDone { .. } => {}
+            Command::Order { work, reply } => {
+                self.writes.orders.push(work);
+                self.orders.push(reply);
+            }
+            Command::Question(question) => self.reads.push(Read::Question(question)),
             Command::Settle { settlement, reply } => {
                 self.writes.settlements.push(settlement);
                 self.settlements.push(reply);
@@ -331,6 +386,10 @@ impl Group {
                 self.writes.audit_head = Some(head);
                 self.audit_heads.push(reply);
             }
+            Command::DropThumbnails { too_old, reply } => {
+                self.writes.too_old = Some(too_old);
+                self.too_old.push(reply);
+            }
             Command::AuditHead { reply } => self.reads.push(Read::AuditHead(reply)),
             Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
             Command::NextThumbnail { reply } => self.reads.push(Read::NextThumbnail(reply)),
@@ -351,7 +410,10 @@ impl Writes {
             && self.parked.is_empty()
             && self.records.is_empty()
             && self.announcements.is_empty()
+            && self.orders.is_empty()
+            && self.acks_done.is_empty()
             && self.audit_head.is_none()
+            && self.too_old.is_none()
             && !self.session
     }
 }
@@ -367,6 +429,7 @@ fn snapshot(store: &Store, transactions_total: u64, failing: Option<String>) -> 
         thumbnails: state.thumbnails,
         thumbnail_bytes: state.thumbnail_bytes,
         thumbnails_dropped_total: state.thumbnails_dropped,
+        acks: state.acks,
         transactions_total,
         failing,
         set_aside: store.set_aside.clone(),

@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::sources::{PageCamera, Sources};
 use crate::ladder::Step;
-use crate::publish::wire::{CameraState, EvidenceHealth, HealthState, Severity};
+use crate::publish::wire::{CameraState, EvidenceHealth, Health, HealthState, PrecisionData, Severity};
 use crate::record::RingTotals;
 use crate::status::{Latency, Snapshot, camera_status};
 
@@ -68,6 +68,7 @@ impl Collector for OfBox {
         the_program(&mut writer, &self.0, &snapshot)?;
         delivery(&mut writer, &self.0)?;
         pictures(&mut writer, &snapshot.health.evidence)?;
+        commands(&mut writer, &snapshot.health)?;
         cameras(&mut writer, &self.0.cameras)
     }
 }
@@ -143,6 +144,21 @@ fn the_program(writer: &mut Writer<'_>, sources: &Sources, snapshot: &Snapshot) 
             writer.one("temperature", "Of the hottest thermal zone", Some(Unit::Celsius), celsius)?;
         }
     }
+    if let Some(transport) = &health.transport {
+        let plaintext = u64::from(transport.security == "plaintext");
+        writer.one(
+            "broker_plaintext",
+            "1 while the broker is reached in plain text beyond loopback",
+            None,
+            plaintext,
+        )?;
+        let all = [("box", &transport.certificate), ("ca", &transport.ca), ("broker", &transport.broker)];
+        let ends = all.iter().filter_map(|(whose, certificate)| {
+            let not_after = certificate.as_ref()?.not_after.as_unix_millis().div_euclid(1000);
+            Some(([("certificate", *whose)], not_after))
+        });
+        writer.gauges("certificate_not_after_seconds", "Unix time after which a certificate is not valid", ends)?;
+    }
     let clock = health.time_quality;
     writer.one("clock_synced", "1 while the clock follows a time source", None, u64::from(clock.synced))?;
     let error = clock.max_error_ms.map_or(f64::INFINITY, |ms| f64::from(ms) / 1e3);
@@ -184,6 +200,18 @@ fn pictures(writer: &mut Writer<'_>, evidence: &EvidenceHealth) -> fmt::Result {
     )?;
     let dropped = evidence.thumbnails_dropped_total;
     writer.count("thumbnails_dropped", "Thumbnails that gave way to events or were refused", dropped)
+}
+
+/// Commands of the centre, and what operators found.
+fn commands(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
+    let of = &health.commands;
+    writer.count("commands_taken", "Commands that were done or are being done", of.taken_total)?;
+    writer.count("commands_refused", "Commands that were refused", of.refused_total)?;
+    writer.count("commands_over_limit", "Commands that were more than are taken", of.over_limit_total)?;
+    let labels = |row: &PrecisionData| [("camera", row.camera.clone()), ("rule", row.rule.clone())];
+    let each = |value: fn(&PrecisionData) -> u64| health.precision.iter().map(move |row| (labels(row), value(row)));
+    writer.gauges("incidents_confirmed", "Incidents that operators confirmed", each(|row| row.confirmed))?;
+    writer.gauges("incidents_judged", "Incidents that operators confirmed or called false", each(|row| row.judged))
 }
 
 fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {

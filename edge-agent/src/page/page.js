@@ -118,6 +118,9 @@
       `${says.since} ${moment(broker.since)}`,
       `${number(broker.delivered_total)} ${says.delivered}`,
       broker.host_online === false && says.hostOffline,
+      broker.transport?.tls_version && `TLS ${broker.transport.tls_version}`,
+      broker.transport?.certificate && `${says.certificate} ${broker.transport.certificate.not_after.slice(0, 10)}`,
+      broker.transport?.problem,
       broker.last_error,
     ]);
 
@@ -297,6 +300,9 @@
     keyed(byId("cameras"), cards, "camera-card", status.cameras, (camera) => camera.camera.id, showCamera);
     byId("disabled").hidden = status.disabled.length === 0;
     put(byId("disabled").querySelector("span"), status.disabled.join(", "));
+    const found = (row) => `${row.camera} ${row.rule} ${row.confirmed}/${row.judged}`;
+    byId("precision").hidden = status.precision.length === 0;
+    put(byId("precision").querySelector("span"), status.precision.map(found).join(", "));
     const none = byId("no-incidents");
     none.hidden = status.incidents.length > 0;
     put(none, may("incidents") ? none.dataset.none : none.dataset.forbidden);

@@ -10,8 +10,8 @@ use super::sources::{PageCamera, Sources};
 use crate::access::{Identity, Right, Role, Via};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
-    CameraLabel, CameraLadder, CameraState, HealthState, Incident, LocalText, ModelRef, Phase, RingHealth, Sequence,
-    Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CameraState, Health, HealthState, Incident, LocalText, ModelRef, Phase, PrecisionData,
+    RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, TransportHealth, UtcMillis, Word,
 };
 use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
@@ -52,6 +52,9 @@ pub struct BoxStatus {
     pub outbox: OutboxStatus,
     /// The cameras, in the order of the site file.
     pub cameras: Vec<CameraCard>,
+    /// What operators found incidents to be, by camera and rule: `confirmed` of `judged`.
+    #[serde(default)]
+    pub precision: Vec<PrecisionData>,
     /// Ids of the cameras that are switched off in the site file.
     pub disabled: Vec<String>,
     /// The latest incidents since start, the newest first.
@@ -104,6 +107,8 @@ pub struct BrokerStatus {
     pub refused_total: u64,
     /// The last trouble, until the next delivery.
     pub last_error: Option<String>,
+    /// What protects the way there, and until when.
+    pub transport: Option<TransportHealth>,
 }
 
 /// What the outbox holds.
@@ -285,6 +290,7 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
             retries_total: delivery.retries,
             refused_total: delivery.refused,
             last_error: delivery.last_error,
+            transport: health.transport.clone(),
         },
         outbox: OutboxStatus {
             outbox_id: outbox.outbox_id,
@@ -294,11 +300,26 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
             lost_total: outbox.lost_total,
             failing: outbox.failing,
         },
-        cameras: zip(&sources.cameras, &snapshot.cameras).map(|(camera, pace)| camera_card(camera, pace)).collect(),
+        cameras: zip(&sources.cameras, &snapshot.cameras)
+            .map(|(camera, pace)| camera_card(camera, pace))
+            .map(|card| if is_off(health, &card) { switched_off(card) } else { card })
+            .collect(),
+        precision: health.precision.clone(),
         disabled: sources.disabled.iter().map(ToString::to_string).collect(),
         incidents: sources.recent.with(|event, pictures| incident_card(event, pictures, &sources.evidence)),
         viewer: None,
     })
+}
+
+/// Whether a command has the camera off: then it matters little how its connection was.
+fn is_off(health: &Health, card: &CameraCard) -> bool {
+    let mut off = health.cameras.iter().filter(|camera| camera.state == CameraState::Disabled);
+    off.any(|camera| camera.camera == card.camera.id)
+}
+
+fn switched_off(card: CameraCard) -> CameraCard {
+    let state = CameraState::Disabled;
+    CameraCard { state, state_text: state::camera_state(state).into(), reasons: vec![reason("command".into())], ..card }
 }
 
 /// What of it this person may see; all of it on loopback, where nobody logs in.

@@ -80,6 +80,7 @@ fn outbox() -> OutboxStats {
         thumbnails: 0,
         thumbnail_bytes: 0,
         thumbnails_dropped_total: 0,
+        acks: 0,
         transactions_total: 4,
         failing: None,
         set_aside: None,

@@ -2,13 +2,15 @@
 //! what it takes for a head that is none costs a patch, what it misses is a face.
 //!
 //! The camera's own network looks at the whole picture, at the camera's regions, and at tiles small enough that a person whose
-//! face could be recognised fills a fair part of its input; everything it is a little sure of counts, and nothing that
-//! overlaps is dropped, for people stand behind each other.
+//! face could be recognised fills a fair part of its input; everything above the least confidence of its manifest counts, and
+//! nothing that overlaps is dropped, for people stand behind each other. Half that confidence finds hardly more heads and blurs
+//! four times as much (docs/privacy.md).
 //!
 //! # Ownership
 //! Who shares pictures holds it; one at a time looks. It has a session of its own, on the CPU, which every box has: inference
 //! workers never wait for it.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use analytics::{BBox, Confidence, Detection};
@@ -18,14 +20,13 @@ use crate::detect::ort::{OrtDetector, Runtime, SessionOptions};
 use crate::detect::{DetectError, Detector};
 use crate::frame::Picture;
 
-/// What counts as seen. Lower finds more of those half hidden; it also takes more for people that are none, and blurs them.
-pub const LOW_CONFIDENCE: f32 = 0.1;
-
 /// Pixels of a tile's longer side, of those of the network's input: a body of 45 pixels, whose head could just be
 /// recognised, then has 20 in the input. Less finds smaller people, for more inferences.
 const TILE_INPUTS: f32 = 2.25;
 
-/// Tiles side by side at most: 24 looks at a 4K picture.
+/// Tiles side by side and above each other: at least, for what a network misses at one size it often sees at another, and at
+/// most, for a 4K picture.
+const LEAST_TILES: [usize; 2] = [3, 2];
 const MOST_TILES: [usize; 2] = [6, 4];
 
 /// Of each tile, shared with the next: a body on the edge of one is whole in the other.
@@ -40,13 +41,14 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// Opens the model once more; what it is less sure of than `confidence` does not count.
+    /// Opens the model once more. What it is less sure of than `confidence` (the manifest's, by default) does not count: lower
+    /// finds more of those half hidden; it also takes more for people that are none, and blurs them.
     ///
     /// # Errors
     /// As [`OrtDetector::open`].
-    pub fn open(runtime: &Runtime, model: &Model, confidence: f32) -> Result<Self, DetectError> {
+    pub fn open(runtime: &Runtime, model: &Model, confidence: Option<f32>) -> Result<Self, DetectError> {
         let mut options = SessionOptions::for_model(model);
-        options.confidence = Confidence::new(confidence).unwrap_or(options.confidence);
+        options.confidence = confidence.and_then(Confidence::new).unwrap_or(options.confidence);
         options.nms_iou = 1.0;
         let detector = OrtDetector::open(runtime, model, &options)?;
         let input = &model.manifest().input;
@@ -84,14 +86,10 @@ impl Finder {
         let of_camera = self.regions.iter().copied().filter(|region| Some(*region) != whole);
         let mut looks: Vec<BBox> = whole.into_iter().chain(of_camera).collect();
         let tile_px = TILE_INPUTS * self.input_px;
-        let [across, down] =
-            [(width, MOST_TILES[0]), (height, MOST_TILES[1])].map(|(size, most)| tiles(size / tile_px, most));
-        if across.len() * down.len() > 1 {
-            let of_row = |(top, bottom): &(f32, f32)| {
-                let bbox = |(left, right): &(f32, f32)| BBox::new(*left, *top, *right, *bottom);
-                across.iter().filter_map(bbox).collect::<Vec<_>>()
-            };
-            looks.extend(down.iter().flat_map(of_row));
+        let along = |size: f32, axis: usize| tiles(size / tile_px, LEAST_TILES[axis]..=MOST_TILES[axis]);
+        let (across, down) = (along(width, 0), along(height, 1));
+        for (top, bottom) in down {
+            looks.extend(across.iter().filter_map(|(left, right)| BBox::new(*left, top, *right, bottom)));
         }
         looks
     }
@@ -104,8 +102,9 @@ impl std::fmt::Debug for Finder {
 }
 
 /// Spans of fractions over a side that is so many tiles long, each but the first overlapping the one before.
-fn tiles(side: f32, most: usize) -> Vec<(f32, f32)> {
-    let count = (((side - OVERLAP) / (1.0 - OVERLAP)).ceil().max(1.0) as usize).min(most);
+fn tiles(side: f32, count: RangeInclusive<usize>) -> Vec<(f32, f32)> {
+    let enough = ((side - OVERLAP) / (1.0 - OVERLAP)).ceil() as usize;
+    let count = enough.clamp(*count.start(), *count.end());
     let length = 1.0 / (count as f32 * (1.0 - OVERLAP) + OVERLAP);
     let from = |index: usize| index as f32 * (1.0 - OVERLAP) * length;
     (0..count).map(|index| (from(index), (from(index) + length).min(1.0))).collect()
@@ -127,8 +126,8 @@ mod tests {
     #[test]
     fn tiles_cover_the_picture_with_overlap_and_are_bounded() {
         for side in [0.3, 1.0, 1.2, 2.8, 5.7, 99.0] {
-            let tiles = tiles(side, 6);
-            assert!(tiles.len() <= 6);
+            let tiles = tiles(side, 3..=6);
+            assert!((3..=6).contains(&tiles.len()));
             assert_eq!(tiles[0].0, 0.0, "{side}");
             assert!((tiles.last().expect("one").1 - 1.0).abs() < 1e-5, "{side}: {tiles:?}");
             for pair in tiles.windows(2) {
@@ -140,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn a_small_picture_is_looked_at_whole_and_a_large_one_in_tiles_too() {
+    fn a_picture_is_looked_at_whole_and_in_more_tiles_the_larger_it_is() {
         let halves = || [BBox::new(0.0, 0.0, 0.6, 1.0), BBox::new(0.4, 0.0, 1.0, 1.0)].into_iter().flatten().collect();
         let finder = Finder::new(Box::new(Nobody), 300).in_regions(halves());
-        assert_eq!(finder.looks(640.0, 360.0).len(), 3);
+        assert_eq!(finder.looks(640.0, 360.0).len(), 3 + 3 * 2);
         assert_eq!(finder.looks(1920.0, 1080.0).len(), 3 + 4 * 2);
         assert_eq!(finder.looks(3840.0, 2160.0).len(), 3 + 6 * 4);
     }

@@ -53,6 +53,12 @@ impl Masks {
         self.0.is_none()
     }
 
+    /// Their outlines.
+    #[must_use]
+    pub fn polygons(&self) -> &[Polygon] {
+        self.0.as_ref().map_or(&[], |inner| &inner.polygons)
+    }
+
     /// Whether this point is under one.
     #[must_use]
     pub fn cover(&self, point: Point) -> bool {

@@ -15,7 +15,7 @@ mod region;
 mod rgb;
 mod share;
 
-pub use finder::{Finder, LOW_CONFIDENCE};
+pub use finder::Finder;
 pub use mask::Masks;
 pub(crate) use mask::Painted;
 pub use region::{Area, Known, known};

@@ -1,10 +1,12 @@
 //! One connection's work: hello, retained state, and the outbox in its order.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -13,7 +15,9 @@ use super::audit::AuditFeed;
 use super::refused::Suspicion;
 use super::retained::Retained;
 use super::thumbnails::Thumbnails;
-use super::wire::{EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, STATE_CONTENT_TYPE, Sequence};
+pub use answers::Chunk;
+
+use super::wire::{Birth, EVENT_CONTENT_TYPE, HostState, JPEG_CONTENT_TYPE, STATE_CONTENT_TYPE, Sequence};
 use super::{
     BoxFuture, Link, LinkError, Message, PublishError, PublishParams, PublishStatus, PublishTask, Publisher,
     RefusalScope,
@@ -43,6 +47,8 @@ pub(super) enum End {
     Stopped,
     /// By itself.
     Lost(LinkError),
+    /// This box has another identity now, and nothing is in flight any more: the next connection is made with it.
+    Renewed,
     /// The outbox was set aside: numbers mean other events now, so everything starts again.
     Replaced,
 }
@@ -57,18 +63,29 @@ pub(super) struct Report {
     pub(super) held: bool,
     /// A thumbnail was found to break connections, and is to be given up.
     pub(super) thumbnail_given_up: Option<(Uuid, u64)>,
+    /// The same of an answer to a command.
+    pub(super) ack_given_up: Option<(Uuid, u64)>,
 }
 
 /// What one connection leaves to the next.
 pub(super) struct Memory<'a> {
     pub(super) suspicion: &'a mut Suspicion,
     pub(super) thumbnails: &'a mut Thumbnails,
+    /// The same pauses for answers to commands.
+    pub(super) acks: &'a mut Thumbnails,
+    /// Parts of evidence that commands ask for.
+    pub(super) chunks: &'a mut mpsc::Receiver<Chunk>,
+    /// The next one.
+    pub(super) chunk: &'a mut Option<Chunk>,
+    pub(super) chunk_after: &'a mut Instant,
     pub(super) audit: Option<&'a mut AuditFeed>,
 }
 
 enum What {
     Event { sequence: Sequence, topic: String, replayed: bool },
     Thumbnail { number: u64 },
+    Ack { number: u64 },
+    Chunk { taken: oneshot::Sender<bool> },
     Audit { number: u64 },
     State { topic: String, version: u64 },
 }
@@ -89,6 +106,11 @@ pub(super) struct Drain<'a, L> {
     pulse: &'a Pulse,
     suspicion: &'a mut Suspicion,
     thumbnails: &'a mut Thumbnails,
+    acks: &'a mut Thumbnails,
+    chunks: &'a mut mpsc::Receiver<Chunk>,
+    chunk: &'a mut Option<Chunk>,
+    chunk_after: &'a mut Instant,
+    births: watch::Receiver<Birth>,
     audit: Option<&'a mut AuditFeed>,
     max_packet_bytes: usize,
     /// The outbox that the connection was made for.
@@ -108,6 +130,8 @@ pub(super) struct Drain<'a, L> {
     backlog_after: Instant,
     host_online: bool,
     stopping: bool,
+    /// Nothing more is sent on this connection: another one follows once everything is acknowledged.
+    renewing: bool,
     /// Nothing more to send when last looked.
     drained: bool,
     /// No event was due when last looked, not even a late one.
@@ -137,6 +161,11 @@ impl<'a, L: Link> Drain<'a, L> {
             pulse: &task.pulse,
             suspicion: memory.suspicion,
             thumbnails: memory.thumbnails,
+            acks: memory.acks,
+            chunks: memory.chunks,
+            chunk: memory.chunk,
+            chunk_after: memory.chunk_after,
+            births: task.birth.subscribe(),
             audit: memory.audit,
             max_packet_bytes: max_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize),
             outbox_id,
@@ -150,6 +179,7 @@ impl<'a, L: Link> Drain<'a, L> {
             backlog_after: now,
             host_online: task.params.primary_host.is_none(),
             stopping: false,
+            renewing: false,
             drained: false,
             no_event_due: false,
         }
@@ -159,11 +189,12 @@ impl<'a, L: Link> Drain<'a, L> {
     pub(super) async fn run(
         &mut self,
         mut inbound: mpsc::Receiver<Message>,
-        hello: [Message; 2],
+        hello: impl Fn() -> [Message; 2],
         goodbye: Message,
+        mut renewed: BoxFuture<()>,
         stop: &CancellationToken,
     ) -> End {
-        for message in hello {
+        for message in hello() {
             self.send_state(message, 0);
         }
         if let Some(host) = &self.params.primary_host {
@@ -177,14 +208,7 @@ impl<'a, L: Link> Drain<'a, L> {
         let mut stop_by = Instant::now() + Duration::from_secs(86_400 * 365);
         loop {
             self.pulse.works();
-            self.send_changed_state();
-            let fed = match self.feed().await {
-                Ok(()) => {
-                    self.feed_audit().await;
-                    self.feed_thumbnail().await
-                }
-                stopped => stopped,
-            };
+            let fed = if self.renewing && !self.stopping { Ok(()) } else { self.feed_all().await };
             if let Err(OutboxError::Stopped) = fed {
                 tracing::error!("the outbox has stopped; publishing ends");
                 return End::Stopped;
@@ -193,18 +217,30 @@ impl<'a, L: Link> Drain<'a, L> {
                 self.say_goodbye(goodbye, stop_by).await;
                 return End::Stopped;
             }
+            if self.renewing && self.flights.is_empty() {
+                return End::Renewed;
+            }
             let wake_at = self.wake_at().min(stop_by);
             self.pulse.waits();
             tokio::select! {
                 (flight, result) = next_ack(&mut self.flights) => self.acknowledge(flight, result).await,
                 changed = stats.changed() => if changed.is_err() { return End::Stopped },
                 () = self.retained.changed() => {}
+                Ok(()) = self.births.changed() => {
+                    // Everything is said once more, on the next round.
+                    self.known.clear();
+                    for message in hello() {
+                        self.send_state(message, 0);
+                    }
+                }
+                Some(chunk) = self.chunks.recv(), if self.chunk.is_none() => *self.chunk = Some(chunk),
                 () = another(&mut log) => {}
                 Some(message) = inbound.recv() => self.hear(&message),
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
                     stop_by = Instant::now() + self.params.stop_within;
                 }
+                () = &mut renewed, if !self.renewing => self.renewing = true,
                 () = tokio::time::sleep_until(wake_at) => {}
             }
             if self.oldest_sent_at().is_some_and(|at| at.elapsed() >= self.params.ack_timeout) {
@@ -219,15 +255,19 @@ impl<'a, L: Link> Drain<'a, L> {
     /// Ends the connection's bookkeeping.
     pub(super) fn finish(self, end: &End) -> Report {
         let (mut in_flight, mut thumbnail): (Vec<(Sequence, String)>, Option<u64>) = (Vec::new(), None);
+        let mut answer = None;
         let mut line = None;
         for flight in self.flights {
             match flight.what {
                 What::Event { sequence, topic, .. } => in_flight.push((sequence, topic)),
                 What::Thumbnail { number } => thumbnail = Some(number),
+                What::Ack { number } => answer = Some(number),
                 What::Audit { number } => line = Some(number),
-                What::State { .. } => {}
+                What::State { .. } | What::Chunk { .. } => {}
             }
         }
+        let is_ack_bad =
+            matches!((end, answer), (End::Lost(error), Some(number)) if self.acks.connection_ended(error, number));
         if let (End::Lost(error), Some(number), Some(audit)) = (end, line, self.audit) {
             audit.connection_ended(error, number, Instant::now());
         }
@@ -238,14 +278,25 @@ impl<'a, L: Link> Drain<'a, L> {
                 let fruitless = self.delivered == 0;
                 (self.suspicion.connection_ended(error, &in_flight, fruitless, Instant::now()), false)
             }
-            (End::Stopped | End::Replaced, _) => (false, false),
+            (End::Stopped | End::Renewed | End::Replaced, _) => (false, false),
         };
         Report {
             unacknowledged: in_flight.len() as u64,
             healthy: self.delivered > 0 || self.connected_at.elapsed() >= GOOD_AFTER,
             held,
             thumbnail_given_up: thumbnail.filter(|_| given_up).map(|number| (self.outbox_id, number)),
+            ack_given_up: answer.filter(|_| is_ack_bad).map(|number| (self.outbox_id, number)),
         }
+    }
+
+    async fn feed_all(&mut self) -> Result<(), OutboxError> {
+        self.send_changed_state();
+        self.feed().await?;
+        self.feed_ack().await?;
+        self.feed_audit().await;
+        self.feed_thumbnail().await?;
+        self.feed_chunk();
+        Ok(())
     }
 
     fn events_in_flight(&self) -> usize {
@@ -272,18 +323,22 @@ impl<'a, L: Link> Drain<'a, L> {
     fn wake_at(&self) -> Instant {
         let far = self.fed_at + Duration::from_secs(3600);
         let mut wake_at = self.oldest_sent_at().map_or(far, |at| at + self.params.ack_timeout);
-        let (pending, thumbnails) = {
+        let (pending, thumbnails, acks) = {
             let stats = self.outbox.stats();
             let stats = stats.borrow();
-            (stats.pending, stats.thumbnails)
+            (stats.pending, stats.thumbnails, stats.acks)
         };
+        if acks > 0 {
+            wake_at = self.acks.paused_until(self.fed_at).map_or(wake_at, |until| wake_at.min(until));
+        }
+        wake_at = self.chunk_due().filter(|due| *due > self.fed_at).map_or(wake_at, |due| wake_at.min(due));
         if thumbnails > 0 {
             wake_at = self.thumbnails.paused_until(self.fed_at).map_or(wake_at, |until| wake_at.min(until));
         }
         if let Some(until) = self.audit.as_ref().and_then(|audit| audit.paused_until(self.fed_at)) {
             wake_at = wake_at.min(until);
         }
-        if pending > self.events_in_flight() as u64 || thumbnails > 0 {
+        if pending > self.events_in_flight() as u64 || thumbnails > 0 || acks > 0 {
             let release = self.suspicion.held.next_release(self.fed_at);
             let dues = [Some(self.send_after), Some(self.backlog_after), release].into_iter().flatten();
             wake_at = dues.filter(|due| *due > self.fed_at).fold(wake_at, Instant::min);
@@ -308,7 +363,11 @@ impl<'a, L: Link> Drain<'a, L> {
         }
         let in_flight = self.flights.iter().filter_map(|flight| match &flight.what {
             What::Event { sequence, .. } => Some(*sequence),
-            What::State { .. } | What::Thumbnail { .. } | What::Audit { .. } => None,
+            What::State { .. }
+            | What::Thumbnail { .. }
+            | What::Audit { .. }
+            | What::Ack { .. }
+            | What::Chunk { .. } => None,
         });
         let with_backlog = self.may_send_backlog(now);
         let request = NextRequest {
@@ -420,7 +479,11 @@ impl<'a, L: Link> Drain<'a, L> {
                 .iter()
                 .filter_map(|flight| match &flight.what {
                     What::State { topic, .. } => Some(topic.as_str()),
-                    What::Event { .. } | What::Thumbnail { .. } | What::Audit { .. } => None,
+                    What::Event { .. }
+                    | What::Thumbnail { .. }
+                    | What::Audit { .. }
+                    | What::Ack { .. }
+                    | What::Chunk { .. } => None,
                 })
                 .collect();
             if on_their_way.len() >= STATE_IN_FLIGHT {
@@ -464,6 +527,8 @@ impl<'a, L: Link> Drain<'a, L> {
                 tracing::warn!(reason, "thumbnails are refused; they wait in the outbox");
                 self.thumbnails.refused(Instant::now());
             }
+            (What::Ack { number }, result) => self.answered(number, result).await,
+            (What::Chunk { taken }, result) => answers::chunk_taken(taken, result),
             (What::Thumbnail { .. } | What::Audit { .. }, Err(PublishError::Gone)) => {}
             (What::Audit { number }, Ok(())) => {
                 if let Some(audit) = self.audit.as_mut() {

@@ -23,6 +23,7 @@ mod audit;
 mod backoff;
 mod broker;
 mod drain;
+mod keyring;
 pub mod mqtt;
 pub mod probe;
 mod refused;
@@ -34,6 +35,8 @@ mod thumbnails;
 mod tls;
 mod topics;
 pub mod wire;
+mod witness;
+mod x509;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -45,14 +48,16 @@ use tokio_util::sync::CancellationToken;
 pub use audit::AuditFeed;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
+pub use keyring::{Certificates, Keyring};
 pub use mqtt::MqttPublisher;
 pub(crate) use tls::certificates;
-pub use tls::{TlsError, TlsParams};
+pub use tls::{Loaded, TlsError, TlsParams, Validity};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
 use crate::outbox::Outbox;
 use crate::status::pulse::{Beat, Pulse};
 use backoff::Backoff;
+pub use drain::Chunk;
 use drain::{Drain, End, Memory};
 use refused::Suspicion;
 use retained::Retained;
@@ -162,6 +167,12 @@ pub trait Publisher: Send {
 
     /// Tries once. `will` is what the broker says when the connection ends without a goodbye.
     fn connect(&mut self, will: Message) -> impl Future<Output = Result<Connection<Self::Link>, LinkError>> + Send;
+
+    /// Completes when this box has another identity, which the broker takes: a connection is to be made anew, and will
+    /// succeed. Never, where there is nothing to change.
+    fn renewed(&self) -> BoxFuture<()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Carries messages over one connection.
@@ -268,6 +279,8 @@ pub struct PublishStatus {
 #[derive(Debug, Clone)]
 pub struct PublishHandle {
     retained: Retained,
+    birth: watch::Sender<Birth>,
+    chunks: mpsc::Sender<Chunk>,
     status: watch::Receiver<PublishStatus>,
     beat: Beat,
 }
@@ -284,6 +297,17 @@ impl PublishHandle {
         self.retained.set(topic, payload);
     }
 
+    /// From now on the box says this of itself; says it at once, and all retained state once more.
+    pub fn set_birth(&self, birth: Birth) {
+        self.birth.send_replace(birth);
+    }
+
+    /// Where parts of evidence go: one waits, and whoever has another one waits too.
+    #[must_use]
+    pub fn chunks(&self) -> mpsc::Sender<Chunk> {
+        self.chunks.clone()
+    }
+
     /// What delivery is doing.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<PublishStatus> {
@@ -297,6 +321,8 @@ pub struct PublishTask<P> {
     params: PublishParams,
     outbox: Outbox,
     retained: Retained,
+    birth: watch::Sender<Birth>,
+    chunks: mpsc::Receiver<Chunk>,
     status: watch::Sender<PublishStatus>,
     audit: Option<AuditFeed>,
     /// At work while it makes a connection or uses the outbox; waits for the broker.
@@ -320,8 +346,11 @@ pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox
     });
     let retained = Retained::default();
     let (pulse, beat) = Pulse::new();
-    let handle = PublishHandle { retained: retained.clone(), status: watcher, beat };
-    (handle, PublishTask { publisher, params, outbox, retained, status, audit: None, pulse })
+    let birth = watch::Sender::new(params.birth.clone());
+    let (sender, chunks) = mpsc::channel(1);
+    let handle =
+        PublishHandle { retained: retained.clone(), birth: birth.clone(), chunks: sender, status: watcher, beat };
+    (handle, PublishTask { publisher, params, outbox, retained, birth, chunks, status, audit: None, pulse })
 }
 
 impl<P: Publisher> PublishTask<P> {
@@ -336,6 +365,8 @@ impl<P: Publisher> PublishTask<P> {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.params.refused_pause);
         let (mut suspicion, mut thumbnails) = (Suspicion::default(), Thumbnails::default());
+        let (mut acks, mut chunk, mut chunk_after) = (Thumbnails::default(), None, tokio::time::Instant::now());
+        let mut chunks = std::mem::replace(&mut self.chunks, mpsc::channel(1).1);
         let mut audit = self.audit.take();
         let mut first_attempt = true;
         let mut unused_session = None;
@@ -356,14 +387,23 @@ impl<P: Publisher> PublishTask<P> {
                     // A box that was connected before, or that has just found no broker, and that this broker does not know.
                     let is_first = first_attempt && session == 1;
                     let settle = !is_first && !connection.session_present;
-                    let memory =
-                        Memory { suspicion: &mut suspicion, thumbnails: &mut thumbnails, audit: audit.as_mut() };
+                    let memory = Memory {
+                        suspicion: &mut suspicion,
+                        thumbnails: &mut thumbnails,
+                        audit: audit.as_mut(),
+                        acks: &mut acks,
+                        chunks: &mut chunks,
+                        chunk: &mut chunk,
+                        chunk_after: &mut chunk_after,
+                    };
                     match self.run_once(connection, session, settle, memory, &mut backoff, &stop).await {
                         End::Stopped => return,
                         End::Replaced => {
                             (suspicion, thumbnails) = (Suspicion::default(), Thumbnails::default());
+                            acks = Thumbnails::default();
                             continue;
                         }
+                        End::Renewed => continue,
                         End::Lost(error) => error,
                     }
                 }
@@ -380,6 +420,7 @@ impl<P: Publisher> PublishTask<P> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
+                () = self.publisher.renewed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -402,13 +443,15 @@ impl<P: Publisher> PublishTask<P> {
             status.since = UtcMillis::now();
             status.session = session;
         });
-        let hello = [self.birth(session), self.presence(Presence::Online, session, Some(UtcMillis::now()))];
+        let task = &*self;
+        let hello = || [task.birth(session), task.presence(Presence::Online, session, Some(UtcMillis::now()))];
         let goodbye = self.presence(Presence::Stopped, session, Some(UtcMillis::now()));
-        let mut drain = Drain::new(&link, self, memory, max_packet_bytes, settle);
+        let renewed = self.publisher.renewed();
+        let mut drain = Drain::new(&link, task, memory, max_packet_bytes, settle);
         let end = tokio::select! {
             biased;
             error = &mut driver => End::Lost(error),
-            end = drain.run(inbound, hello, goodbye, stop) => end,
+            end = drain.run(inbound, hello, goodbye, renewed, stop) => end,
         };
         let report = drain.finish(&end);
         if report.healthy {
@@ -419,7 +462,11 @@ impl<P: Publisher> PublishTask<P> {
             // The outbox's end is noticed by the next connection.
             let _ = self.outbox.thumbnail_done(outbox_id, number).await;
         }
-        if matches!(end, End::Stopped) {
+        if let Some((outbox_id, number)) = report.ack_given_up {
+            tracing::warn!(number, "the connection breaks whenever this answer is sent; it is given up");
+            let _ = self.outbox.ack_done(outbox_id, number).await;
+        }
+        if matches!(end, End::Stopped | End::Renewed) {
             link.disconnect();
             let _ = tokio::time::timeout(Duration::from_secs(1), driver).await;
         }
@@ -447,7 +494,7 @@ impl<P: Publisher> PublishTask<P> {
 
     fn birth(&self, session: u64) -> Message {
         let outbox_id = self.outbox.stats().borrow().outbox_id;
-        let birth = Birth { session, time: UtcMillis::now(), outbox_id, ..self.params.birth.clone() };
+        let birth = Birth { session, time: UtcMillis::now(), outbox_id, ..self.birth.borrow().clone() };
         Message::state(self.params.topics.birth(), wire::to_bytes(&birth))
     }
 

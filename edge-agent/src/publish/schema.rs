@@ -11,8 +11,10 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::wire::{
-    AuditLine, Birth, CameraStatus, Health, HostState, Incident, MEASUREMENT_TYPE, Measurement, SignalReport, Status,
-    System, SystemKind,
+    Ack, AcknowledgeArguments, AuditLine, Birth, CameraArguments, CameraStatus, ChunkHeader, Command, CommandName,
+    ConfigFetchArguments, EvidenceFetchArguments, Health, HostState, Incident, LogLevelArguments, MEASUREMENT_TYPE,
+    Measurement, NoArguments, RuleArguments, SignalReport, SnapshotArguments, Status, System, SystemKind,
+    VerdictArguments,
 };
 use crate::evidence::MAX_THUMBNAIL_BYTES;
 
@@ -28,7 +30,7 @@ struct MessageKind {
     schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 11] = [
+const MESSAGES: [MessageKind; 22] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
@@ -117,10 +119,103 @@ const MESSAGES: [MessageKind; 11] = [
         content_type: super::wire::STATE_CONTENT_TYPE,
         schema: Some(schema_of::<SignalReport>),
     },
+    command(
+        "cmd_snapshot",
+        "Command: a picture of a camera, now",
+        "{root}/v1/{site}/{box}/cmd/snapshot",
+        schema_of::<Command<SnapshotArguments>>,
+    ),
+    command(
+        "cmd_evidence_fetch",
+        "Command: the whole of a picture or clip of an incident, in parts",
+        "{root}/v1/{site}/{box}/cmd/evidence-fetch",
+        schema_of::<Command<EvidenceFetchArguments>>,
+    ),
+    command(
+        "cmd_camera",
+        "Command: switches a camera off and on",
+        "{root}/v1/{site}/{box}/cmd/camera",
+        schema_of::<Command<CameraArguments>>,
+    ),
+    command(
+        "cmd_rule",
+        "Command: disarms and arms a rule",
+        "{root}/v1/{site}/{box}/cmd/rule",
+        schema_of::<Command<RuleArguments>>,
+    ),
+    command(
+        "cmd_acknowledge",
+        "Command: an operator has seen an incident",
+        "{root}/v1/{site}/{box}/cmd/acknowledge",
+        schema_of::<Command<AcknowledgeArguments>>,
+    ),
+    command(
+        "cmd_verdict",
+        "Command: what an operator found an incident to be",
+        "{root}/v1/{site}/{box}/cmd/verdict",
+        schema_of::<Command<VerdictArguments>>,
+    ),
+    command(
+        "cmd_rebirth",
+        "Command: birth and all state once more",
+        "{root}/v1/{site}/{box}/cmd/rebirth",
+        schema_of::<Command<NoArguments>>,
+    ),
+    command(
+        "cmd_log_level",
+        "Command: what the program logs, for a while",
+        "{root}/v1/{site}/{box}/cmd/log-level",
+        schema_of::<Command<LogLevelArguments>>,
+    ),
+    command(
+        "cmd_config_fetch",
+        "Command: the site file in force, without secrets",
+        "{root}/v1/{site}/{box}/cmd/config-fetch",
+        schema_of::<Command<ConfigFetchArguments>>,
+    ),
+    MessageKind {
+        name: "ack",
+        title: "The answer to a command",
+        address: "{root}/v1/{site}/{box}/ack/{command_name}",
+        retained: false,
+        content_type: super::wire::STATE_CONTENT_TYPE,
+        schema: Some(schema_of::<Ack>),
+    },
+    MessageKind {
+        name: "chunk",
+        title: "A part of a file that a command asked for: one line of JSON, a newline, and the bytes; at most 32 KiB together",
+        address: "{root}/v1/{site}/{box}/chunk/{command}",
+        retained: false,
+        content_type: "application/octet-stream",
+        schema: Some(schema_of::<ChunkHeader>),
+    },
 ];
 
+const fn command(name: &'static str, title: &'static str, address: &'static str, schema: fn() -> Value) -> MessageKind {
+    let content_type = super::wire::STATE_CONTENT_TYPE;
+    MessageKind { name, title, address, retained: false, content_type, schema: Some(schema) }
+}
+
+/// The name of a command's message.
+#[must_use]
+pub const fn command_message(name: CommandName) -> &'static str {
+    match name {
+        CommandName::Snapshot => "cmd_snapshot",
+        CommandName::EvidenceFetch => "cmd_evidence_fetch",
+        CommandName::Camera => "cmd_camera",
+        CommandName::Rule => "cmd_rule",
+        CommandName::Acknowledge => "cmd_acknowledge",
+        CommandName::Verdict => "cmd_verdict",
+        CommandName::Rebirth => "cmd_rebirth",
+        CommandName::LogLevel => "cmd_log_level",
+        CommandName::ConfigFetch => "cmd_config_fetch",
+    }
+}
+
 /// What the box hears; all else it says.
-const RECEIVED: [&str; 2] = ["host_state", "signal_phase"];
+fn is_received(name: &str) -> bool {
+    ["host_state", "signal_phase"].contains(&name) || name.starts_with("cmd_")
+}
 
 /// The names of all messages that have a schema: all but pictures.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -153,7 +248,7 @@ pub fn asyncapi() -> Value {
         });
         // From the box's side. What a signal shows is of no use later: it is subscribed with QoS 0.
         operations[name] = json!({
-            "action": if RECEIVED.contains(&name) { "receive" } else { "send" },
+            "action": if is_received(name) { "receive" } else { "send" },
             "channel": { "$ref": format!("#/channels/{name}") },
             "bindings": { "mqtt": { "qos": u8::from(name != "signal_phase"), "retain": message.retained, "bindingVersion": "0.2.0" } },
         });
@@ -194,6 +289,10 @@ fn parameters(address: &str) -> Value {
             "root" => json!({ "description": "Chosen by the customer.", "default": "ngatu" }),
             "signal_topic" => json!({ "description": "The `topic` of [camera.signal.ID] in the site file." }),
             "incident" => json!({ "description": "The `incident_id` of the events it proves." }),
+            "command" => json!({ "description": "The `id` of the command that asked for it." }),
+            "command_name" => {
+                json!({ "description": "The last level of the command's topic; `unknown` where that is no id." })
+            }
             "name" => json!({ "description": "The `name` in their `evidence`: [a-z0-9-]{1,40}.jpg" }),
             "kind" => json!({ "description": "What happened.", "enum": Kind::ALL.map(Kind::wire_label) }),
             _ => json!({ "description": "[a-z0-9-]{1,40}" }),

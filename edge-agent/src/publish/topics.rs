@@ -63,6 +63,12 @@ impl TopicRoot {
         format!("{self}/v1/+/+/measure/+")
     }
 
+    /// Filter of every box's answers to commands.
+    #[must_use]
+    pub fn all_acks(&self) -> String {
+        format!("{self}/v1/+/+/ack/+")
+    }
+
     /// Filter of every box's own events.
     #[must_use]
     pub fn all_system(&self) -> String {
@@ -89,6 +95,14 @@ impl Topics {
     #[must_use]
     pub fn new(root: TopicRoot, site: SiteId, box_id: BoxId) -> Self {
         Self { root, site, box_id }
+    }
+
+    /// The topics of the box that says `source`; `None` for what no box says.
+    #[must_use]
+    pub fn of_source(source: &str) -> Option<Self> {
+        let mut levels = source.strip_prefix('/')?.rsplitn(3, '/');
+        let (box_id, site, root) = (levels.next()?, levels.next()?, levels.next()?);
+        Some(Self::new(TopicRoot::new(root).ok()?, SiteId::new(site).ok()?, BoxId::new(box_id).ok()?))
     }
 
     /// The root.
@@ -173,6 +187,24 @@ impl Topics {
         self.under(format_args!("system"))
     }
 
+    /// A command to this box; never retained.
+    #[must_use]
+    pub fn command(&self, name: &str) -> String {
+        self.under(format_args!("cmd/{name}"))
+    }
+
+    /// The answer to a command; never retained.
+    #[must_use]
+    pub fn ack(&self, name: &str) -> String {
+        self.under(format_args!("ack/{name}"))
+    }
+
+    /// Parts of a file that a command asked for; never retained.
+    #[must_use]
+    pub fn chunk(&self, command: Uuid) -> String {
+        self.under(format_args!("chunk/{command}"))
+    }
+
     /// Lines of the audit log; never retained.
     #[must_use]
     pub fn audit(&self) -> String {
@@ -212,6 +244,10 @@ mod tests {
         assert_eq!(topics.camera_status(&camera), "ngatu/v1/ql10-nut-01/box-a/camera/huong-nam/status");
         assert_eq!(topics.host_state("ioc"), "ngatu/v1/host/ioc/state");
         assert_eq!(topics.source(), "/ngatu/ql10-nut-01/box-a");
+        assert_eq!(Topics::of_source(&topics.source()), Some(topics.clone()));
+        for none in ["", "/", "/a/b", "ngatu/a/b", "/ngatu/+/b"] {
+            assert_eq!(Topics::of_source(none), None, "{none}");
+        }
         assert_eq!(topics.client_id(), "ngatu-ql10-nut-01-box-a");
     }
 }

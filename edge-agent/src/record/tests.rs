@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics::WallTime;
+use analytics::{Point, Polygon, WallTime};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -169,6 +169,18 @@ fn a_still_is_the_asked_moment_and_no_other() {
         let late = decode_still(&cut, &Masks::default(), &h264, &h265, Duration::ZERO);
         assert!(matches!(late, Err(StillError::Late)), "{late:?}");
     }
+}
+
+#[test]
+fn a_still_is_seen_through_its_cameras_masks() {
+    let ring = ring();
+    let start = fill(&ring, &coded(H264, 3));
+    let cut = ring.still(start + FRAME * 2).expect("shown");
+    let corners = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)].map(|(x, y)| Point::new(x, y));
+    let masks = Masks::new(vec![Polygon::new(corners.to_vec()).expect("simple")]);
+    let still = decode_still(&cut, &masks, &["avdec_h264".to_owned()], &[], LONG).expect("decodes").picture;
+    assert!((0..240).all(|y| still.row(0, y)[..160].iter().all(|luma| *luma == 128)));
+    assert!(still.row(0, 120)[160..].iter().any(|luma| *luma != 128));
 }
 
 #[test]

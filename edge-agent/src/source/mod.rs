@@ -25,6 +25,7 @@ mod sender_clock;
 mod session;
 mod status;
 mod supervisor;
+mod switched;
 mod thin;
 
 use std::future::Future;
@@ -40,6 +41,7 @@ pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
 pub use session::{Attempt, Closed, PacketCount, Session, StreamInfo, wall_now};
 pub use status::{SourceState, SourceStatus};
 pub use supervisor::{Supervisor, SupervisorParams};
+pub use switched::Switched;
 pub use thin::DecodeControl;
 
 /// A live source of frames. A trait for two implementations: cameras over GStreamer, and scripts in tests of the
@@ -53,6 +55,16 @@ pub trait FrameSource: Send + Sync {
     /// caller waits with a bound.
     fn released(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
+    }
+}
+
+impl<S: FrameSource> FrameSource for &S {
+    fn attempt(&self, attempt: Attempt) -> impl Future<Output = SourceError> + Send {
+        (**self).attempt(attempt)
+    }
+
+    fn released(&self) -> impl Future<Output = ()> + Send {
+        (**self).released()
     }
 }
 

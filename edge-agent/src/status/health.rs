@@ -11,16 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::{CameraPace, Paces};
 use super::record::{RecordRate, RecordSource, with_record};
+use super::transport::Transport;
 use super::{CameraCounters, time_quality};
 use crate::audit::{AuditStatus, SyslogStatus};
+use crate::command::{CommandCounters, Precision, Switches};
 use crate::evidence::EvidenceCounters;
 use crate::frame::FrameSlot;
 use crate::ladder::{CameraRung, LadderStatus};
 use crate::outbox::OutboxStats;
 use crate::page::PageState;
 use crate::publish::wire::{
-    self, AuditHealth, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health, HealthState, ModelRef,
-    OutboxHealth, PublishHealth, UtcMillis, Word,
+    self, AuditHealth, CameraHealth, CameraState, CameraStatus, CommandHealth, EvidenceHealth, Health, HealthState,
+    ModelRef, OutboxHealth, PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
 use crate::signal::Troubles;
@@ -51,6 +53,8 @@ pub fn camera_status(camera: &CameraId, status: &SourceStatus) -> CameraStatus {
         since: status.since.into(),
         record: None,
         ladder: None,
+        switched_off: None,
+        disarmed: Vec::new(),
     }
 }
 
@@ -83,12 +87,14 @@ pub struct CameraSigns {
     pub signals: SignalTroubles,
     /// Its place on the degradation ladder.
     pub ladder: CameraRung,
+    /// What commands switched off.
+    pub switches: watch::Receiver<Arc<Switches>>,
 }
 
 /// Publishes a camera's status now and whenever it or that of its full-size stream changes, until its supervisor is
 /// gone.
 pub async fn forward_camera_status(camera: CameraId, topics: Topics, signs: CameraSigns, publish: PublishHandle) {
-    let CameraSigns { mut status, record, mut posture, mut signals, mut ladder } = signs;
+    let CameraSigns { mut status, record, mut posture, mut signals, mut ladder, mut switches } = signs;
     let mut record = record.map(|record| record.status);
     let mut told: Option<CameraStatus> = None;
     loop {
@@ -100,6 +106,7 @@ pub async fn forward_camera_status(camera: CameraId, topics: Topics, signs: Came
         now.reasons.extend(signals.reasons());
         ladder.status.mark_unchanged();
         now = with_ladder(now, &ladder);
+        now = with_switches(now, &camera, &switches.borrow_and_update());
         if told.as_ref() != Some(&now) {
             publish.set_retained(topics.camera_status(&camera), wire::to_bytes(&now));
             tracing::info!(%camera, state = ?now.state, reasons = ?now.reasons, "camera");
@@ -111,6 +118,7 @@ pub async fn forward_camera_status(camera: CameraId, topics: Topics, signs: Came
             () = replaced(&mut posture) => {}
             () = replaced(&mut signals.troubles) => {}
             () = replaced(&mut ladder.status) => {}
+            () = replaced(&mut switches) => {}
         }
     }
 }
@@ -157,6 +165,26 @@ pub fn with_ladder(mut camera: CameraStatus, ladder: &CameraRung) -> CameraStatu
         }
     }
     camera
+}
+
+/// A camera that a command switched off is off, whatever its connection does until it is closed.
+pub(super) const BY_COMMAND: &str = "command";
+
+/// The same with what commands switched off.
+#[must_use]
+pub fn with_switches(mut status: CameraStatus, camera: &CameraId, switches: &Switches) -> CameraStatus {
+    status.disarmed = switches.disarmed_rules(camera);
+    if let Some(off) = switches.camera(camera) {
+        status.state = CameraState::Disabled;
+        status.reasons = vec![BY_COMMAND.into()];
+        status.since = off.at;
+        status.record = None;
+        status.ladder = None;
+        status.switched_off = Some(off.clone());
+    } else if !status.disarmed.is_empty() {
+        status.reasons.push("rule_disarmed".into());
+    }
+    status
 }
 
 /// Completes when there is another value; never, when who tells it is gone.
@@ -249,12 +277,53 @@ pub struct HealthTask {
     pub signals: watch::Receiver<Troubles>,
     /// What is given up of what is asked.
     pub ladder: watch::Receiver<Arc<LadderStatus>>,
+    /// Commands of the centre.
+    pub commands: CommandSigns,
+    /// What protects the way to the broker.
+    pub transport: Transport,
     /// The audit log.
     pub audit: watch::Receiver<AuditStatus>,
     /// Its export to a collector, where one is configured.
     pub syslog: Option<watch::Receiver<SyslogStatus>>,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
+}
+
+/// What health knows of commands.
+#[derive(Debug, Clone)]
+pub struct CommandSigns {
+    /// What is counted.
+    pub counters: Arc<CommandCounters>,
+    /// What they switched off.
+    pub switches: watch::Receiver<Arc<Switches>>,
+    /// What operators found incidents to be.
+    pub precision: watch::Receiver<Precision>,
+}
+
+impl CommandSigns {
+    fn is_off(&self, camera: &CameraId) -> bool {
+        self.switches.borrow().camera(camera).is_some()
+    }
+
+    fn health(&self, answers_pending: u64) -> CommandHealth {
+        CommandHealth {
+            taken_total: self.counters.taken(),
+            refused_total: self.counters.refused(),
+            over_limit_total: self.counters.over_limit(),
+            answers_pending,
+            chunks_total: self.counters.chunks(),
+            log_level: self.switches.borrow().log().cloned(),
+        }
+    }
+
+    /// What an operator should know of them.
+    fn reasons(&self) -> impl Iterator<Item = Word> {
+        let (camera, rule) = self.switches.borrow().anything_off();
+        let log = self.switches.borrow().log().is_some();
+        let words = [(camera, "camera_disabled"), (rule, "rule_disarmed"), (log, "log_level_changed")];
+        let deaf = self.counters.is_deaf().then_some("commands_refused");
+        words.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word).chain(deaf).map(Word::Borrowed)
+    }
 }
 
 /// Counters of one camera at the last look.
@@ -328,7 +397,8 @@ impl HealthTask {
         if self.cameras.iter().any(|camera| falls_back(&camera.status.borrow())) {
             reasons.push(DECODER_FALLBACK.into());
         }
-        let mut offline = self.cameras.iter().filter(|camera| camera.status.borrow().state != SourceState::Online);
+        let wanted = self.cameras.iter().filter(|camera| !self.commands.is_off(&camera.camera));
+        let mut offline = wanted.filter(|camera| camera.status.borrow().state != SourceState::Online);
         if offline.next().is_some() {
             reasons.push("camera_not_online".into());
         }
@@ -363,12 +433,14 @@ impl HealthTask {
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
         }
+        reasons.extend(self.transport.reasons(UtcMillis::now()).into_iter().map(Word::Borrowed));
         if !self.signals.borrow().is_empty() {
             reasons.push("signal_unknown".into());
         }
         if matches!(*self.page.borrow(), PageState::Unavailable { .. }) {
             reasons.push("status_page_unavailable".into());
         }
+        reasons.extend(self.commands.reasons());
         reasons
     }
 
@@ -411,8 +483,22 @@ impl HealthTask {
             },
             ladder: Some(self.ladder.borrow().health()),
             audit: Some(audit_health(&self.audit.borrow())),
-            cameras: self.cameras.iter().zip(std::iter::zip(&rates.rates, &rates.records)).map(camera_health).collect(),
+            commands: self.commands.health(outbox.acks),
+            precision: self.commands.precision.borrow().to_vec(),
+            cameras: self
+                .cameras
+                .iter()
+                .zip(std::iter::zip(&rates.rates, &rates.records))
+                .map(camera_health)
+                .map(|camera| self.switched(camera))
+                .collect(),
+            transport: Some(self.transport.health(UtcMillis::now())),
         }
+    }
+
+    fn switched(&self, camera: CameraHealth) -> CameraHealth {
+        let is_off = CameraId::new(&camera.camera).is_ok_and(|id| self.commands.is_off(&id));
+        if is_off { CameraHealth { state: CameraState::Disabled, ..camera } } else { camera }
     }
 }
 

@@ -13,6 +13,7 @@ mod pace;
 pub mod pulse;
 mod record;
 mod service;
+pub(crate) mod transport;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -24,8 +25,8 @@ use analytics::Scene;
 
 pub use clock::time_quality;
 pub use health::{
-    CameraSigns, CameraSource, HealthTask, Posture, SignalTroubles, Snapshot, camera_status, forward_camera_status,
-    with_ladder,
+    CameraSigns, CameraSource, CommandSigns, HealthTask, Posture, SignalTroubles, Snapshot, camera_status,
+    forward_camera_status, with_ladder, with_switches,
 };
 pub use latency::Latency;
 pub use latest::{LatestScene, RecentIncidents, Shot};
@@ -33,6 +34,7 @@ pub use live::dead_reasons;
 pub use pace::CameraPace;
 pub use record::{RecordSource, record_status, ring_health, with_record};
 pub use service::ServiceTask;
+pub use transport::{Transport, Urgency, days_left};
 
 use crate::outbox::Draft;
 use crate::publish::wire::{Phase, Severity, Word};
@@ -205,8 +207,11 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
             since: UtcMillis::now(),
             temperature_c: Some(48.5),
         }),
+        commands: Default::default(),
+        precision: Vec::new(),
         audit: Some(AuditHealth { last_number: 7, last_hash: "0f".repeat(32), failing: false, lost_total: 0 }),
         cameras: Vec::new(),
+        transport: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words an operator reads, in both languages, in one table: for the watcher's lines and for the status page.
 
 mod camera;
+pub(crate) mod command;
 pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod state;

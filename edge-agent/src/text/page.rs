@@ -6,7 +6,7 @@ use super::{Lang, text};
 use crate::access::{Refusal, Role};
 
 /// Plain text: none of it may hold what HTML would read as markup.
-const LABELS: [(&str, Text); 63] = [
+const LABELS: &[(&str, Text)] = &[
     ("lang", text("vi", "en")),
     ("title", text("Trạng thái hộp giao thông", "Junction box status")),
     ("box", text("Hộp", "Box")),
@@ -34,6 +34,7 @@ const LABELS: [(&str, Text); 63] = [
     ("connected", text("Đã kết nối", "Connected")),
     ("disconnected", text("Mất kết nối", "Not connected")),
     ("host_offline", text("trung tâm chưa sẵn sàng nhận", "the centre does not listen yet")),
+    ("certificate_until", text("chứng chỉ của hộp có hiệu lực đến", "the box's certificate is valid until")),
     ("delivered", text("đã gửi", "delivered")),
     ("since", text("từ", "since")),
     ("outbox", text("Hàng chờ gửi", "Outbox")),
@@ -48,6 +49,7 @@ const LABELS: [(&str, Text); 63] = [
     ("days", text("ngày", "d")),
     ("memory", text("bộ nhớ", "memory")),
     ("cameras", text("Camera", "Cameras")),
+    ("precision", text("Kết luận của trực ban (đúng/đã xem xét)", "What operators found (confirmed/judged)")),
     ("disabled_cameras", text("Đã tắt trong cấu hình", "Switched off in the site file")),
     ("no_picture", text("Chưa có hình", "No picture yet")),
     ("loading_picture", text("Đang tải hình …", "Loading the picture …")),

@@ -14,6 +14,7 @@ mod picture;
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,13 +22,16 @@ pub use line::{line, saved_line, vietnam};
 pub use picture::Picture;
 
 use crate::publish::mqtt::{self, Client, Heard, Stage, Wanted};
-use crate::publish::wire::{self, HostState, Incident, Measurement, System, UtcMillis};
+use crate::publish::wire::{self, Ack, HostState, Incident, Measurement, System, UtcMillis};
 use crate::publish::{BrokerParams, Identity, LinkError, Message, TopicRoot};
 pub use crate::text::Lang;
 use dedup::{Dedup, Told};
 
 /// Duplicates are recognised among this many events.
 const WINDOW: usize = 65_536;
+
+/// A command that reaches no box within this is of no use.
+const COMMAND_EXPIRY_S: u32 = 60;
 
 /// Between two attempts after a refused log-in.
 const REFUSED_PAUSE: Duration = Duration::from_secs(10);
@@ -115,9 +119,41 @@ pub enum Seen {
     },
 }
 
+/// What an operator says while watching, and what boxes answer.
+#[derive(Debug)]
+pub struct Console {
+    /// Commands, ready to go.
+    pub orders: mpsc::Receiver<Message>,
+    /// Told every box's answers to anyone's commands; what it has no room for is dropped.
+    pub answers: mpsc::Sender<Ack>,
+}
+
+impl Console {
+    /// The next command; never, where nobody gives one any more.
+    async fn order(console: &mut Option<Self>) -> Message {
+        if let Some(console) = console
+            && let Some(order) = console.orders.recv().await
+        {
+            return order;
+        }
+        std::future::pending().await
+    }
+}
+
 /// Watches until `stop`; every message is given to `sink`, in the order of arrival.
-pub async fn run(params: WatchParams, mut sink: impl FnMut(Seen) + Send, stop: CancellationToken) {
-    let mut watcher = Watcher { dedup: Dedup::new(WINDOW), told: Told::default(), sink: &mut sink, params: &params };
+pub async fn run(params: WatchParams, sink: impl FnMut(Seen) + Send, stop: CancellationToken) {
+    run_with(params, sink, None, stop).await;
+}
+
+/// The same, and an operator may give commands meanwhile.
+pub async fn run_with(
+    params: WatchParams,
+    mut sink: impl FnMut(Seen) + Send,
+    console: Option<Console>,
+    stop: CancellationToken,
+) {
+    let (dedup, told) = (Dedup::new(WINDOW), Told::default());
+    let mut watcher = Watcher { dedup, told, sink: &mut sink, console, params: &params };
     let mut known_reason = String::new();
     while !stop.is_cancelled() {
         let Some(error) = watcher.run_once(&stop).await else { return };
@@ -144,6 +180,7 @@ struct Watcher<'a, S> {
     dedup: Dedup,
     told: Told,
     sink: &'a mut S,
+    console: Option<Console>,
     params: &'a WatchParams,
 }
 
@@ -161,6 +198,10 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
                 biased;
                 () = stop.cancelled() => break,
                 heard = events.next(stage) => heard,
+                order = Console::order(&mut self.console), if stage == Stage::Connected => {
+                    drop(client.publish_for(order, Some(COMMAND_EXPIRY_S)));
+                    continue;
+                }
             };
             match heard {
                 Ok(Heard::Accepted { .. }) => {
@@ -173,7 +214,7 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
                     (self.sink)(Seen::Subscribed);
                 }
                 Ok(Heard::Message(message, receipt)) => {
-                    if !message.retained {
+                    if !message.retained && !self.answered(&message) {
                         self.take(message);
                     }
                     if !client.acknowledge(&receipt) {
@@ -206,7 +247,8 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
         let root = &self.params.root;
         let pictures = self.params.pictures.then(|| root.all_evidence());
         let measures = self.params.measures.then(|| root.all_measures());
-        [root.all_events(), root.all_system()].into_iter().chain(pictures).chain(measures).collect()
+        let answers = self.console.as_ref().map(|_| root.all_acks());
+        [root.all_events(), root.all_system()].into_iter().chain(pictures).chain(measures).chain(answers).collect()
     }
 
     fn host_state(&self, online: bool, since: u64) -> Option<Message> {
@@ -219,6 +261,17 @@ impl<S: FnMut(Seen)> Watcher<'_, S> {
         if let Some(message) = self.host_state(online, since) {
             drop(client.publish(message));
         }
+    }
+
+    /// Whether it is an answer to a command.
+    fn answered(&self, message: &Message) -> bool {
+        let Some(console) = self.console.as_ref().filter(|_| message.topic.rsplit('/').nth(1) == Some("ack")) else {
+            return false;
+        };
+        if let Ok(ack) = serde_json::from_slice(&message.payload) {
+            drop(console.answers.try_send(ack));
+        }
+        true
     }
 
     fn take(&mut self, message: Message) {

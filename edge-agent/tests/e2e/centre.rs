@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edge_agent::publish::wire::{Birth, CameraState, CameraStatus, Health, Incident, Presence, Status};
+use edge_agent::publish::wire::{Ack, Birth, CameraState, CameraStatus, Health, Incident, Presence, Status};
 use rumqttc::{AsyncClient, Broker, Event, EventLoop, MqttOptions, Packet, QoS};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -19,6 +19,7 @@ const WAITING: usize = 10_000;
 pub(crate) struct Centre {
     arriving: mpsc::Receiver<Message>,
     polling: JoinHandle<()>,
+    client: AsyncClient,
     pub(crate) seen: Seen,
 }
 
@@ -36,6 +37,12 @@ pub(crate) struct Seen {
     pub(crate) healths: Vec<Health>,
     cameras: BTreeMap<String, Vec<CameraStatus>>,
     pub(crate) events: Vec<Incident>,
+    /// Answers to commands.
+    pub(crate) acks: Vec<Ack>,
+    /// Parts of evidence.
+    pub(crate) chunks: Vec<Vec<u8>>,
+    /// Topics of pictures.
+    pub(crate) pictures: Vec<String>,
     /// Topics whose message the broker had kept.
     pub(crate) retained: BTreeSet<String>,
     /// Everything, as it came.
@@ -54,13 +61,14 @@ impl Centre {
         client.subscribe("#", QoS::AtLeastOnce).await.expect("queued");
         let (sender, arriving) = mpsc::channel(WAITING);
         while !matches!(poll(&mut events, &sender).await, Packet::SubAck(_)) {}
+        let kept = client.clone();
         let polling = tokio::spawn(async move {
-            let _client = client;
+            let _client = kept;
             loop {
                 poll(&mut events, &sender).await;
             }
         });
-        Self { arriving, polling, seen: Seen::default() }
+        Self { arriving, polling, client, seen: Seen::default() }
     }
 
     /// Watches until `is_so`.
@@ -72,6 +80,12 @@ impl Centre {
             };
             self.seen.note(&message.expect("the connection stays"));
         }
+    }
+
+    /// Sends a message.
+    pub(crate) async fn send(&self, topic: String, payload: Vec<u8>, retained: bool) {
+        let options = rumqttc::PublishOptions::new(QoS::AtLeastOnce).retain(retained);
+        self.client.publish(topic, payload, options).await.expect("queued");
     }
 
     /// Watches until so many more events of `camera` have come.
@@ -115,6 +129,9 @@ impl Seen {
             ["health"] => self.healths.push(read(payload)),
             ["camera", camera, "status"] => self.cameras.entry(camera.to_owned()).or_default().push(read(payload)),
             ["event", ..] => self.events.push(read(payload)),
+            ["ack", ..] => self.acks.push(read(payload)),
+            ["chunk", ..] => self.chunks.push(payload.clone()),
+            ["evidence", ..] => self.pictures.push(topic.clone()),
             _ => {}
         }
     }

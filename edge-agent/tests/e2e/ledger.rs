@@ -146,13 +146,6 @@ impl Ledger {
     pub(crate) fn is_up_to_date(&self) -> bool {
         self.is_gapless() && self.events.last().is_some_and(|event| !event.data.replayed)
     }
-
-    /// The incidents that go on; a crossing is over with its only event.
-    pub(crate) fn open_incidents(&self) -> BTreeSet<Uuid> {
-        let ended = self.events.iter().filter(|event| event.data.ended_at.is_some());
-        let ended: BTreeSet<Uuid> = ended.map(|event| event.data.incident_id).collect();
-        self.incidents.keys().filter(|incident| !ended.contains(incident)).copied().collect()
-    }
 }
 
 /// Whether this says what became of a picture that was pending: the one thing that may follow an end.

@@ -38,7 +38,7 @@ fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_progra
     let site = SiteFile::new(broker.port())
         .camera("nam", &cameras.url("one"), "")
         .camera("bac", "rtsp://127.0.0.1:1/none", "")
-        .replaced("[status]", "[evidence]\nsnapshots = true\n\n[status]")
+        .replaced("snapshots = false", "snapshots = true")
         .replaced("Hướng nam", &HOSTILE.replace('"', "\\\""))
         .replaced("Towards nam", &HOSTILE.replace('"', "\\\""));
     let agent = Agent::run(&site.write());

@@ -131,7 +131,7 @@ fn people_log_in_from_another_machine_and_each_sees_what_their_role_may() {
     let site = SiteFile::new(broker.port())
         .camera("nam", &cameras.url("one"), "")
         .replaced("[status]\nlisten = \"127.0.0.1:0\"\n", &files.section())
-        .replaced("[status]", "[evidence]\nsnapshots = true\n\n[status]")
+        .replaced("snapshots = false", "snapshots = true")
         .replaced("Hướng nam", &HOSTILE.replace('"', "\\\""))
         .replaced("Nút thử", &HOSTILE.replace('"', "\\\""));
     let agent = Agent::run(&site.write());

@@ -28,6 +28,9 @@ id = "box-a"
 [mqtt]
 url = "mqtt://127.0.0.1:{port}"
 
+[evidence]
+snapshots = false
+
 [storage]
 path = "storage"
 
@@ -129,8 +132,8 @@ impl SiteFile {
 
     /// Photographs every incident.
     pub(crate) fn with_pictures(mut self) -> Self {
-        let evidence = "[evidence]\nsnapshots = true\nsnapshots_from = \"info\"\n\n[storage]";
-        self.text = self.text.replacen("[storage]", evidence, 1);
+        let evidence = "snapshots = true\nsnapshots_from = \"info\"";
+        self.text = self.text.replacen("snapshots = false", evidence, 1);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use analytics::{FrameStamp, WallTime};
+use analytics::{FrameStamp, Point, Polygon, WallTime};
 use edge_agent::frame::{Colorimetry, Matrix, Range};
 use edge_agent::privacy::Masks;
 use edge_agent::source::{FileFault, FileSource, SourceError};
@@ -126,6 +126,24 @@ fn colours_are_as_the_stream_says() {
             FileSource::open(&make(folder.path(), name, &text), camera_id(), START, &Masks::default()).expect("opens");
         let frame = source.next_frame().expect("decodes").expect("has frames");
         assert_eq!(frame.picture.layout().colorimetry, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_clip_is_seen_through_its_cameras_masks() {
+    let corners = [(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)].map(|(x, y)| Point::new(x, y));
+    let masks = Masks::new(vec![Polygon::new(corners.to_vec()).expect("simple")]);
+    let mut source = FileSource::open(&vtest(), camera_id(), START, &masks).expect("opens");
+    let mut plain = FileSource::open(&vtest(), camera_id(), START, &Masks::default()).expect("opens");
+    for _ in 0..3 {
+        let [masked, plain] =
+            [&mut source, &mut plain].map(|clip| clip.next_frame().expect("decodes").expect("frames"));
+        let (width, height) = (masked.picture.width() as usize, masked.picture.height() as usize);
+        for y in 0..height {
+            let (masked, plain) = (masked.picture.row(0, y), plain.picture.row(0, y));
+            assert_eq!(masked[..width / 2], plain[..width / 2]);
+            assert!(masked[width / 2..].iter().all(|luma| *luma == 128));
+        }
     }
 }
 

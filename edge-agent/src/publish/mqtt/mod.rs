@@ -12,14 +12,16 @@ mod v311;
 mod v5;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rumqttc::tokio_rustls::rustls::{self, ClientConfig};
-use tokio::sync::mpsc;
+use rumqttc::tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, PeerIncompatible};
+use tokio::sync::{mpsc, watch};
 
 use super::broker::{BrokerParams, Identity, Protocol};
-use super::tls::TlsError;
+use super::keyring::{self, Certificates, Keyring, LOOK_EVERY};
+use super::wire::UtcMillis;
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
+use crate::command::CommandEar;
 use crate::signal::SignalBoard;
 use crate::source::wall_now;
 use crate::status::time_quality;
@@ -34,18 +36,29 @@ const INBOUND: usize = 16;
 /// The largest packet taken from a broker.
 const MAX_INCOMING_BYTES: u32 = 256 * 1024;
 
+/// Time for one look whether the broker takes new certificates.
+const TRIAL: Duration = Duration::from_secs(30);
+
 /// A client of the broker; reads its certificates anew.
 ///
 /// # Errors
 /// [`LinkError::Certificates`].
 pub(crate) async fn open(broker: &BrokerParams, identity: Identity) -> Result<(Client, Events), LinkError> {
-    let tls = match broker.tls.clone() {
+    open_as(broker, identity, broker.tls.clone().map(Keyring::new).as_ref()).await
+}
+
+/// The same with the certificates of a keyring.
+pub(super) async fn open_as(
+    broker: &BrokerParams,
+    identity: Identity,
+    keyring: Option<&Keyring>,
+) -> Result<(Client, Events), LinkError> {
+    let tls = match keyring.cloned() {
         None => None,
-        Some(tls) => {
-            let loaded = tokio::task::spawn_blocking(move || tls.load()).await.expect("loading does not panic");
-            // On one line: it is logged, and shown.
-            let on_one_line = |error: TlsError| error.to_string().replace("\n    → ", "; ");
-            Some(loaded.map_err(|error| LinkError::Certificates { reason: on_one_line(error) })?)
+        Some(keyring) => {
+            let loaded = tokio::task::spawn_blocking(move || keyring.current()).await;
+            let loaded = loaded.expect("loading does not panic");
+            Some(loaded.map_err(|error| LinkError::Certificates { reason: keyring::on_one_line(&error) })?)
         }
     };
     Ok(open_with(broker, identity, tls))
@@ -90,13 +103,16 @@ pub(crate) enum Wanted {
     WithRetained,
     /// New ones only; from a 3.1.1 broker the kept ones come all the same, marked so.
     NewOnly,
+    /// Kept messages too, when the broker does not know the subscription yet; and each says whether it was sent to be kept
+    /// (a 3.1.1 broker says that only of those it had kept).
+    Commands,
     /// Kept messages too, with QoS 0: what cannot be delivered at once is of no use later, and must not wait in the
     /// session of a box that is away.
     Latest,
 }
 
 /// Asks a connection; the asking is queued at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Client {
     V5(rumqttc::AsyncClient),
     V311(rumqttc_v4::AsyncClient),
@@ -106,8 +122,13 @@ impl Client {
     /// Queues a message with QoS 1, here and now, so that messages leave in the order of the calls; the future resolves
     /// on the acknowledgement and may be dropped.
     pub(crate) fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
+        self.publish_for(message, None)
+    }
+
+    /// The same for what is of no use later; a 3.1.1 broker keeps it all the same.
+    pub(crate) fn publish_for(&self, message: Message, expiry_s: Option<u32>) -> BoxFuture<Result<(), PublishError>> {
         match self {
-            Self::V5(client) => v5::publish(client, message),
+            Self::V5(client) => v5::publish(client, message, expiry_s),
             Self::V311(client) => v311::publish(client, message),
         }
     }
@@ -160,21 +181,36 @@ impl Events {
 #[derive(Debug)]
 pub struct MqttPublisher {
     broker: BrokerParams,
+    keyring: Option<Keyring>,
     client_id: String,
     signals: SignalBoard,
+    commands: Option<CommandEar>,
 }
 
 impl MqttPublisher {
     /// Publishes to `broker` as `client_id`.
     #[must_use]
     pub fn new(broker: BrokerParams, client_id: String) -> Self {
-        Self { broker, client_id, signals: SignalBoard::default() }
+        let keyring = broker.tls.clone().map(Keyring::new);
+        Self { broker, keyring, client_id, signals: SignalBoard::default(), commands: None }
+    }
+
+    /// How the certificates are; `None`: the broker is reached without TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<watch::Receiver<Certificates>> {
+        self.keyring.as_ref().map(Keyring::status)
     }
 
     /// The same, and every connection of it listens to the board's topics.
     #[must_use]
     pub fn hearing(self, signals: SignalBoard) -> Self {
         Self { signals, ..self }
+    }
+
+    /// The same, and every connection of it takes commands.
+    #[must_use]
+    pub fn obeying(self, commands: CommandEar) -> Self {
+        Self { commands: Some(commands), ..self }
     }
 }
 
@@ -183,36 +219,98 @@ impl Publisher for MqttPublisher {
 
     async fn connect(&mut self, will: Message) -> Result<Connection<MqttLink>, LinkError> {
         let identity =
-            Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: false, will: Some(will) };
-        let (client, mut events) = open(&self.broker, identity).await?;
-        let (session_present, max_packet_bytes) = loop {
-            let heard = events.next(Stage::Connecting).await?;
-            if let Heard::Accepted { session_present, max_packet_bytes } = heard {
-                break (session_present, max_packet_bytes);
-            }
-        };
+            Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: true, will: Some(will) };
+        let (client, mut events) = open_as(&self.broker, identity, self.keyring.as_ref()).await?;
+        let (session_present, max_packet_bytes) = judged(&mut events, self.keyring.as_ref()).await?;
         let (sender, inbound) = mpsc::channel(INBOUND);
         let signals = Listening::begin(&client, self.signals.clone());
+        let commands = Obeying::begin(&client, self.commands.clone());
         Ok(Connection {
             session_present,
             max_packet_bytes,
-            link: MqttLink { client },
+            link: MqttLink { client: client.clone() },
             inbound,
-            driver: Box::pin(drive(events, sender, signals)),
+            driver: Box::pin(drive(client, events, sender, signals, commands)),
+        })
+    }
+
+    fn renewed(&self) -> BoxFuture<()> {
+        let Some(keyring) = self.keyring.clone() else { return Box::pin(std::future::pending()) };
+        let (broker, name) = (self.broker.clone(), format!("{}-renewal", self.client_id));
+        Box::pin(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let looking = keyring.clone();
+                if !tokio::task::spawn_blocking(move || looking.look()).await.expect("looking does not panic") {
+                    continue;
+                }
+                // Beside the connection there is: what works is left only for what works.
+                let trial = super::probe::probe_as(&broker, name.clone(), Some(&keyring));
+                if let Ok(Ok(())) = tokio::time::timeout(TRIAL, trial).await {
+                    tracing::info!("the broker takes the new certificates; they are used from now on");
+                    return;
+                }
+            }
         })
     }
 }
 
+/// What the broker says of a connection that is being made: whether it still knew the client, and the largest packet it
+/// takes; the keyring learns whether its certificates were taken.
+pub(super) async fn judged(events: &mut Events, keyring: Option<&Keyring>) -> Result<(bool, Option<u32>), LinkError> {
+    loop {
+        match events.next(Stage::Connecting).await {
+            Ok(Heard::Accepted { session_present, max_packet_bytes }) => {
+                if let Some(keyring) = keyring {
+                    keyring.accepted();
+                }
+                return Ok((session_present, max_packet_bytes));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(keyring.map_or(error.clone(), |keyring| explained(error, keyring))),
+        }
+    }
+}
+
+/// Why the connection was refused, with what this box knows to be wrong with its own certificates.
+fn explained(error: LinkError, keyring: &Keyring) -> LinkError {
+    if !matches!(error, LinkError::Refused { .. } | LinkError::Untrusted { .. }) {
+        return error;
+    }
+    let untimely = keyring.untimely();
+    keyring.refused(&error.to_string());
+    match (error, untimely) {
+        (LinkError::Refused { reason }, Some(own)) => {
+            LinkError::Refused { reason: format!("{reason}; {}", keyring::on_one_line(&own)) }
+        }
+        (error, _) => error,
+    }
+}
+
 /// Polls the event loop until the connection is over.
-async fn drive(mut events: Events, inbound: mpsc::Sender<Message>, mut signals: Listening) -> LinkError {
+async fn drive(
+    client: Client,
+    mut events: Events,
+    inbound: mpsc::Sender<Message>,
+    mut signals: Listening,
+    mut commands: Obeying,
+) -> LinkError {
     loop {
         let heard = tokio::select! {
             heard = events.next(Stage::Connected) => heard,
             () = signals.refused() => continue,
+            () = commands.refused() => continue,
         };
         match heard {
+            // Signals come with QoS 0: there is nothing to acknowledge.
             Ok(Heard::Message(message, _)) if signals.hear(&message) => {}
-            Ok(Heard::Message(message, _)) => drop(inbound.try_send(message)),
+            Ok(Heard::Message(message, receipt)) if commands.is_of(&message) => {
+                commands.hear(message, Acknowledgement { client: client.clone(), receipt });
+            }
+            Ok(Heard::Message(message, receipt)) => {
+                drop(inbound.try_send(message));
+                client.acknowledge(&receipt);
+            }
             Ok(Heard::Accepted { .. } | Heard::Subscribed | Heard::Nothing) => {}
             Err(error) => return error,
         }
@@ -258,6 +356,57 @@ impl Drop for Listening {
     }
 }
 
+/// What tells the broker that a command is safe here; until then it keeps it, over lost connections and restarts.
+pub(crate) struct Acknowledgement {
+    client: Client,
+    receipt: Receipt,
+}
+
+impl Acknowledgement {
+    /// Where its connection is gone, the command comes again.
+    pub(crate) fn send(self) {
+        self.client.acknowledge(&self.receipt);
+    }
+}
+
+/// A connection's ear for commands.
+struct Obeying {
+    ear: Option<CommandEar>,
+    subscribed: Option<BoxFuture<Result<(), PublishError>>>,
+}
+
+impl Obeying {
+    fn begin(client: &Client, ear: Option<CommandEar>) -> Self {
+        let subscribed = ear.as_ref().map(|ear| client.subscribe(vec![ear.filter()], Wanted::Commands));
+        Self { ear, subscribed }
+    }
+
+    fn is_of(&self, message: &Message) -> bool {
+        self.ear.as_ref().is_some_and(|ear| ear.is_of(&message.topic))
+    }
+
+    fn hear(&self, message: Message, acknowledgement: Acknowledgement) {
+        if let Some(ear) = &self.ear {
+            ear.hear(message, acknowledgement);
+        }
+    }
+
+    /// Completes when the broker has answered the subscription; never again after that.
+    async fn refused(&mut self) {
+        if let (Some(subscribed), Some(ear)) = (&mut self.subscribed, &self.ear) {
+            let result = subscribed.await;
+            self.subscribed = None;
+            let is_refused = matches!(result, Err(PublishError::Refused { .. }));
+            if let Err(error @ PublishError::Refused { .. }) = result {
+                tracing::warn!(%error, "the broker refuses the topic of commands; none can come");
+            }
+            ear.subscribed(!is_refused);
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 /// One MQTT connection.
 #[derive(Debug)]
 pub struct MqttLink {
@@ -297,14 +446,40 @@ impl Stage {
     /// Sorts what a socket with TLS on it says; rustls hides its errors in it. `reason` is the client's whole text.
     fn io(self, error: &std::io::Error, reason: String) -> LinkError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidCertificate(problem)) => LinkError::Untrusted { reason: problem.to_string() },
+            Some(rustls::Error::InvalidCertificate(problem)) => LinkError::Untrusted { reason: untrusted(problem) },
+            Some(rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) if self == Self::Connecting => {
+                LinkError::Untrusted { reason: TOO_OLD.to_owned() }
+            }
             // A peer that does not take our certificate says so after the handshake, when the client already reads MQTT.
             Some(rustls::Error::AlertReceived(alert)) if self == Self::Connecting => {
                 LinkError::Refused { reason: format!("TLS alert {alert:?}") }
             }
-            // Not TLS at all, or a version or suite that is not safe: a person must act at the other end.
+            Some(rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)) => {
+                LinkError::Untrusted { reason: TOO_OLD.to_owned() }
+            }
+            // Not TLS at all, or a suite that is not safe: a person must act at the other end.
             Some(tls) if self == Self::Connecting => LinkError::Untrusted { reason: tls.to_string() },
             _ => self.broken(reason),
         }
+    }
+}
+
+/// A broker of another age.
+const TOO_OLD: &str =
+    "the broker offers neither TLS 1.2 nor 1.3, and nothing older is spoken: set it to tlsv1.2 or newer";
+
+/// Why the broker's certificate is refused, with the clock where that is the likely cause.
+fn untrusted(problem: &CertificateError) -> String {
+    let now = UtcMillis::now();
+    match problem {
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
+            "its certificate is not valid yet: most likely this box's clock is wrong, it says {now} (chronyc tracking \
+             tells, an RTC battery or a reachable time server cures it); {problem}"
+        ),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("its certificate has expired, if this box's clock is right, which says {now}; {problem}")
+        }
+        CertificateError::UnknownIssuer => format!("no authority in mqtt.ca has signed its certificate ({problem:?})"),
+        other => other.to_string(),
     }
 }

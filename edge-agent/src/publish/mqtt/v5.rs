@@ -79,12 +79,18 @@ pub(super) async fn next(events: &mut EventLoop, stage: Stage) -> Result<Heard, 
     }
 }
 
-pub(super) fn publish(client: &AsyncClient, message: Message) -> BoxFuture<Result<(), PublishError>> {
+/// `expiry_s`: the broker throws it away when it could not be delivered for so long.
+pub(super) fn publish(
+    client: &AsyncClient,
+    message: Message,
+    expiry_s: Option<u32>,
+) -> BoxFuture<Result<(), PublishError>> {
     let Message { topic, payload, content_type, retained } = message;
     let options = PublishOptions::new(QoS::AtLeastOnce).retain(retained).properties(PublishProperties {
         // 1: UTF-8; 0: bytes.
         payload_format_indicator: Some(u8::from(content_type != JPEG_CONTENT_TYPE)),
         content_type: Some(content_type.to_owned()),
+        message_expiry_interval: expiry_s,
         ..Default::default()
     });
     match client.try_publish_tracked(topic, payload, options) {
@@ -103,11 +109,15 @@ pub(super) fn subscribe(
 ) -> BoxFuture<Result<(), PublishError>> {
     let rule = match wanted {
         Wanted::WithRetained | Wanted::Latest => RetainForwardRule::OnEverySubscribe,
+        Wanted::Commands => RetainForwardRule::OnNewSubscribe,
         Wanted::NewOnly => RetainForwardRule::Never,
     };
+    let preserve = wanted == Wanted::Commands;
     let qos = if wanted == Wanted::Latest { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-    let filters =
-        filters.into_iter().map(|filter| SubscribeFilterInput::new(filter, qos).retain_forward_rule(rule.clone()));
+    let filter = |filter: String| {
+        SubscribeFilterInput::new(filter, qos).retain_forward_rule(rule.clone()).preserve_retain(preserve)
+    };
+    let filters: Vec<_> = filters.into_iter().map(filter).collect();
     let notice = client.try_subscribe_many_tracked(filters);
     Box::pin(async move {
         let notice = notice.map_err(|_| PublishError::Gone)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::number::round;
-use super::{Incident, LocalText, Measures, Sequence, Severity, SignalData, Stamped, UtcMillis, Word};
+use super::{Finding, Incident, LocalText, Measures, Sequence, Severity, SignalData, Stamped, UtcMillis, Word};
 use crate::evidence::EvidenceName;
 use crate::privacy::Privacy;
 
@@ -37,6 +37,22 @@ pub enum Phase {
 pub enum Verification {
     /// No one has.
     Suspected,
+    /// One has, and it was so.
+    Confirmed,
+    /// One has, and it was not.
+    FalseAlarm,
+    /// One has: another incident tells it already.
+    Duplicate,
+}
+
+impl From<Finding> for Verification {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::Confirmed => Self::Confirmed,
+            Finding::FalseAlarm => Self::FalseAlarm,
+            Finding::Duplicate => Self::Duplicate,
+        }
+    }
 }
 
 /// A camera, with the name that operators know.
@@ -277,6 +293,9 @@ pub struct IncidentData {
     pub started_at: UtcMillis,
     /// When it was over; null while it lasts.
     pub ended_at: Option<UtcMillis>,
+    /// Why it ended, where that was not for want of what it is about: `camera_disabled` or `rule_disarmed`, by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<Word>,
     /// The camera.
     pub camera: CameraLabel,
     /// Where the camera is, when the site file says.
@@ -383,6 +402,7 @@ pub fn incident(context: &EventContext, moment: Moment, event: &Event) -> Incide
             verification: Verification::Suspected,
             started_at: event.started_at.into(),
             ended_at: event.ended_at.map(Into::into),
+            end_reason: None,
             camera: context.camera.clone(),
             position: context.position,
             zone: rule.zone.as_ref().map(ZoneId::to_string),
@@ -444,5 +464,57 @@ impl From<analytics::Phase> for Phase {
             analytics::Phase::Update => Self::Update,
             analytics::Phase::End => Self::End,
         }
+    }
+}
+
+/// What a picture that was asked for is drawn from, and never sent: where and when, and no incident.
+#[must_use]
+pub fn picture_of(context: &EventContext, moment: Moment, id: Uuid, time: UtcMillis) -> Incident {
+    let text: Word = "snapshot".into();
+    Incident {
+        specversion: "1.0".into(),
+        id,
+        source: context.source.clone(),
+        r#type: text.clone(),
+        subject: context.camera.id.clone(),
+        time,
+        recordedtime: time,
+        datacontenttype: "application/json".into(),
+        dataschema: "urn:ngatu:schema:incident:1".into(),
+        sequence: Sequence::default(),
+        data: IncidentData {
+            incident_id: id,
+            phase: Phase::New,
+            revision: 1,
+            kind: text,
+            label: LocalText { vi: "".into(), en: "".into() },
+            severity: Severity::Info,
+            verification: Verification::Suspected,
+            started_at: time,
+            ended_at: Some(time),
+            end_reason: None,
+            camera: context.camera.clone(),
+            position: context.position,
+            zone: None,
+            line: None,
+            direction: None,
+            tracks: Vec::new(),
+            region: None,
+            why: Why {
+                rule: "snapshot".to_owned(),
+                config: context.config.clone(),
+                hw_profile: context.hw_profile.clone(),
+                analysed_fps: moment.analysed_fps,
+                thresholds: Measures::new(&[]),
+                measured: Measures::new(&[]),
+                signal: None,
+                model: context.model.clone(),
+            },
+            evidence: Vec::new(),
+            time_quality: moment.time_quality,
+            outbox_id: Uuid::nil(),
+            replayed: false,
+            suppressed: 0,
+        },
     }
 }

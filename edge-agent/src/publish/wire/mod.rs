@@ -5,6 +5,7 @@
 //! read. Open lists (kinds, classes, providers) are plain words, closed ones are enums.
 
 mod audit;
+mod command;
 mod incident;
 mod ladder;
 mod measure;
@@ -12,6 +13,7 @@ mod number;
 mod signal;
 mod state;
 mod system;
+mod transport;
 
 use std::borrow::Cow;
 
@@ -20,9 +22,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use audit::{Action, Actor, AuditLine, LineHash, Outcome, Source};
+pub use command::{
+    Ack, AckFile, AckState, AcknowledgeArguments, CameraArguments, ChunkHeader, Command, CommandHealth, CommandName,
+    ConfigFetchArguments, DisarmedRule, EvidenceFetchArguments, Finding, LogLevel, LogLevelArguments, LogSetting,
+    MAX_CHUNK_BYTES, NoArguments, PrecisionData, Reason, RuleArguments, SnapshotArguments, SwitchedOff,
+    VerdictArguments,
+};
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
-    TrackData, Verification, Why, incident,
+    TrackData, Verification, Why, incident, picture_of,
 };
 pub use ladder::{CameraLadder, DegradedCamera, LadderData, LadderHealth, box_degraded};
 pub use measure::{
@@ -37,6 +45,7 @@ pub use state::{
     Software, Status,
 };
 pub use system::{Lost, ParkedData, SystemData, SystemKind, WithheldData, parked, system, withheld};
+pub use transport::{CertificateHealth, TransportHealth};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;

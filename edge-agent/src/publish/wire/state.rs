@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    CameraLabel, CameraLadder, LadderHealth, LocalText, ModelRef, Position, Severity, TimeQuality, UtcMillis, Word,
+    CameraLabel, CameraLadder, CommandHealth, DisarmedRule, LadderHealth, LocalText, ModelRef, Position, PrecisionData,
+    Severity, SwitchedOff, TimeQuality, TransportHealth, UtcMillis, Word,
 };
 
 /// Whether a box is there.
@@ -60,6 +61,9 @@ pub struct BirthRule {
     pub kind: Word,
     /// The severity of its incidents.
     pub severity: Severity,
+    /// By whom a command switched it off, and until when; absent while it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_off: Option<SwitchedOff>,
 }
 
 /// A camera, as a capability.
@@ -72,6 +76,9 @@ pub struct BirthCamera {
     pub pipeline: String,
     /// What is watched for.
     pub rules: Vec<BirthRule>,
+    /// By whom a command switched it off, and until when; absent while it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_off: Option<SwitchedOff>,
 }
 
 /// Topic `birth`: what this box is and can do.
@@ -104,6 +111,9 @@ pub struct Birth {
     pub cameras: Vec<BirthCamera>,
     /// Whose sequence numbers its events carry; set by the publisher.
     pub outbox_id: Uuid,
+    /// What protects what it says: `tls`, `loopback` (the broker is on the box) or `plaintext` (allowed in the site file).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Word>,
 }
 
 /// How a camera is.
@@ -138,6 +148,12 @@ pub struct CameraStatus {
     /// What is given up for it; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<CameraLadder>,
+    /// By whom a command switched it off, and until when; absent while it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_off: Option<SwitchedOff>,
+    /// Rules that commands disarmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disarmed: Vec<DisarmedRule>,
 }
 
 /// How a camera's full-size stream is, which is received and not analysed.
@@ -328,11 +344,20 @@ pub struct Health {
     /// What is given up of what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<LadderHealth>,
+    /// Commands of the centre.
+    #[serde(default)]
+    pub commands: CommandHealth,
+    /// What operators found incidents to be, by camera and rule; nothing of rules of whose incidents nothing was said.
+    #[serde(default)]
+    pub precision: Vec<PrecisionData>,
     /// The audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
+    /// What protects what the box says, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<TransportHealth>,
 }
 
 /// Topic `host/{host}/state`: the centre's own state (after Sparkplug's host STATE).
