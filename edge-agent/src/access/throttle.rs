@@ -47,10 +47,10 @@ struct Failures {
 }
 
 impl Failures {
-    fn pause_ends(self, at_most: Duration) -> Instant {
-        let doublings = self.count.checked_sub(FREE).map(|doublings| doublings.min(16));
-        let pause = doublings.map_or(Duration::ZERO, |doublings| (FIRST * (1 << doublings)).min(at_most));
-        self.last + pause
+    /// `None`: so few cost no pause.
+    fn pause_ends(self, at_most: Duration) -> Option<Instant> {
+        let doublings = self.count.checked_sub(FREE)?.min(16);
+        Some(self.last + (FIRST * (1 << doublings)).min(at_most))
     }
 }
 
@@ -68,10 +68,10 @@ impl Throttle {
     #[must_use]
     pub fn wait(&self, name: &str, address: IpAddr, now: Instant) -> Option<Duration> {
         let address = Neighbourhood::from(address);
-        let of_address = self.addresses.get(&address).map(|failures| failures.pause_ends(ADDRESS_AT_MOST));
+        let of_address = self.addresses.get(&address).and_then(|failures| failures.pause_ends(ADDRESS_AT_MOST));
         let is_at_home = self.at_home.contains_key(&(name.into(), address));
         let of_account = self.accounts.get(name).filter(|_| !is_at_home);
-        let of_account = of_account.map(|failures| failures.pause_ends(ACCOUNT_AT_MOST));
+        let of_account = of_account.and_then(|failures| failures.pause_ends(ACCOUNT_AT_MOST));
         let until = of_address.into_iter().chain(of_account).max()?;
         Some(until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
