@@ -192,6 +192,14 @@ impl CameraCore {
         }
     }
 
+    /// The camera is on again: that it gave nothing meanwhile is no outage.
+    pub fn switch_on(&mut self) {
+        self.started = Instant::now();
+        if let Some((_, at)) = &mut self.last {
+            *at = self.started;
+        }
+    }
+
     /// Ends what is open at this moment, those incidents too that an earlier session left: the camera is off.
     pub fn switch_off(&mut self, camera: &CameraId, captured_at: WallTime, time_quality: TimeQuality) -> Vec<Draft> {
         let (seq, pts) = self.last.as_ref().map_or((0, MediaTime::ZERO), |(last, _)| (last.seq, last.pts));
@@ -442,6 +450,9 @@ impl CameraTask {
         };
         core.disarm(disarmed);
         let was_off = std::mem::replace(is_off, off);
+        if was_off && !off {
+            core.switch_on();
+        }
         if !off || was_off {
             return false;
         }

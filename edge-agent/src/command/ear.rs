@@ -30,7 +30,8 @@ impl Delivery {
     #[must_use]
     pub fn new(level: &str, mut payload: Vec<u8>, retained: bool, taken: impl FnOnce() + Send + 'static) -> Self {
         payload.truncate(MOST_BYTES + 1);
-        Self { level: level.to_owned(), payload, retained, taken: Box::new(taken) }
+        // Longer than any name.
+        Self { level: level.chars().take(64).collect(), payload, retained, taken: Box::new(taken) }
     }
 }
 

@@ -75,7 +75,7 @@ async fn a_command_is_done_once_and_answered_however_often_it_comes_and_whatever
         centre.send(topic(CommandName::ConfigFetch), again.clone(), false).await;
     }
     centre.until("the same answer for the same id", |seen| !answers(seen, id).is_empty()).await;
-    let file = centre.final_answer_of_first(id).file.expect("a file");
+    let file = centre.final_answer_of_first(id).await.file.expect("a file");
     assert!(file.text.expect("its text").contains("nut-thu"));
     assert_eq!(file.offset, Some(file.bytes), "all of it");
 
