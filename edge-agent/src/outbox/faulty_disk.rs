@@ -345,6 +345,10 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
         with(file, |disk, name| {
             // A sync that the cut interrupts has synced nothing for certain.
             code(disk.begin(ffi::SQLITE_IOERR_FSYNC).and_then(|()| disk.end(ffi::SQLITE_IOERR_FSYNC)).map(|()| {
+                if disk.file(name).durable.is_none() {
+                    // With a new log SQLite syncs its folder too, and so what was deleted there (os_unix.c, UNIXFILE_DIRSYNC).
+                    disk.deleted.clear();
+                }
                 let file = disk.file(name);
                 file.durable = Some(file.content.clone());
                 file.changes.clear();
