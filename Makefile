@@ -4,7 +4,7 @@
 # cargo-deny may be in .cache/bin; a shell opened before Rust was installed does not have ~/.cargo/bin.
 export PATH := $(CURDIR)/.cache/bin:$(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo deb check test test-openvino chaos soak bench clean
+.PHONY: help setup setup-test build demo deb sbom check test test-openvino chaos soak bench clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ deb: setup  ## build the Debian package, at target/package/
 	@install -D $${CARGO_TARGET_DIR:-target}/release/edge-agent $${CARGO_TARGET_DIR:-target}/package/edge-agent
 	@scripts/deb.sh
 
+# Of the package just built: crates, ONNX Runtime, models, Debian packages; the step checks what it writes.
+sbom: deb  ## list what the package is made of (CycloneDX), at target/package/edge-agent.cdx.json
+	@scripts/sbom.py $${CARGO_TARGET_DIR:-target}/package/edge-agent.cdx.json
+
 # Cheapest first. Clippy runs in the release profile so that what build scripts make (SQLite, ring) serves the tests too.
 check: setup-test  ## formatting, dependencies (licences, bans, sources), lints
 	cargo fmt --all --check
@@ -39,7 +43,7 @@ check: setup-test  ## formatting, dependencies (licences, bans, sources), lints
 	cargo clippy --workspace --all-targets --release --locked -- -D warnings
 
 # The binary is built together with the tests, with the features they bring: one compilation serves both.
-test: check deb  ## check, then every test; leaves target/release/edge-agent
+test: check sbom  ## check, then every test; leaves target/release/edge-agent
 	@scripts/test-deb.sh
 	cargo build --workspace --release --locked --bins --tests
 	cargo test --workspace --release --locked

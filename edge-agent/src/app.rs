@@ -61,7 +61,7 @@ use crate::source::{
 use crate::status::pulse::Pulse;
 use crate::status::{
     self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture,
-    RecentIncidents, RecordSource, ServiceTask, SignalTroubles, Totals,
+    RecentIncidents, RecordSource, ServiceTask, SignalTroubles, Totals, Transport,
 };
 use crate::tracks::{TracksError, TracksThread};
 
@@ -224,6 +224,7 @@ impl App {
         let counters = Arc::new(CommandCounters::default());
         let (ear, commands) = CommandEar::new(&topics, Arc::clone(&counters));
         let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone()).obeying(ear);
+        let transport = Transport { security: site.mqtt.security(), certificates: mqtt.certificates() };
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();
         let mut loops = vec![("outbox".to_owned(), outbox_thread.beat()), ("publisher".to_owned(), publish.beat())];
@@ -409,12 +410,18 @@ impl App {
             signals: signal_troubles,
             ladder,
             commands: signs,
+            transport,
             audit: audit.status(),
             syslog,
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
-        let task = AuditTask { log: audit.clone(), outbox: outbox.clone(), limits: site.storage.audit };
+        let task = AuditTask {
+            log: audit.clone(),
+            outbox: outbox.clone(),
+            limits: site.storage.audit,
+            keep_thumbnails_for: site.storage.keep_thumbnails_for,
+        };
         health.spawn(task.run(stop_sources.clone()));
         if signals.topics().next().is_some() {
             health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));

@@ -9,6 +9,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    edge_agent::telemetry::redact_panics();
+    if let Err(error) = edge_agent::hardening::forbid_core_dumps() {
+        eprintln!("edge-agent: core dumps cannot be switched off: {error}");
+    }
     let cli = cmd::Cli::parse();
     match cmd::run(cli) {
         Ok(code) => code,

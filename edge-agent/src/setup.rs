@@ -364,6 +364,7 @@ pub fn birth(site: &Site, models: &[ModelRef]) -> Birth {
         models: models.to_vec(),
         cameras: site.cameras.iter().map(camera).collect(),
         outbox_id: uuid::Uuid::nil(),
+        transport: Some(site.mqtt.security().label().into()),
     }
 }
 

@@ -17,6 +17,8 @@ mod fixture;
 mod pictures;
 #[path = "deliver/presence.rs"]
 mod presence;
+#[path = "deliver/rotation.rs"]
+mod rotation;
 #[path = "deliver/schemas.rs"]
 mod schemas;
 #[path = "deliver/signals.rs"]

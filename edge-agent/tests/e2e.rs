@@ -8,6 +8,8 @@ mod common;
 mod agent;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/centre.rs"]
 mod centre;
 #[path = "e2e/check.rs"]
@@ -42,6 +44,10 @@ mod page;
 mod page_remote;
 #[path = "e2e/pictures.rs"]
 mod pictures;
+#[path = "e2e/plaintext.rs"]
+mod plaintext;
+#[path = "e2e/ports.rs"]
+mod ports;
 #[path = "e2e/replay.rs"]
 mod replay;
 #[path = "e2e/replay_storm.rs"]

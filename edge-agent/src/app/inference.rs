@@ -80,7 +80,8 @@ impl Network {
         }
         let required = profile.providers.iter().any(|choice| choice.need == Need::Required);
         tracing::info!(model = model.manifest().name, %provider, required, workers = profile.workers, "model opened");
-        let is_for = |camera: &&Camera| camera.model == model.manifest().name && camera.snapshots_from.is_some();
+        // Also for cameras that photograph no incidents: the centre may ask for a picture.
+        let is_for = |camera: &&Camera| camera.model == model.manifest().name;
         let blurs = site.cameras.iter().filter(is_for).any(|camera| camera.privacy == Privacy::Blur);
         let open = || Finder::open(runtime, &model, None);
         let finder = blurs.then(open).and_then(|opened| {

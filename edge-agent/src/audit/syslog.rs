@@ -117,7 +117,7 @@ impl SyslogTask {
             let folder = self.log.folder().to_owned();
             let opened = tokio::task::spawn_blocking(move || (tls.load(), Cursor::open(&folder, "syslog"))).await;
             let (config, cursor) = opened.map_err(std::io::Error::other)?;
-            (config.map_err(std::io::Error::other)?, cursor)
+            (config.map_err(std::io::Error::other)?.config(), cursor)
         };
         let name = ServerName::try_from(host.clone()).map_err(std::io::Error::other)?;
         let connect = async {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use analytics::WallTime;
 use edge_agent::config::{self, ConfigError, ConfigErrors, Home, SecretProblem, SecretUse, Site};
+use edge_agent::doctor::{self, Verdict};
 use edge_agent::secret::redact;
 use edge_agent::setup::{self, SetupError};
 
@@ -31,6 +32,10 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     print(&site);
     if let Err(absent) = runtime {
         println!("  note      the models were not opened: {absent}");
+    }
+    for check in doctor::check_certificates(&site) {
+        let cure = check.cure.as_ref().map(|cure| format!("; {cure}")).unwrap_or_default();
+        println!("  {:9} {}{cure}", if check.verdict == Verdict::Ok { "tls" } else { "note" }, check.found);
     }
     // Not errors: the service may have what this user has not.
     for absent in absent_secrets {

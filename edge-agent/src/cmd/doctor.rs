@@ -48,6 +48,13 @@ pub(crate) fn run(args: Args, home: Result<Home, HomeError>) -> anyhow::Result<E
     report.finish()
 }
 
+/// What is found of a site, and said nowhere.
+pub(super) fn checks(site: &Path, home: &Result<Home, HomeError>) -> anyhow::Result<Vec<Check>> {
+    let mut report = Report { checks: Vec::new(), lines: None };
+    with_site(site, home, &mut report)?;
+    Ok(report.checks)
+}
+
 fn with_site(path: &Path, home: &Result<Home, HomeError>, report: &mut Report) -> anyhow::Result<()> {
     let Ok(found) = home else {
         doctor::check_box(home, &Needs::nothing(), &mut |check| report.take(check));

@@ -21,6 +21,7 @@ mod replay;
 mod run;
 mod schema;
 mod site;
+mod support;
 mod tune;
 mod watch;
 
@@ -88,6 +89,8 @@ enum Command {
     Site(site::Args),
     /// Says what is here and what of it works, with the cure: decoders, providers, models, clock, disk; broker, cameras.
     Doctor(doctor::Args),
+    /// Writes one file for a person far away who is to help: configuration, findings, status, log; no secrets, no pictures.
+    Support(support::Args),
     /// Judges recorded clips: files in, events out, the same bytes every time.
     Replay(replay::Args),
     /// Measures against ground truth: detections, tracks and incidents, each figure with its denominator.
@@ -127,7 +130,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(_) => "warn,rumqttd=off,ort=warn",
         Command::Run(_) => "info,ort=warn",
         // What fails is a line of the report.
-        Command::Doctor(_) | Command::Site(_) => "off",
+        Command::Doctor(_) | Command::Site(_) | Command::Support(_) => "off",
         // The service that it runs has no broker; a provider that does not work is left out.
         Command::Tune(_) => "off",
         Command::Check(_)
@@ -153,6 +156,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args, &home()?),
         Command::Site(args) => site::run(args, &home()?),
         Command::Doctor(args) => doctor::run(args, home()),
+        Command::Support(args) => support::run(args, home()),
         Command::Replay(args) => replay::run(args, &home()?),
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),

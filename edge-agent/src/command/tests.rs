@@ -44,6 +44,7 @@ fn birth() -> Birth {
         models: Vec::new(),
         cameras: Vec::new(),
         outbox_id: Uuid::nil(),
+        transport: None,
     }
 }
 

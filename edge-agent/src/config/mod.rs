@@ -50,6 +50,8 @@ pub use remote::Remote;
 pub use resolve::{load_site, load_site_partly, load_site_text};
 pub use secret::{SecretError, SecretProblem, SecretRef, SecretUse};
 pub use signal::{SignalLamps, Signals};
-pub use site::{Camera, Credentials, MotionGate, Mqtt, Name, Position, Site, Storage, Stream, TrackerOverrides};
+pub use site::{
+    Camera, Credentials, MotionGate, Mqtt, Name, Position, Security, Site, Storage, Stream, TrackerOverrides,
+};
 pub use value::parse_duration;
 pub use written::Written;

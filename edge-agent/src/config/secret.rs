@@ -108,8 +108,7 @@ impl SecretRef {
             Self::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| SecretError::NotSet(name.clone())),
             Self::File(path) => read_file(path, "write the secret to this file, then chmod 600"),
             Self::Credential { name, site_dir } => {
-                let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(name));
-                if let Some(path) = systemd.filter(|path| path.exists()) {
+                if let Some(path) = systemd_credential(name) {
                     // Guarded by systemd: where it grants its user access by an access list, the mode shows 0440.
                     return read_guarded(&path, "start the service again");
                 }
@@ -123,6 +122,18 @@ impl SecretRef {
         }
     }
 
+    /// The file that it is read from; `None`: an environment variable.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Env(_) => None,
+            Self::File(path) => Some(path.clone()),
+            Self::Credential { name, site_dir } => {
+                Some(systemd_credential(name).unwrap_or_else(|| site_dir.join("credentials").join(name)))
+            }
+        }
+    }
+
     /// Where it is kept, as messages name it.
     #[must_use]
     pub fn place(&self) -> String {
@@ -132,6 +143,12 @@ impl SecretRef {
             Self::Credential { name, .. } => format!("the credential {name}"),
         }
     }
+}
+
+/// The file of a credential that systemd has handed to this service.
+fn systemd_credential(name: &str) -> Option<PathBuf> {
+    let path = Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join(name);
+    path.exists().then_some(path)
 }
 
 fn read_file(path: &Path, cure: &str) -> Result<Secret, SecretError> {

@@ -1,6 +1,6 @@
 //! A site, resolved: valid by construction.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +106,43 @@ pub struct Mqtt {
     pub primary_host: Option<String>,
 }
 
+impl Mqtt {
+    /// What protects what is said on the way to the broker.
+    #[must_use]
+    pub fn security(&self) -> Security {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let address = host.parse::<IpAddr>();
+        match self.url.scheme() {
+            "mqtts" => Security::Tls,
+            _ if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) => Security::Loopback,
+            _ => Security::Plaintext,
+        }
+    }
+}
+
+/// What protects what is said on the way to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// TLS.
+    Tls,
+    /// Nothing leaves the box.
+    Loopback,
+    /// Nothing: it was allowed in the site file.
+    Plaintext,
+}
+
+impl Security {
+    /// As messages say it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Loopback => "loopback",
+            Self::Plaintext => "plaintext",
+        }
+    }
+}
+
 /// Where events wait and pictures lie.
 #[derive(Debug, Clone)]
 pub struct Storage {
@@ -117,6 +154,8 @@ pub struct Storage {
     pub evidence: EvidenceLimits,
     /// How many recorded tracks are kept, and for how long.
     pub tracks: TrackLimits,
+    /// How long thumbnails may wait for the centre.
+    pub keep_thumbnails_for: Duration,
     /// How much of the audit log is kept, and for how long.
     pub audit: AuditLimits,
 }

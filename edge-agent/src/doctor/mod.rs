@@ -8,6 +8,7 @@
 //! # Ownership
 //! Nothing is left behind: no file, no MQTT session, no will.
 
+mod certificates;
 mod decoders;
 mod inference;
 mod machine;
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::config::{ConfigErrors, Home, HomeError, HwProfile};
 use crate::secret::redact;
 
+pub use certificates::of_files as check_certificates;
 pub use inference::try_build;
 pub use site::{check_cameras, check_site, check_stream};
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use analytics::CameraId;
 use tokio::task::JoinSet;
 
-use super::{Check, Verdict};
-use crate::config::{Remote, Site};
+use super::{Check, Verdict, certificates};
+use crate::config::{Remote, Security, Site};
 use crate::frame::Picture;
 use crate::page::try_remote;
 use crate::privacy::Masks;
-use crate::publish::{LinkError, probe as publish_probe};
+use crate::publish::{Certificates, LinkError, probe as publish_probe};
 use crate::secret::redact;
 use crate::setup;
 use crate::source::probe::{Probed, cure, probe};
@@ -39,7 +39,7 @@ pub async fn check_site(site: &Site, tell: &mut dyn FnMut(Check)) {
     if let Some(listen) = site.status_listen {
         tell(page(listen, site.status_remote.as_ref()));
     }
-    tell(broker(site).await);
+    broker(site, tell).await;
     check_cameras(site, tell).await;
 }
 
@@ -149,36 +149,56 @@ fn page(listen: SocketAddr, remote: Option<&Remote>) -> Check {
     }
 }
 
-async fn broker(site: &Site) -> Check {
+/// The broker, and the certificates as far as they were seen.
+async fn broker(site: &Site, tell: &mut dyn FnMut(Check)) {
+    let (check, probed) = probe_broker(site).await;
+    tell(check);
+    if site.mqtt.security() == Security::Plaintext {
+        let found = "nothing protects what is said on the way to the broker: mqtt.allow_plaintext";
+        let cure = "give the broker a certificate, then write mqtts:// and leave allow_plaintext out";
+        tell(Check::new("certificate", Verdict::Warn, found).cure(cure));
+    }
+    certificates::check(site, probed.as_ref(), tell).await;
+}
+
+async fn probe_broker(site: &Site) -> (Check, Option<Certificates>) {
     let url = redact(site.mqtt.url.as_str());
     let fail = |found: &str| Check::new("broker", Verdict::Fail, &format!("{url}: {found}"));
+    let only = |check: Check| (check, None);
     let (params, topics) = match (setup::broker(site), setup::topics(site)) {
         (Ok(params), Ok(topics)) => (params, topics),
-        (Err(error), _) | (_, Err(error)) => return Check::from_error("broker", Verdict::Fail, &error),
+        (Err(error), _) | (_, Err(error)) => return only(Check::from_error("broker", Verdict::Fail, &error)),
     };
     let begun = Instant::now();
     let (host, port) = (params.host.clone(), params.port);
     let connected = tokio::task::spawn_blocking(move || connect(&host, port)).await;
     if let Ok(Err((found, cure))) = connected {
-        return fail(&found).cure(cure);
+        return only(fail(&found).cure(cure));
     }
     let secure = params.tls.is_some();
     let name = format!("{}-doctor", topics.client_id());
     match tokio::time::timeout(ANSWER, publish_probe::probe(&params, name)).await {
-        Ok(Ok(())) => {
-            let steps = if secure { "TCP, TLS and MQTT accepted" } else { "TCP and MQTT accepted" };
-            Check::ok("broker", &format!("{url}: {steps} in {} ms", begun.elapsed().as_millis()))
+        Ok(Ok(certificates)) => {
+            let version = certificates.as_ref().and_then(|certificates| certificates.tls_version);
+            let steps = match (secure, version) {
+                (false, _) => "TCP and MQTT accepted".to_owned(),
+                (true, None) => "TCP, TLS and MQTT accepted".to_owned(),
+                (true, Some(version)) => format!("TCP, TLS and MQTT accepted (TLS {version})"),
+            };
+            let found = format!("{url}: {steps} in {} ms", begun.elapsed().as_millis());
+            (Check::ok("broker", &found), certificates)
         }
         // What it says to check is the cure, in brief.
         Ok(Err(error)) => {
             let text = error.to_string();
-            fail(text.split_once("; check").map_or(text.as_str(), |(found, _)| found)).cure(link_cure(&error, secure))
+            let found = text.split_once("; check").map_or(text.as_str(), |(found, _)| found);
+            only(fail(found).cure(link_cure(&error, secure)))
         }
-        Err(_) => fail("TCP connects, and nobody answers MQTT").cure(if secure {
+        Err(_) => only(fail("TCP connects, and nobody answers MQTT").cure(if secure {
             "is this the broker's TLS port (mostly 8883)? write mqtt:// only for a broker without TLS"
         } else {
             "is this the broker's plain port (mostly 1883)? write mqtts:// for a broker with TLS"
-        }),
+        })),
     }
 }
 

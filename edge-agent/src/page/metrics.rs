@@ -144,6 +144,21 @@ fn the_program(writer: &mut Writer<'_>, sources: &Sources, snapshot: &Snapshot) 
             writer.one("temperature", "Of the hottest thermal zone", Some(Unit::Celsius), celsius)?;
         }
     }
+    if let Some(transport) = &health.transport {
+        let plaintext = u64::from(transport.security == "plaintext");
+        writer.one(
+            "broker_plaintext",
+            "1 while the broker is reached in plain text beyond loopback",
+            None,
+            plaintext,
+        )?;
+        let all = [("box", &transport.certificate), ("ca", &transport.ca), ("broker", &transport.broker)];
+        let ends = all.iter().filter_map(|(whose, certificate)| {
+            let not_after = certificate.as_ref()?.not_after.as_unix_millis().div_euclid(1000);
+            Some(([("certificate", *whose)], not_after))
+        });
+        writer.gauges("certificate_not_after_seconds", "Unix time after which a certificate is not valid", ends)?;
+    }
     let clock = health.time_quality;
     writer.one("clock_synced", "1 while the clock follows a time source", None, u64::from(clock.synced))?;
     let error = clock.max_error_ms.map_or(f64::INFINITY, |ms| f64::from(ms) / 1e3);

@@ -118,6 +118,9 @@
       `${says.since} ${moment(broker.since)}`,
       `${number(broker.delivered_total)} ${says.delivered}`,
       broker.host_online === false && says.hostOffline,
+      broker.transport?.tls_version && `TLS ${broker.transport.tls_version}`,
+      broker.transport?.certificate && `${says.certificate} ${broker.transport.certificate.not_after.slice(0, 10)}`,
+      broker.transport?.problem,
       broker.last_error,
     ]);
 

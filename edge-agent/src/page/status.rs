@@ -11,7 +11,7 @@ use crate::access::{Identity, Right, Role, Via};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
     CameraLabel, CameraLadder, CameraState, Health, HealthState, Incident, LocalText, ModelRef, Phase, PrecisionData,
-    RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, UtcMillis, Word,
+    RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, TransportHealth, UtcMillis, Word,
 };
 use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
@@ -107,6 +107,8 @@ pub struct BrokerStatus {
     pub refused_total: u64,
     /// The last trouble, until the next delivery.
     pub last_error: Option<String>,
+    /// What protects the way there, and until when.
+    pub transport: Option<TransportHealth>,
 }
 
 /// What the outbox holds.
@@ -288,6 +290,7 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
             retries_total: delivery.retries,
             refused_total: delivery.refused,
             last_error: delivery.last_error,
+            transport: health.transport.clone(),
         },
         outbox: OutboxStatus {
             outbox_id: outbox.outbox_id,

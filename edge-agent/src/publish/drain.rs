@@ -47,6 +47,8 @@ pub(super) enum End {
     Stopped,
     /// By itself.
     Lost(LinkError),
+    /// This box has another identity now, and nothing is in flight any more: the next connection is made with it.
+    Renewed,
     /// The outbox was set aside: numbers mean other events now, so everything starts again.
     Replaced,
 }
@@ -128,6 +130,8 @@ pub(super) struct Drain<'a, L> {
     backlog_after: Instant,
     host_online: bool,
     stopping: bool,
+    /// Nothing more is sent on this connection: another one follows once everything is acknowledged.
+    renewing: bool,
     /// Nothing more to send when last looked.
     drained: bool,
     /// No event was due when last looked, not even a late one.
@@ -175,6 +179,7 @@ impl<'a, L: Link> Drain<'a, L> {
             backlog_after: now,
             host_online: task.params.primary_host.is_none(),
             stopping: false,
+            renewing: false,
             drained: false,
             no_event_due: false,
         }
@@ -186,6 +191,7 @@ impl<'a, L: Link> Drain<'a, L> {
         mut inbound: mpsc::Receiver<Message>,
         hello: impl Fn() -> [Message; 2],
         goodbye: Message,
+        mut renewed: BoxFuture<()>,
         stop: &CancellationToken,
     ) -> End {
         for message in hello() {
@@ -202,8 +208,7 @@ impl<'a, L: Link> Drain<'a, L> {
         let mut stop_by = Instant::now() + Duration::from_secs(86_400 * 365);
         loop {
             self.pulse.works();
-            self.send_changed_state();
-            let fed = self.feed_all().await;
+            let fed = if self.renewing && !self.stopping { Ok(()) } else { self.feed_all().await };
             if let Err(OutboxError::Stopped) = fed {
                 tracing::error!("the outbox has stopped; publishing ends");
                 return End::Stopped;
@@ -211,6 +216,9 @@ impl<'a, L: Link> Drain<'a, L> {
             if self.stopping && (self.is_done() || Instant::now() >= stop_by) {
                 self.say_goodbye(goodbye, stop_by).await;
                 return End::Stopped;
+            }
+            if self.renewing && self.flights.is_empty() {
+                return End::Renewed;
             }
             let wake_at = self.wake_at().min(stop_by);
             self.pulse.waits();
@@ -232,6 +240,7 @@ impl<'a, L: Link> Drain<'a, L> {
                     self.stopping = true;
                     stop_by = Instant::now() + self.params.stop_within;
                 }
+                () = &mut renewed, if !self.renewing => self.renewing = true,
                 () = tokio::time::sleep_until(wake_at) => {}
             }
             if self.oldest_sent_at().is_some_and(|at| at.elapsed() >= self.params.ack_timeout) {
@@ -269,7 +278,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 let fruitless = self.delivered == 0;
                 (self.suspicion.connection_ended(error, &in_flight, fruitless, Instant::now()), false)
             }
-            (End::Stopped | End::Replaced, _) => (false, false),
+            (End::Stopped | End::Renewed | End::Replaced, _) => (false, false),
         };
         Report {
             unacknowledged: in_flight.len() as u64,
@@ -281,6 +290,7 @@ impl<'a, L: Link> Drain<'a, L> {
     }
 
     async fn feed_all(&mut self) -> Result<(), OutboxError> {
+        self.send_changed_state();
         self.feed().await?;
         self.feed_ack().await?;
         self.feed_audit().await;

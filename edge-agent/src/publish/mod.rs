@@ -23,6 +23,7 @@ mod audit;
 mod backoff;
 mod broker;
 mod drain;
+mod keyring;
 pub mod mqtt;
 pub mod probe;
 mod refused;
@@ -34,6 +35,8 @@ mod thumbnails;
 mod tls;
 mod topics;
 pub mod wire;
+mod witness;
+mod x509;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -45,9 +48,10 @@ use tokio_util::sync::CancellationToken;
 pub use audit::AuditFeed;
 pub(crate) use broker::Identity;
 pub use broker::{BrokerParams, Protocol};
+pub use keyring::{Certificates, Keyring};
 pub use mqtt::MqttPublisher;
 pub(crate) use tls::certificates;
-pub use tls::{TlsError, TlsParams};
+pub use tls::{Loaded, TlsError, TlsParams, Validity};
 pub use topics::{InvalidRoot, TopicRoot, Topics};
 
 use crate::outbox::Outbox;
@@ -163,6 +167,12 @@ pub trait Publisher: Send {
 
     /// Tries once. `will` is what the broker says when the connection ends without a goodbye.
     fn connect(&mut self, will: Message) -> impl Future<Output = Result<Connection<Self::Link>, LinkError>> + Send;
+
+    /// Completes when this box has another identity, which the broker takes: a connection is to be made anew, and will
+    /// succeed. Never, where there is nothing to change.
+    fn renewed(&self) -> BoxFuture<()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Carries messages over one connection.
@@ -393,6 +403,7 @@ impl<P: Publisher> PublishTask<P> {
                             acks = Thumbnails::default();
                             continue;
                         }
+                        End::Renewed => continue,
                         End::Lost(error) => error,
                     }
                 }
@@ -409,6 +420,7 @@ impl<P: Publisher> PublishTask<P> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
+                () = self.publisher.renewed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -434,11 +446,12 @@ impl<P: Publisher> PublishTask<P> {
         let task = &*self;
         let hello = || [task.birth(session), task.presence(Presence::Online, session, Some(UtcMillis::now()))];
         let goodbye = self.presence(Presence::Stopped, session, Some(UtcMillis::now()));
+        let renewed = self.publisher.renewed();
         let mut drain = Drain::new(&link, task, memory, max_packet_bytes, settle);
         let end = tokio::select! {
             biased;
             error = &mut driver => End::Lost(error),
-            end = drain.run(inbound, hello, goodbye, stop) => end,
+            end = drain.run(inbound, hello, goodbye, renewed, stop) => end,
         };
         let report = drain.finish(&end);
         if report.healthy {
@@ -453,7 +466,7 @@ impl<P: Publisher> PublishTask<P> {
             tracing::warn!(number, "the connection breaks whenever this answer is sent; it is given up");
             let _ = self.outbox.ack_done(outbox_id, number).await;
         }
-        if matches!(end, End::Stopped) {
+        if matches!(end, End::Stopped | End::Renewed) {
             link.disconnect();
             let _ = tokio::time::timeout(Duration::from_secs(1), driver).await;
         }

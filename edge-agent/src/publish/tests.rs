@@ -41,6 +41,7 @@ fn birth() -> Birth {
         models: Vec::new(),
         cameras: Vec::new(),
         outbox_id: Uuid::nil(),
+        transport: None,
     }
 }
 

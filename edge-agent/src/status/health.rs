@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::{CameraPace, Paces};
 use super::record::{RecordRate, RecordSource, with_record};
+use super::transport::Transport;
 use super::{CameraCounters, time_quality};
 use crate::audit::{AuditStatus, SyslogStatus};
 use crate::command::{CommandCounters, Precision, Switches};
@@ -278,6 +279,8 @@ pub struct HealthTask {
     pub ladder: watch::Receiver<Arc<LadderStatus>>,
     /// Commands of the centre.
     pub commands: CommandSigns,
+    /// What protects the way to the broker.
+    pub transport: Transport,
     /// The audit log.
     pub audit: watch::Receiver<AuditStatus>,
     /// Its export to a collector, where one is configured.
@@ -430,6 +433,7 @@ impl HealthTask {
         if !time_quality().synced {
             reasons.push("clock_not_synced".into());
         }
+        reasons.extend(self.transport.reasons(UtcMillis::now()).into_iter().map(Word::Borrowed));
         if !self.signals.borrow().is_empty() {
             reasons.push("signal_unknown".into());
         }
@@ -488,6 +492,7 @@ impl HealthTask {
                 .map(camera_health)
                 .map(|camera| self.switched(camera))
                 .collect(),
+            transport: Some(self.transport.health(UtcMillis::now())),
         }
     }
 

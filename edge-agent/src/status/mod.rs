@@ -13,6 +13,7 @@ mod pace;
 pub mod pulse;
 mod record;
 mod service;
+pub(crate) mod transport;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -33,6 +34,7 @@ pub use live::dead_reasons;
 pub use pace::CameraPace;
 pub use record::{RecordSource, record_status, ring_health, with_record};
 pub use service::ServiceTask;
+pub use transport::{Transport, Urgency, days_left};
 
 use crate::outbox::Draft;
 use crate::publish::wire::{Phase, Severity, Word};
@@ -209,6 +211,7 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
         precision: Vec::new(),
         audit: Some(AuditHealth { last_number: 7, last_hash: "0f".repeat(32), failing: false, lost_total: 0 }),
         cameras: Vec::new(),
+        transport: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Lang, text};
 use crate::access::{Refusal, Role};
 
 /// Plain text: none of it may hold what HTML would read as markup.
-const LABELS: [(&str, Text); 64] = [
+const LABELS: &[(&str, Text)] = &[
     ("lang", text("vi", "en")),
     ("title", text("Trạng thái hộp giao thông", "Junction box status")),
     ("box", text("Hộp", "Box")),
@@ -34,6 +34,7 @@ const LABELS: [(&str, Text); 64] = [
     ("connected", text("Đã kết nối", "Connected")),
     ("disconnected", text("Mất kết nối", "Not connected")),
     ("host_offline", text("trung tâm chưa sẵn sàng nhận", "the centre does not listen yet")),
+    ("certificate_until", text("chứng chỉ của hộp có hiệu lực đến", "the box's certificate is valid until")),
     ("delivered", text("đã gửi", "delivered")),
     ("since", text("từ", "since")),
     ("outbox", text("Hàng chờ gửi", "Outbox")),

@@ -296,6 +296,104 @@ const REASONS: &[(&str, Text)] = &[
             "the status page cannot be opened: its port is taken, see the log",
         ),
     ),
+    (
+        "certificate_expires_30d",
+        text(
+            "chứng chỉ của hộp hết hạn trong vòng 30 ngày: xin chứng chỉ mới rồi thay tệp, không cần khởi động lại",
+            "the box's certificate ends within 30 days: have it renewed and replace the files; no restart is needed",
+        ),
+    ),
+    (
+        "certificate_expires_7d",
+        text(
+            "KHẨN: chứng chỉ của hộp hết hạn trong vòng 7 ngày: xin chứng chỉ mới rồi thay tệp, không cần khởi động lại",
+            "URGENT: the box's certificate ends within 7 days: have it renewed and replace the files; no restart is needed",
+        ),
+    ),
+    (
+        "certificate_expired",
+        text(
+            "chứng chỉ của hộp đã hết hạn: xin chứng chỉ mới rồi thay tệp, không cần khởi động lại",
+            "the box's certificate has expired: have it renewed and replace the files; no restart is needed",
+        ),
+    ),
+    (
+        "certificate_not_yet_valid",
+        text(
+            "chứng chỉ của hộp chưa đến ngày có hiệu lực: có lẽ đồng hồ của hộp sai, hãy kiểm tra giờ",
+            "the box's certificate is not valid yet: most likely the box's clock is wrong",
+        ),
+    ),
+    (
+        "ca_expires_30d",
+        text(
+            "chứng chỉ của đơn vị cấp (mqtt.ca) hết hạn trong vòng 30 ngày: bổ sung chứng chỉ mới của đơn vị cấp vào tệp, giữ cả chứng chỉ cũ cho đến khi đổi xong",
+            "the authority's certificate (mqtt.ca) ends within 30 days: add the authority's new one to the file, and keep the old one until all is moved",
+        ),
+    ),
+    (
+        "ca_expires_7d",
+        text(
+            "KHẨN: chứng chỉ của đơn vị cấp (mqtt.ca) hết hạn trong vòng 7 ngày: bổ sung chứng chỉ mới của đơn vị cấp vào tệp, giữ cả chứng chỉ cũ cho đến khi đổi xong",
+            "URGENT: the authority's certificate (mqtt.ca) ends within 7 days: add the authority's new one to the file, and keep the old one until all is moved",
+        ),
+    ),
+    (
+        "ca_expired",
+        text(
+            "chứng chỉ của đơn vị cấp (mqtt.ca) đã hết hạn: bổ sung chứng chỉ mới của đơn vị cấp vào tệp, giữ cả chứng chỉ cũ cho đến khi đổi xong",
+            "the authority's certificate (mqtt.ca) has expired: add the authority's new one to the file, and keep the old one until all is moved",
+        ),
+    ),
+    (
+        "ca_not_yet_valid",
+        text(
+            "chứng chỉ của đơn vị cấp (mqtt.ca) chưa đến ngày có hiệu lực: có lẽ đồng hồ của hộp sai, hãy kiểm tra giờ",
+            "the authority's certificate (mqtt.ca) is not valid yet: most likely the box's clock is wrong",
+        ),
+    ),
+    (
+        "broker_certificate_expires_30d",
+        text(
+            "chứng chỉ của máy chủ MQTT hết hạn trong vòng 30 ngày: báo trung tâm gia hạn",
+            "the broker's certificate ends within 30 days: ask the centre to renew it",
+        ),
+    ),
+    (
+        "broker_certificate_expires_7d",
+        text(
+            "KHẨN: chứng chỉ của máy chủ MQTT hết hạn trong vòng 7 ngày: báo trung tâm gia hạn",
+            "URGENT: the broker's certificate ends within 7 days: ask the centre to renew it",
+        ),
+    ),
+    (
+        "broker_certificate_expired",
+        text(
+            "chứng chỉ của máy chủ MQTT đã hết hạn: báo trung tâm gia hạn",
+            "the broker's certificate has expired: ask the centre to renew it",
+        ),
+    ),
+    (
+        "broker_certificate_not_yet_valid",
+        text(
+            "chứng chỉ của máy chủ MQTT chưa đến ngày có hiệu lực: có lẽ đồng hồ của hộp sai, hãy kiểm tra giờ",
+            "the broker's certificate is not valid yet: most likely the box's clock is wrong",
+        ),
+    ),
+    (
+        "certificate_files",
+        text(
+            "tệp chứng chỉ mới không dùng được, hộp vẫn dùng tệp cũ: xem lý do ở mục máy chủ MQTT",
+            "new certificate files cannot be used, the old ones still are: the broker's tile says why",
+        ),
+    ),
+    (
+        "plaintext",
+        text(
+            "kết nối tới máy chủ MQTT không mã hóa (allow_plaintext): ai trên đường truyền cũng đọc và giả mạo được sự kiện",
+            "the broker is reached without encryption (allow_plaintext): anyone on the way can read and forge events",
+        ),
+    ),
     ("starting", text("đang khởi động", "starting")),
     ("health_not_ticking", text("vòng theo dõi của chương trình đã dừng", "the program's own watch has stopped")),
     (
@@ -339,9 +437,20 @@ mod tests {
         assert_eq!(of_signals.len(), 5, "{of_signals:?}");
         let of_ladder: Vec<_> = crate::ladder::Step::ALL.into_iter().filter_map(crate::ladder::Step::reason).collect();
         let causes = [crate::ladder::Cause::Late, crate::ladder::Cause::Hot].map(crate::ladder::Cause::reason).to_vec();
-        for code in
-            [of_ladder, causes, of_cameras, of_signals, of_box, dead, vec!["connecting", "configuration", "starting"]]
-                .concat()
+        let of_transport = crate::status::transport::CODES.concat();
+        let more = vec![crate::status::transport::CERTIFICATE_FILES, crate::status::transport::PLAINTEXT];
+        for code in [
+            of_transport,
+            more,
+            of_ladder,
+            causes,
+            of_cameras,
+            of_signals,
+            of_box,
+            dead,
+            vec!["connecting", "configuration", "starting"],
+        ]
+        .concat()
         {
             assert!(REASONS.iter().any(|(known, _)| *known == code), "{code} has no words");
         }

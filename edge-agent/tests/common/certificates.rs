@@ -42,6 +42,22 @@ impl Authority {
         self.sign_with(params)
     }
 
+    /// One that is valid for so many days from now.
+    pub(crate) fn sign_for_days(&self, name: &str, hosts: &[&str], days: u64) -> Pair {
+        let mut params = params(name, hosts);
+        let now = std::time::SystemTime::now() + std::time::Duration::from_secs(days * 24 * 3600);
+        params.not_after = now.into();
+        self.sign_with(params)
+    }
+
+    /// One whose time has not come.
+    pub(crate) fn sign_for_later(&self, name: &str, hosts: &[&str]) -> Pair {
+        let mut params = params(name, hosts);
+        params.not_before = date_time_ymd(2090, 1, 1);
+        params.not_after = date_time_ymd(2091, 1, 1);
+        self.sign_with(params)
+    }
+
     fn sign_with(&self, params: CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("signs");
@@ -77,6 +93,13 @@ impl Files {
             write_secret(&files.key(), &pair.key);
         }
         files
+    }
+
+    /// Replaces the certificate and its key alone.
+    pub(crate) fn write_pair(folder: &Path, pair: &Pair) {
+        let files = Self { folder: folder.to_owned() };
+        std::fs::write(files.certificate(), &pair.certificate).expect("writes");
+        write_secret(&files.key(), &pair.key);
     }
 
     pub(crate) fn ca(&self) -> PathBuf {

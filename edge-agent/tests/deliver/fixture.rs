@@ -15,11 +15,11 @@ use edge_agent::publish::wire::{
     SiteLabel, Software, TimeQuality, UtcMillis,
 };
 use edge_agent::publish::{
-    BrokerParams, MqttPublisher, PublishHandle, PublishParams, PublishStatus, TopicRoot, Topics, publish,
+    BrokerParams, Certificates, MqttPublisher, PublishHandle, PublishParams, PublishStatus, TopicRoot, Topics, publish,
 };
 use edge_agent::signal::SignalBoard;
 use edge_agent::watch::{self, Seen, WatchParams};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as latest};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,8 @@ fn digest() -> String {
 }
 
 pub(crate) fn birth() -> Birth {
-    let rule = BirthRule { id: "nguoc-chieu".to_owned(), kind: "wrong_way".into(), severity: Severity::High.into() };
+    let (id, kind, severity) = ("nguoc-chieu".to_owned(), "wrong_way".into(), Severity::High.into());
+    let rule = BirthRule { id, kind, severity, switched_off: None };
     Birth {
         session: 0,
         time: UtcMillis::now(),
@@ -66,8 +67,10 @@ pub(crate) fn birth() -> Birth {
             label: CameraLabel::new(&camera("huong-nam"), name()),
             pipeline: "traffic-junction".to_owned(),
             rules: vec![rule],
+            switched_off: None,
         }],
         outbox_id: Uuid::nil(),
+        transport: Some("tls".into()),
     }
 }
 
@@ -145,6 +148,7 @@ pub(crate) fn context() -> EventContext {
 pub(crate) struct Agent {
     pub(crate) outbox: Outbox,
     pub(crate) publish: PublishHandle,
+    pub(crate) certificates: Option<latest::Receiver<Certificates>>,
     thread: OutboxThread,
     task: JoinHandle<()>,
     stop: CancellationToken,
@@ -178,10 +182,11 @@ impl Agent {
 
     fn publishing(folder: &Path, publisher: MqttPublisher, params: PublishParams, limits: OutboxLimits) -> Self {
         let (outbox, thread) = Outbox::open(&folder.join("outbox.db"), limits, &topics()).expect("the outbox opens");
+        let certificates = publisher.certificates();
         let (handle, task) = publish(publisher, params, outbox.clone());
         let stop = CancellationToken::new();
         let task = tokio::spawn(task.run(stop.clone()));
-        Self { outbox, publish: handle, thread, task, stop }
+        Self { outbox, publish: handle, certificates, thread, task, stop }
     }
 
     /// Commits one event.

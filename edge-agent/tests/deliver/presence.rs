@@ -86,6 +86,8 @@ fn camera_status(state: CameraState) -> Vec<u8> {
         since: UtcMillis::now(),
         record: None,
         ladder: None,
+        switched_off: None,
+        disarmed: Vec::new(),
     })
 }
 

@@ -10,19 +10,22 @@ use edge_agent::watch::{Seen, WatchParams};
 
 use crate::common::certificates::{Authority, Files, Pair, write_secret};
 use crate::common::mosquitto::Mosquitto;
-use crate::fixture::{Agent, PLAIN, Watcher, draft, topics};
+use crate::fixture::{Agent, PLAIN, Watcher, draft};
 
 /// The hosts that a broker's certificate is good for.
 const HOSTS: [&str; 2] = ["localhost", "127.0.0.1"];
 
+/// The name of the test's box, as the example access list wants it.
+const BOX: &str = "ql10-nut-01/box-a";
+
 /// A broker as `deploy/` has it, with its files in a folder of the test's.
-struct Secured {
-    authority: Authority,
-    broker: Mosquitto,
+pub(crate) struct Secured {
+    pub(crate) authority: Authority,
+    pub(crate) broker: Mosquitto,
 }
 
 impl Secured {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
         let read = |name: &str| std::fs::read_to_string(deploy.join(name)).expect("is shipped");
         let config = read("mosquitto.conf").replacen("listener 8883", "listener {port} 127.0.0.1", 1);
@@ -43,18 +46,18 @@ impl Secured {
     }
 
     /// Starts the broker again with another certificate.
-    fn show(&mut self, pair: &Pair) {
+    pub(crate) fn show(&mut self, pair: &Pair) {
         self.broker.kill();
         write_pair(&self.broker, pair);
         self.broker.start();
     }
 
-    /// The certificate of the test's box.
-    fn of_box(&self) -> Pair {
-        self.authority.sign(topics().site().as_str(), &[])
+    /// A certificate for the test's box.
+    pub(crate) fn of_box(&self) -> Pair {
+        self.authority.sign(BOX, &[])
     }
 
-    fn params(&self, host: &str, files: &Files) -> BrokerParams {
+    pub(crate) fn params(&self, host: &str, files: &Files) -> BrokerParams {
         BrokerParams { tls: Some(files.params()), ..BrokerParams::plain(host, self.broker.port()) }
     }
 }
@@ -113,16 +116,61 @@ async fn the_centres_example_broker_takes_boxes_and_centre_by_their_certificates
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_box_may_not_speak_for_another_site() {
+async fn a_box_may_not_speak_for_another_box_or_site() {
     let secured = Secured::start();
-    let folder = tempfile::tempdir().expect("a folder");
-    let files = Files::write(folder.path(), &secured.authority, Some(&secured.authority.sign("another-site", &[])));
-    let agent = Agent::start(folder.path(), secured.params("localhost", &files));
-    agent.commit(draft(1, 1, Phase::New, PLAIN)).await;
-    let status = agent.until("the refusal is shown", |status| status.refused > 0).await;
-    assert!(status.last_error.as_deref().is_some_and(|error| error.contains("NotAuthorized")), "{status:?}");
-    assert_eq!(agent.outbox.stats().borrow().pending, 1);
-    agent.stop().await;
+    for other in ["another-site/box-a", "ql10-nut-01/box-b", "ql10-nut-01/box-a-2", "+/box-a"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::write(folder.path(), &secured.authority, Some(&secured.authority.sign(other, &[])));
+        let agent = Agent::start(folder.path(), secured.params("localhost", &files));
+        agent.commit(draft(1, 1, Phase::New, PLAIN)).await;
+        let status = agent.until("the refusal is shown", |status| status.refused > 0).await;
+        assert!(status.last_error.as_deref().is_some_and(|error| error.contains("NotAuthorized")), "{status:?}");
+        assert_eq!(agent.outbox.stats().borrow().pending, 1, "nothing is lost");
+        agent.stop().await;
+    }
+}
+
+/// `mosquitto_pub` or `mosquitto_sub` with these certificates.
+fn client(program: &str, secured: &Secured, files: &Files) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.args(["-h", "localhost", "-p", &secured.broker.port().to_string(), "-q", "1"]);
+    command.arg("--cafile").arg(files.ca()).arg("--cert").arg(files.certificate()).arg("--key").arg(files.key());
+    command
+}
+
+#[test]
+fn a_box_reads_its_own_commands_and_the_centre_s_state_and_nothing_else() {
+    let secured = Secured::start();
+    let (mine, centres) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let files = Files::write(mine.path(), &secured.authority, Some(&secured.of_box()));
+    let centre = Files::write(centres.path(), &secured.authority, Some(&secured.authority.sign("ioc", &[])));
+    let tell = |topic: &str| {
+        let told = client("mosquitto_pub", &secured, &centre).args(["-r", "-t", topic, "-m", "x"]).status();
+        assert!(told.expect("mosquitto_pub is installed with mosquitto-clients").success());
+    };
+    // What the broker has kept comes before what is told afterwards.
+    for topic in
+        ["ngatu/v1/ql10-nut-01/box-b/cmd/snapshot", "ngatu/v1/host/ioc/state", "ngatu/v1/ql10-nut-02/box-a/cmd/x"]
+    {
+        tell(topic);
+    }
+    let (own, last) = ("ngatu/v1/ql10-nut-01/box-a/cmd/snapshot", "ngatu/v1/ql10-nut-01/box-a/cmd/last");
+    tell(own);
+    let mut reader = client("mosquitto_sub", &secured, &files)
+        .args(["-v", "-t", "#"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("mosquitto_sub is installed with mosquitto-clients");
+    let heard = crate::common::process::Output::of(reader.stdout.take().expect("piped"));
+    heard.line_with("box-a/cmd/snapshot");
+    tell(last);
+    heard.line_with("box-a/cmd/last");
+    reader.kill().expect("kills");
+    reader.wait().expect("ends");
+    let mut topics: Vec<String> =
+        heard.text().lines().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect();
+    topics.sort();
+    assert_eq!(topics, ["ngatu/v1/host/ioc/state", last, own]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,6 +181,8 @@ async fn a_broker_whose_certificate_is_not_good_gets_nothing_until_it_is() {
     let cases = [
         (stranger.sign("broker", &HOSTS), "UnknownIssuer"),
         (secured.authority.sign_expired("broker", &HOSTS), "expired"),
+        // What a box sees whose clock starts in 1970.
+        (secured.authority.sign_for_later("broker", &HOSTS), "most likely this box's clock is wrong"),
         (secured.authority.sign("broker", &["other.example", "192.0.2.1"]), "not valid for name"),
     ];
     for (bad, words) in cases {
@@ -154,13 +204,18 @@ async fn a_broker_whose_certificate_is_not_good_gets_nothing_until_it_is() {
 async fn a_box_without_a_good_certificate_is_refused_until_its_files_are_replaced() {
     let secured = Secured::start();
     let stranger = Authority::new("a stranger");
-    let bad = [secured.authority.sign_expired(topics().site().as_str(), &[]), stranger.sign("ql10-nut-01", &[])];
+    let bad = [
+        (secured.authority.sign_expired(BOX, &[]), "expired on 2021-01-01"),
+        (secured.authority.sign_for_later(BOX, &[]), "is this box's clock right?"),
+        (stranger.sign(BOX, &[]), "TLS alert"),
+    ];
     for protocol in [Protocol::V5, Protocol::V311] {
-        for pair in &bad {
+        for (pair, words) in &bad {
             let folder = tempfile::tempdir().expect("a folder");
             let files = Files::write(folder.path(), &secured.authority, Some(pair));
             let params = BrokerParams { protocol, ..secured.params("localhost", &files) };
             let agent = troubled(folder.path(), params, "broker refused: TLS alert").await;
+            assert_shown(&agent.publish.status().borrow().clone(), words);
             Files::write(folder.path(), &secured.authority, Some(&secured.of_box()));
             agent.until_delivered().await;
             agent.stop().await;

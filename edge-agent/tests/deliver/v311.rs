@@ -98,6 +98,8 @@ async fn presence_and_retained_state_are_those_of_mqtt_5() {
                 since: UtcMillis::now(),
                 record: None,
                 ladder: None,
+                switched_off: None,
+                disarmed: Vec::new(),
             };
             agent.publish.set_retained(topic.clone(), to_bytes(&status));
             let (seen, _): (CameraStatus, _) = everything.next(&topic).await;

@@ -12,13 +12,14 @@ mod v311;
 mod v5;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rumqttc::tokio_rustls::rustls::{self, ClientConfig};
-use tokio::sync::mpsc;
+use rumqttc::tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, PeerIncompatible};
+use tokio::sync::{mpsc, watch};
 
 use super::broker::{BrokerParams, Identity, Protocol};
-use super::tls::TlsError;
+use super::keyring::{self, Certificates, Keyring, LOOK_EVERY};
+use super::wire::UtcMillis;
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
 use crate::command::CommandEar;
 use crate::signal::SignalBoard;
@@ -35,18 +36,29 @@ const INBOUND: usize = 16;
 /// The largest packet taken from a broker.
 const MAX_INCOMING_BYTES: u32 = 256 * 1024;
 
+/// Time for one look whether the broker takes new certificates.
+const TRIAL: Duration = Duration::from_secs(30);
+
 /// A client of the broker; reads its certificates anew.
 ///
 /// # Errors
 /// [`LinkError::Certificates`].
 pub(crate) async fn open(broker: &BrokerParams, identity: Identity) -> Result<(Client, Events), LinkError> {
-    let tls = match broker.tls.clone() {
+    open_as(broker, identity, broker.tls.clone().map(Keyring::new).as_ref()).await
+}
+
+/// The same with the certificates of a keyring.
+pub(super) async fn open_as(
+    broker: &BrokerParams,
+    identity: Identity,
+    keyring: Option<&Keyring>,
+) -> Result<(Client, Events), LinkError> {
+    let tls = match keyring.cloned() {
         None => None,
-        Some(tls) => {
-            let loaded = tokio::task::spawn_blocking(move || tls.load()).await.expect("loading does not panic");
-            // On one line: it is logged, and shown.
-            let on_one_line = |error: TlsError| error.to_string().replace("\n    → ", "; ");
-            Some(loaded.map_err(|error| LinkError::Certificates { reason: on_one_line(error) })?)
+        Some(keyring) => {
+            let loaded = tokio::task::spawn_blocking(move || keyring.current()).await;
+            let loaded = loaded.expect("loading does not panic");
+            Some(loaded.map_err(|error| LinkError::Certificates { reason: keyring::on_one_line(&error) })?)
         }
     };
     Ok(open_with(broker, identity, tls))
@@ -169,6 +181,7 @@ impl Events {
 #[derive(Debug)]
 pub struct MqttPublisher {
     broker: BrokerParams,
+    keyring: Option<Keyring>,
     client_id: String,
     signals: SignalBoard,
     commands: Option<CommandEar>,
@@ -178,7 +191,14 @@ impl MqttPublisher {
     /// Publishes to `broker` as `client_id`.
     #[must_use]
     pub fn new(broker: BrokerParams, client_id: String) -> Self {
-        Self { broker, client_id, signals: SignalBoard::default(), commands: None }
+        let keyring = broker.tls.clone().map(Keyring::new);
+        Self { broker, keyring, client_id, signals: SignalBoard::default(), commands: None }
+    }
+
+    /// How the certificates are; `None`: the broker is reached without TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<watch::Receiver<Certificates>> {
+        self.keyring.as_ref().map(Keyring::status)
     }
 
     /// The same, and every connection of it listens to the board's topics.
@@ -200,13 +220,8 @@ impl Publisher for MqttPublisher {
     async fn connect(&mut self, will: Message) -> Result<Connection<MqttLink>, LinkError> {
         let identity =
             Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: true, will: Some(will) };
-        let (client, mut events) = open(&self.broker, identity).await?;
-        let (session_present, max_packet_bytes) = loop {
-            let heard = events.next(Stage::Connecting).await?;
-            if let Heard::Accepted { session_present, max_packet_bytes } = heard {
-                break (session_present, max_packet_bytes);
-            }
-        };
+        let (client, mut events) = open_as(&self.broker, identity, self.keyring.as_ref()).await?;
+        let (session_present, max_packet_bytes) = judged(&mut events, self.keyring.as_ref()).await?;
         let (sender, inbound) = mpsc::channel(INBOUND);
         let signals = Listening::begin(&client, self.signals.clone());
         let commands = Obeying::begin(&client, self.commands.clone());
@@ -217,6 +232,58 @@ impl Publisher for MqttPublisher {
             inbound,
             driver: Box::pin(drive(client, events, sender, signals, commands)),
         })
+    }
+
+    fn renewed(&self) -> BoxFuture<()> {
+        let Some(keyring) = self.keyring.clone() else { return Box::pin(std::future::pending()) };
+        let (broker, name) = (self.broker.clone(), format!("{}-renewal", self.client_id));
+        Box::pin(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let looking = keyring.clone();
+                if !tokio::task::spawn_blocking(move || looking.look()).await.expect("looking does not panic") {
+                    continue;
+                }
+                // Beside the connection there is: what works is left only for what works.
+                let trial = super::probe::probe_as(&broker, name.clone(), Some(&keyring));
+                if let Ok(Ok(())) = tokio::time::timeout(TRIAL, trial).await {
+                    tracing::info!("the broker takes the new certificates; they are used from now on");
+                    return;
+                }
+            }
+        })
+    }
+}
+
+/// What the broker says of a connection that is being made: whether it still knew the client, and the largest packet it
+/// takes; the keyring learns whether its certificates were taken.
+pub(super) async fn judged(events: &mut Events, keyring: Option<&Keyring>) -> Result<(bool, Option<u32>), LinkError> {
+    loop {
+        match events.next(Stage::Connecting).await {
+            Ok(Heard::Accepted { session_present, max_packet_bytes }) => {
+                if let Some(keyring) = keyring {
+                    keyring.accepted();
+                }
+                return Ok((session_present, max_packet_bytes));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(keyring.map_or(error.clone(), |keyring| explained(error, keyring))),
+        }
+    }
+}
+
+/// Why the connection was refused, with what this box knows to be wrong with its own certificates.
+fn explained(error: LinkError, keyring: &Keyring) -> LinkError {
+    if !matches!(error, LinkError::Refused { .. } | LinkError::Untrusted { .. }) {
+        return error;
+    }
+    let untimely = keyring.untimely();
+    keyring.refused(&error.to_string());
+    match (error, untimely) {
+        (LinkError::Refused { reason }, Some(own)) => {
+            LinkError::Refused { reason: format!("{reason}; {}", keyring::on_one_line(&own)) }
+        }
+        (error, _) => error,
     }
 }
 
@@ -379,14 +446,40 @@ impl Stage {
     /// Sorts what a socket with TLS on it says; rustls hides its errors in it. `reason` is the client's whole text.
     fn io(self, error: &std::io::Error, reason: String) -> LinkError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidCertificate(problem)) => LinkError::Untrusted { reason: problem.to_string() },
+            Some(rustls::Error::InvalidCertificate(problem)) => LinkError::Untrusted { reason: untrusted(problem) },
+            Some(rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) if self == Self::Connecting => {
+                LinkError::Untrusted { reason: TOO_OLD.to_owned() }
+            }
             // A peer that does not take our certificate says so after the handshake, when the client already reads MQTT.
             Some(rustls::Error::AlertReceived(alert)) if self == Self::Connecting => {
                 LinkError::Refused { reason: format!("TLS alert {alert:?}") }
             }
-            // Not TLS at all, or a version or suite that is not safe: a person must act at the other end.
+            Some(rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)) => {
+                LinkError::Untrusted { reason: TOO_OLD.to_owned() }
+            }
+            // Not TLS at all, or a suite that is not safe: a person must act at the other end.
             Some(tls) if self == Self::Connecting => LinkError::Untrusted { reason: tls.to_string() },
             _ => self.broken(reason),
         }
+    }
+}
+
+/// A broker of another age.
+const TOO_OLD: &str =
+    "the broker offers neither TLS 1.2 nor 1.3, and nothing older is spoken: set it to tlsv1.2 or newer";
+
+/// Why the broker's certificate is refused, with the clock where that is the likely cause.
+fn untrusted(problem: &CertificateError) -> String {
+    let now = UtcMillis::now();
+    match problem {
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
+            "its certificate is not valid yet: most likely this box's clock is wrong, it says {now} (chronyc tracking \
+             tells, an RTC battery or a reachable time server cures it); {problem}"
+        ),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("its certificate has expired, if this box's clock is right, which says {now}; {problem}")
+        }
+        CertificateError::UnknownIssuer => format!("no authority in mqtt.ca has signed its certificate ({problem:?})"),
+        other => other.to_string(),
     }
 }

@@ -13,6 +13,7 @@ mod number;
 mod signal;
 mod state;
 mod system;
+mod transport;
 
 use std::borrow::Cow;
 
@@ -44,6 +45,7 @@ pub use state::{
     Software, Status,
 };
 pub use system::{Lost, ParkedData, SystemData, SystemKind, WithheldData, parked, system, withheld};
+pub use transport::{CertificateHealth, TransportHealth};
 
 /// A word of an open list: borrowed when written, owned when read.
 pub type Word = Cow<'static, str>;

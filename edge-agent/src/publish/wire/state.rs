@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     CameraLabel, CameraLadder, CommandHealth, DisarmedRule, LadderHealth, LocalText, ModelRef, Position, PrecisionData,
-    Severity, SwitchedOff, TimeQuality, UtcMillis, Word,
+    Severity, SwitchedOff, TimeQuality, TransportHealth, UtcMillis, Word,
 };
 
 /// Whether a box is there.
@@ -111,6 +111,9 @@ pub struct Birth {
     pub cameras: Vec<BirthCamera>,
     /// Whose sequence numbers its events carry; set by the publisher.
     pub outbox_id: Uuid,
+    /// What protects what it says: `tls`, `loopback` (the broker is on the box) or `plaintext` (allowed in the site file).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Word>,
 }
 
 /// How a camera is.
@@ -352,6 +355,9 @@ pub struct Health {
     pub audit: Option<AuditHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
+    /// What protects what the box says, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<TransportHealth>,
 }
 
 /// Topic `host/{host}/state`: the centre's own state (after Sparkplug's host STATE).
