@@ -59,6 +59,7 @@ struct Room {
     publish: PublishHandle,
     _publisher: PublishTask<MqttPublisher>,
     counters: Arc<CommandCounters>,
+    audit: AuditLog,
 }
 
 impl Room {
@@ -69,7 +70,8 @@ impl Room {
         let publisher = MqttPublisher::new(BrokerParams::plain("127.0.0.1", 9), topics().client_id());
         let params = PublishParams::new(topics(), birth());
         let (publish, _publisher) = publish::publish(publisher, params, outbox.clone());
-        Self { folder, outbox, _thread, publish, _publisher, counters: Arc::default() }
+        let audit = AuditLog::at(folder.path(), &topics(), None);
+        Self { folder, outbox, _thread, publish, _publisher, counters: Arc::default(), audit }
     }
 
     fn task(&self, deliveries: mpsc::Receiver<Delivery>) -> CommandTask {
@@ -88,7 +90,7 @@ impl Room {
             switches: watch::Sender::new(Arc::default()),
             precision: watch::Sender::new(Precision::from([])),
             counters: Arc::clone(&self.counters),
-            audit: AuditLog::at(self.folder.path(), &topics(), None),
+            audit: self.audit.clone(),
             clock: synced,
             pulse: Pulse::new().0,
         }
@@ -257,5 +259,5 @@ async fn every_refusal_has_a_reason_a_cure_in_both_languages_and_an_audit_line()
         assert!(message.vi.contains(':') && message.en.contains(':') && message.vi != message.en, "{message:?}");
     }
     assert_eq!(room.counters.refused(), 4);
-    assert_eq!(AuditLog::at(room.folder.path(), &topics(), None).status().borrow().head.number, 4);
+    assert_eq!(room.audit.status().borrow().head.number, 4);
 }

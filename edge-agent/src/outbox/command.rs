@@ -27,6 +27,7 @@ const CLEAR_EVERY: i64 = 256;
 
 /// Tables that older versions do not know and do not touch: no format of their own.
 pub(super) const SCHEMA: &str = "
+BEGIN;
 CREATE TABLE IF NOT EXISTS command (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -65,6 +66,7 @@ CREATE TABLE IF NOT EXISTS found (
     duplicate INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (camera, rule)
 ) WITHOUT ROWID;
+COMMIT;
 ";
 
 /// An answer and where it goes.

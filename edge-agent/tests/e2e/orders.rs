@@ -61,7 +61,7 @@ impl Centre {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_is_done_once_and_answered_however_often_it_comes_and_whatever_is_killed() {
     let broker = Mosquitto::start_open();
-    let site = SiteFile::new(broker.port());
+    let site = SiteFile::new(broker.port()).camera("nam", "rtsp://127.0.0.1:9/none", "");
     let mut centre = Centre::start(broker.port(), None).await;
     let agent = Agent::run(&site.write());
     centre.until_online(0).await;
@@ -212,7 +212,7 @@ async fn what_is_switched_off_stays_off_over_kills_and_its_incidents_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_level_ends_by_itself_also_after_a_restart() {
     let broker = Mosquitto::start_open();
-    let site = SiteFile::new(broker.port());
+    let site = SiteFile::new(broker.port()).camera("nam", "rtsp://127.0.0.1:9/none", "");
     let mut centre = Centre::start(broker.port(), None).await;
     let agent = Agent::run(&site.write());
     centre.until_online(0).await;
