@@ -416,7 +416,12 @@ impl App {
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));
-        let task = AuditTask { log: audit.clone(), outbox: outbox.clone(), limits: site.storage.audit };
+        let task = AuditTask {
+            log: audit.clone(),
+            outbox: outbox.clone(),
+            limits: site.storage.audit,
+            keep_thumbnails_for: site.storage.keep_thumbnails_for,
+        };
         health.spawn(task.run(stop_sources.clone()));
         if signals.topics().next().is_some() {
             health.spawn(SignalTask { board: signals, troubles }.run(stop_sources.clone()));

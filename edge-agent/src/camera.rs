@@ -523,21 +523,43 @@ impl CameraTask {
         if self.tracks.is_some() {
             core.record(CHUNK);
         }
-        match self.outbox.open_incidents(self.camera.clone()).await {
-            Ok(open) => core.core.restore(open),
-            Err(error) => tracing::error!(camera = %self.camera, %error, "open incidents are not taken up"),
+        if let Some(open) = self.known(|| self.outbox.open_incidents(self.camera.clone())).await {
+            core.core.restore(open);
         }
-        match self.outbox.parked(self.camera.clone()).await {
-            Ok(things) => core.core.restore_parked(things),
-            Err(error) => tracing::error!(camera = %self.camera, %error, "what stood is not known"),
+        if let Some(things) = self.known(|| self.outbox.parked(self.camera.clone())).await {
+            core.core.restore_parked(things);
         }
-        if core.measures.is_some() {
-            match self.outbox.running_measure(self.camera.clone()).await {
-                Ok(running) => core.restore_measures(running),
-                Err(error) => tracing::error!(camera = %self.camera, %error, "the running counts are not taken up"),
-            }
+        if core.measures.is_some()
+            && let Some(running) = self.known(|| self.outbox.running_measure(self.camera.clone())).await
+        {
+            core.restore_measures(running);
         }
         (core, session)
+    }
+
+    /// What the outbox knows, however long the disk takes to recover: an incident that is not taken up would be opened a
+    /// second time. `None` only when the program ends.
+    async fn known<T, F: Future<Output = Result<T, OutboxError>>>(&self, ask: impl Fn() -> F) -> Option<T> {
+        let mut reported = false;
+        loop {
+            self.pulse.works();
+            match ask().await {
+                Ok(known) => return Some(known),
+                Err(error) if error.is_transient() && !self.give_up.is_cancelled() => {
+                    if !std::mem::replace(&mut reported, true) {
+                        tracing::error!(camera = %self.camera, %error, "what goes on is not known yet; trying again");
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(camera = %self.camera, %error, "what goes on is not known");
+                    return None;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(COMMIT_RETRY) => {}
+                () = self.give_up.cancelled() => {}
+            }
+        }
     }
 
     /// Commits, however long the disk takes to recover; gives up (false) only when the program ends.

@@ -6,8 +6,8 @@
 //! # Invariants
 //! - Nobody is let in by default: no account, no role, no password comes with the program.
 //! - A name that is not there costs as much work and waits as long as one that is; both are refused in the same words.
-//! - One password is tried at a time, then there is a rest of [`REST`] times as long: however many try, log-ins take a sixth
-//!   of a core and the memory of one hash from those who analyse.
+//! - One password is tried at a time, then there is a rest of [`REST`] times as long: however many try, hashing takes a sixth
+//!   of a core from those who analyse, and the memory of one hash at a time.
 //! - A try counts as failed before it is made, so that breaking the connection off gains nothing.
 //!
 //! # Failure

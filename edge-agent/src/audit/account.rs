@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::{AuditEntry, Object};
 use super::log::AuditLog;
-use super::read::lines;
+use super::read::last;
 use crate::config::{Camera, Site};
 use crate::privacy::Masks;
 use crate::publish::wire::{Action, AuditLine, ModelRef};
@@ -31,8 +31,8 @@ pub struct Begun {
 pub fn begin(log: &AuditLog, site: &Site, begun: &Begun) {
     // Lines of commands beside the service are no runs.
     let of_run = |line: &AuditLine| matches!(line.action, Action::Start | Action::Stop);
-    let run = last(log, of_run);
-    let before = last(log, |line| line.action == Action::ConfigurationLoaded);
+    let run = last(log.folder(), of_run).ok().flatten();
+    let before = last(log.folder(), |line| line.action == Action::ConfigurationLoaded).ok().flatten();
     let append = |entry: AuditEntry| {
         let _ = log.append(entry);
     };
@@ -69,18 +69,6 @@ pub fn begin(log: &AuditLog, site: &Site, begun: &Begun) {
 pub fn end(log: &AuditLog, incidents: u64, pending: u64) {
     let _ =
         log.append(AuditEntry::by_system(Action::Stop).with("incidents", incidents).with("events_waiting", pending));
-}
-
-/// The last line of this kind.
-fn last(log: &AuditLog, is: impl Fn(&AuditLine) -> bool) -> Option<AuditLine> {
-    let mut found = None;
-    let read = lines::<std::io::Error>(log.folder(), 1, |kept| {
-        if is(&kept.line) {
-            found = Some(kept.line);
-        }
-        Ok(true)
-    });
-    read.ok().and(found)
 }
 
 /// Short digests of what a configuration is made of, by what they are of (`camera/…`, `rule/…/…`).

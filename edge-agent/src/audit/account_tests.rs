@@ -87,7 +87,7 @@ fn other_masks_are_a_line_and_the_camera_is_otherwise_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     run(folder.path(), &site(folder.path(), "", ""), true);
     let place = "[camera.line.mid]";
-    let mask = "[[camera.mask]]\npolygon = [[0.0, 0.0], [0.2, 0.0], [0.2, 0.2]]\n[camera.line.mid]";
+    let mask = "[camera.mask.window]\npolygon = [[0.0, 0.0], [0.2, 0.0], [0.2, 0.2]]\n[camera.line.mid]";
     run(folder.path(), &site(folder.path(), place, mask), true);
     let later = said(folder.path(), 5);
     let masks: Vec<_> = as_text(&later).into_iter().filter(|(action, _)| *action == Action::MaskChanged).collect();

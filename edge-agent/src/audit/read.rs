@@ -44,6 +44,18 @@ pub fn lines<E: From<io::Error>>(
     Ok(())
 }
 
+/// The last line of this kind whose own hash is right; the newest files are read first.
+pub(super) fn last(folder: &Path, is: impl Fn(&AuditLine) -> bool) -> io::Result<Option<AuditLine>> {
+    for segment in segments(folder)?.iter().rev() {
+        let content = std::fs::read(&segment.path)?;
+        let found = content.split(|&byte| byte == b'\n').rev().filter_map(AuditLine::proved).find(&is);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
 /// The hash of a line, if it is there.
 pub(super) fn hash_of(folder: &Path, number: u64) -> io::Result<Option<LineHash>> {
     let mut found = None;

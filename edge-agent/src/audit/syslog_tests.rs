@@ -59,7 +59,7 @@ async fn collector(folder: &Path, name: &str, cuts: Vec<usize>) -> (SyslogParams
         }
     });
     let params = SyslogParams {
-        settle: Duration::from_millis(30),
+        settle: Duration::from_secs(1),
         pauses: [Duration::from_millis(5), Duration::from_millis(20)],
         ..SyslogParams::new("localhost".into(), port, TlsParams { ca, client: None })
     };

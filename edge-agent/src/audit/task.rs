@@ -1,4 +1,4 @@
-//! What has to be done for the log in the course of time.
+//! What has to be done for the log in the course of time, and for data that has no thread of its own to delete it.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::entry::{AuditEntry, Object};
 use super::journal::Head;
 use super::{AuditLimits, AuditLog};
 use crate::outbox::Outbox;
-use crate::publish::wire::Action;
+use crate::publish::wire::{Action, Outcome, UtcMillis};
+use crate::status::time_quality;
 
 /// How often it is looked what commands beside the service wrote, and tried to tell of lost lines.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ pub struct AuditTask {
     pub outbox: Outbox,
     /// How much of it is kept.
     pub limits: AuditLimits,
+    /// How long thumbnails may wait for the centre.
+    pub keep_thumbnails_for: Duration,
 }
 
 impl AuditTask {
@@ -55,9 +58,32 @@ impl AuditTask {
                         Some(limits) => log.prune(limits),
                         None => log.tend(),
                     }).await;
+                    if limits.is_some() {
+                        self.drop_thumbnails().await;
+                    }
                 }
             }
         }
+    }
+}
+
+impl AuditTask {
+    /// Thumbnails that have waited for too long go, with a line. A box that thinks it is another year deletes nothing.
+    async fn drop_thumbnails(&self) {
+        if !time_quality().synced {
+            return;
+        }
+        let (now, keep_for) = (UtcMillis::now(), self.keep_thumbnails_for.as_millis());
+        let keep_for = i64::try_from(keep_for).unwrap_or(i64::MAX);
+        let before = UtcMillis::from_unix_millis(now.as_unix_millis().saturating_sub(keep_for));
+        let entry = AuditEntry::by_system(Action::Deletion).on(Object::data("thumbnails"));
+        let entry = match self.outbox.drop_thumbnails(now, before).await {
+            Ok((0, _)) => return,
+            Ok((pieces, bytes)) => entry.with("pieces", pieces).with("bytes", bytes),
+            Err(error) => entry.outcome(Outcome::failed(error.to_string())),
+        };
+        // What is not written is counted by the log.
+        let _ = self.log.record(entry).await;
     }
 }
 

@@ -305,6 +305,9 @@ pub struct RawRetention {
     /// Recorded tracks, which `replay --tracks-db` judges again; default 2 days, `0s` records none.
     #[schemars(extend("default" = "2d"))]
     pub tracks: Option<DurationText>,
+    /// Thumbnails that wait in the outbox for the centre; default 30 days, at least an hour.
+    #[schemars(extend("default" = "30d"))]
+    pub thumbnails: Option<DurationText>,
     /// Lines of the audit log, in whole files; default 365 days, at least 30.
     #[schemars(extend("default" = "365d"))]
     pub audit: Option<DurationText>,

@@ -215,6 +215,11 @@ impl<'a> Resolver<'a> {
             Some(path) => self.site_dir().join(path),
             None => "/var/lib/ngatu".into(),
         };
+        let keep_thumbnails_for = retention.and_then(|raw| raw.thumbnails).map_or(30 * DAY, |text| text.0);
+        if keep_thumbnails_for < Duration::from_secs(3600) {
+            let cure = "write at least \"1h\"; they wait while the centre is away";
+            self.error("storage.retention.thumbnails", "leaves thumbnails no time to be sent", cure);
+        }
         let audit = AuditLimits {
             keep_for: retention.and_then(|raw| raw.audit).map_or(AuditLimits::default().keep_for, |text| text.0),
             ..AuditLimits::default()
@@ -223,7 +228,14 @@ impl<'a> Resolver<'a> {
             let cure = "write at least \"30d\"; default 365d, which rules for such logs ask for";
             self.error("storage.retention.audit", "keeps the audit log too briefly", cure);
         }
-        Storage { path, outbox_bytes, evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for }, tracks, audit }
+        Storage {
+            path,
+            outbox_bytes,
+            evidence: EvidenceLimits { max_bytes, keep_for, keep_clips_for },
+            tracks,
+            keep_thumbnails_for,
+            audit,
+        }
     }
 
     pub(super) fn regions(&mut self, key: &str, raw: &[Numbers<4>]) -> Option<Vec<BBox>> {

@@ -154,6 +154,8 @@ pub struct Storage {
     pub evidence: EvidenceLimits,
     /// How many recorded tracks are kept, and for how long.
     pub tracks: TrackLimits,
+    /// How long thumbnails may wait for the centre.
+    pub keep_thumbnails_for: Duration,
     /// How much of the audit log is kept, and for how long.
     pub audit: AuditLimits,
 }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::store::{Gone, Why};
 use crate::audit::{Action, AuditEntry, AuditLog, Object, Outcome};
 
-/// Deletions of so long a time are one line: at most 144 lines a day.
-const EVERY: Duration = Duration::from_secs(600);
+/// Deletions of so long a time are one line: a full disk must not fill the log, which is kept for a year.
+const EVERY: Duration = Duration::from_secs(3600);
 /// Names of files in a line; of more there is only the number.
-const MOST_NAMES: usize = 200;
+const MOST_NAMES: usize = 50;
 
 /// Since the last line.
 #[derive(Debug, Default)]

@@ -359,3 +359,28 @@ fn a_file_of_format_1_goes_on_where_it_was() {
     assert_eq!(end.data.revision, 6);
     assert_eq!(store.open_incidents(&camera()).expect("reads"), []);
 }
+
+#[test]
+fn thumbnails_that_waited_too_long_go_and_a_clock_that_was_not_set_makes_none_old() {
+    use super::thumbnail::TooOld;
+    use crate::publish::wire::UtcMillis;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open_store(folder.path(), OutboxLimits::default());
+    for incident in 1..=3 {
+        commit(&mut store, vec![with_picture(incident, Severity::High)]);
+        settle(&mut store, settlement(incident, ready(100)));
+    }
+    store.db.execute("UPDATE thumbnail_age SET at = 5 WHERE number = 1", []).expect("writes");
+    store.db.execute("DELETE FROM thumbnail_age WHERE number = 2", []).expect("as an earlier version left it");
+    drop(store);
+    let mut store = open_store(folder.path(), OutboxLimits::default());
+    let start = UtcMillis::now().as_unix_millis();
+    let mut sweep = |hours: i64| {
+        let at = |hours: i64| UtcMillis::from_unix_millis(start + hours * 3_600_000);
+        let too_old = Some(TooOld { now: at(hours), before: at(hours - 2) });
+        store.apply(&Writes { too_old, ..Default::default() }).expect("writes").too_old
+    };
+    assert_eq!([sweep(0), sweep(1), sweep(3), sweep(4)], [(0, 0), (0, 0), (3, 300), (0, 0)]);
+    assert_eq!((store.state.thumbnails, store.state.thumbnail_bytes, store.state.thumbnails_dropped), (0, 0, 3));
+}

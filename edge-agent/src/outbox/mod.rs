@@ -68,9 +68,10 @@ pub use thumbnail::Thumbnail;
 
 use crate::audit::Head;
 use crate::publish::Topics;
-use crate::publish::wire::{Sequence, System};
+use crate::publish::wire::{Sequence, System, UtcMillis};
 use command::Question;
 use thread::Command;
+use thumbnail::TooOld;
 
 /// Commands that may wait for the thread. When it is full, senders wait: a camera's core then holds its events while
 /// its frame slot keeps replacing.
@@ -266,6 +267,13 @@ impl Outbox {
     pub async fn thumbnail_done(&self, outbox_id: Uuid, number: u64) -> Result<(), OutboxError> {
         let command = Command::ThumbnailDone { outbox_id, number };
         self.commands.send(command).await.map_err(|_| OutboxError::Stopped)
+    }
+
+    /// Deletes thumbnails that were kept before `before`; how many, and their bytes. `now` must be of a clock that can be
+    /// believed.
+    pub async fn drop_thumbnails(&self, now: UtcMillis, before: UtcMillis) -> Result<(u64, u64), OutboxError> {
+        let too_old = TooOld { now, before };
+        self.ask(|reply| Command::DropThumbnails { too_old, reply }).await?
     }
 
     /// Does what a command does, and keeps its answer until it is delivered: all of it durably, or nothing. The caller keeps

@@ -200,6 +200,7 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
     db.execute_batch(parked::SCHEMA)?;
     db.execute_batch(command::SCHEMA)?;
     db.execute_batch(audit_head::SCHEMA)?;
+    db.execute_batch(thumbnail::SCHEMA)?;
     let state = read_state(&db)?;
     Ok((db, state))
 }

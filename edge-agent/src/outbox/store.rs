@@ -18,7 +18,7 @@ use super::incident::{self, PendingEvidence, Settlement};
 use super::ledger;
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
-use super::thumbnail::{self, Thumbnail};
+use super::thumbnail::{self, Thumbnail, TooOld};
 use super::{audit_head, parked};
 use crate::audit::Head;
 use crate::publish::Topics;
@@ -82,6 +82,8 @@ pub(super) struct Writes {
     pub(super) parked: Vec<(CameraId, Vec<Parked>)>,
     /// The last line of the audit log.
     pub(super) audit_head: Option<Head>,
+    /// Thumbnails that are too old.
+    pub(super) too_old: Option<TooOld>,
 }
 
 /// The numbers that one transaction gave.
@@ -95,6 +97,8 @@ pub(super) struct Given {
     pub(super) records: Vec<Vec<Sequence>>,
     /// To each announcement, in order.
     pub(super) announcements: Vec<Sequence>,
+    /// Thumbnails that were too old, and their bytes.
+    pub(super) too_old: (u64, u64),
     /// What became of each order.
     pub(super) orders: Vec<Taken>,
 }
@@ -155,6 +159,9 @@ impl Store {
         }
         for (camera, things) in &writes.parked {
             parked::save(&transaction, camera, things)?;
+        }
+        if let Some(too_old) = writes.too_old {
+            given.too_old = thumbnail::drop_old(&transaction, &mut state, too_old)?;
         }
         if let Some(head) = writes.audit_head {
             audit_head::save(&transaction, head)?;

@@ -15,7 +15,7 @@ use super::incident::{PendingEvidence, Settlement};
 use super::measure::MeasureRecord;
 use super::open::is_damage;
 use super::store::{Entry, Given, NextRequest, Store, Writes};
-use super::thumbnail::Thumbnail;
+use super::thumbnail::{Thumbnail, TooOld};
 use super::{COMMANDS, OutboxError, OutboxStats};
 use crate::audit::Head;
 use crate::publish::wire::{Sequence, System};
@@ -39,6 +39,7 @@ pub(super) enum Command {
     NextSession { reply: Reply<u64> },
     Next { request: NextRequest, reply: Reply<Vec<Entry>> },
     KeepAuditHead { head: Head, reply: Reply<()> },
+    DropThumbnails { too_old: TooOld, reply: Reply<(u64, u64)> },
     AuditHead { reply: Reply<Option<Head>> },
     NextThumbnail { reply: Reply<Option<Thumbnail>> },
     PendingEvidence { reply: Reply<Vec<PendingEvidence>> },
@@ -127,6 +128,7 @@ impl Owner {
             orders,
             sessions,
             audit_heads,
+            too_old,
             reads,
             ..
         } = group;
@@ -168,6 +170,9 @@ impl Owner {
                 for reply in audit_heads {
                     let _ = reply.send(Ok(()));
                 }
+                for reply in too_old {
+                    let _ = reply.send(Ok(given.too_old));
+                }
                 for read in reads {
                     self.read(read);
                 }
@@ -191,8 +196,13 @@ impl Owner {
                 for reply in audit_heads {
                     let _ = reply.send(Err(error.clone()));
                 }
+                for reply in too_old {
+                    let _ = reply.send(Err(error.clone()));
+                }
                 for read in reads {
-                    read.refuse(&error);
+                    // What was acknowledged and is not deleted yet must not be sent again. Everything else can be read on a
+                    // full disk too: a camera that did not learn its open incidents would open them a second time.
+                    if read.is_for_sending() { read.refuse(&error) } else { self.read(read) }
                 }
             }
         }
@@ -285,6 +295,7 @@ struct Group {
     orders: Vec<Reply<Taken>>,
     sessions: Vec<Reply<u64>>,
     audit_heads: Vec<Reply<()>>,
+    too_old: Vec<Reply<(u64, u64)>>,
     reads: Vec<Read>,
 }
 
@@ -300,6 +311,10 @@ enum Read {
 }
 
 impl Read {
+    const fn is_for_sending(&self) -> bool {
+        matches!(self, Self::Next(..) | Self::NextThumbnail(_))
+    }
+
     fn refuse(self, error: &OutboxError) {
         match self {
             Self::Next(_, reply) => {
@@ -371,6 +386,10 @@ impl Group {
                 self.writes.audit_head = Some(head);
                 self.audit_heads.push(reply);
             }
+            Command::DropThumbnails { too_old, reply } => {
+                self.writes.too_old = Some(too_old);
+                self.too_old.push(reply);
+            }
             Command::AuditHead { reply } => self.reads.push(Read::AuditHead(reply)),
             Command::Next { request, reply } => self.reads.push(Read::Next(request, reply)),
             Command::NextThumbnail { reply } => self.reads.push(Read::NextThumbnail(reply)),
@@ -394,6 +413,7 @@ impl Writes {
             && self.orders.is_empty()
             && self.acks_done.is_empty()
             && self.audit_head.is_none()
+            && self.too_old.is_none()
             && !self.session
     }
 }

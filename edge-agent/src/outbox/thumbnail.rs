@@ -6,7 +6,21 @@ use uuid::Uuid;
 
 use super::OutboxLimits;
 use super::store::State;
-use crate::publish::wire::Severity;
+use crate::publish::wire::{Severity, UtcMillis};
+
+/// When each was kept, in milliseconds of the Unix epoch. A table that older versions do not know and do not touch.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS thumbnail_age (number INTEGER PRIMARY KEY, at INTEGER NOT NULL);
+";
+
+/// What older versions left has no time, what they sent has one still.
+const MEND: &str = "
+DELETE FROM thumbnail_age WHERE number NOT IN (SELECT number FROM thumbnail);
+INSERT OR IGNORE INTO thumbnail_age SELECT number, 0 FROM thumbnail;
+";
+
+/// A time before this was told by a clock that was not set: 2026.
+const CLOCK_WAS_NOT_SET: i64 = 1_767_225_600_000;
 
 /// A thumbnail as it is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +45,9 @@ pub(super) fn insert(
     transaction
         .prepare_cached("INSERT INTO thumbnail (severity, bytes, topic, body) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![severity as i64, body.len() as i64, topic, body])?;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO thumbnail_age (number, at) VALUES (?1, ?2)")?
+        .execute(params![transaction.last_insert_rowid(), UtcMillis::now().as_unix_millis()])?;
     state.thumbnails += 1;
     state.thumbnail_bytes += body.len() as u64;
     Ok(())
@@ -52,6 +69,7 @@ pub(super) fn remove(transaction: &Transaction<'_>, state: &mut State, number: u
         .prepare_cached("DELETE FROM thumbnail WHERE number = ?1 RETURNING bytes")?
         .query_row([number as i64], |row| row.get(0))
         .optional()?;
+    transaction.prepare_cached("DELETE FROM thumbnail_age WHERE number = ?1")?.execute([number as i64])?;
     if let Some(bytes) = bytes {
         state.thumbnails -= 1;
         state.thumbnail_bytes -= bytes as u64;
@@ -73,6 +91,37 @@ pub(super) fn make_room(
         state.thumbnails_dropped += 1;
     }
     Ok(())
+}
+
+/// Thumbnails that are to go because of their age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooOld {
+    /// By a clock that can be believed.
+    pub(super) now: UtcMillis,
+    /// Kept before this.
+    pub(super) before: UtcMillis,
+}
+
+/// Drops what is too old; how many, and their bytes. What was kept while the clock was not set is as old as its discovery.
+pub(super) fn drop_old(
+    transaction: &Transaction<'_>,
+    state: &mut State,
+    TooOld { now, before }: TooOld,
+) -> rusqlite::Result<(u64, u64)> {
+    transaction.execute_batch(MEND)?;
+    transaction
+        .prepare_cached("UPDATE thumbnail_age SET at = ?1 WHERE at < ?2")?
+        .execute([now.as_unix_millis(), CLOCK_WAS_NOT_SET])?;
+    let (count, bytes) = (state.thumbnails, state.thumbnail_bytes);
+    let old: Vec<i64> = transaction
+        .prepare_cached("SELECT number FROM thumbnail_age WHERE at < ?1")?
+        .query_map([before.as_unix_millis()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for number in old {
+        remove(transaction, state, number as u64)?;
+    }
+    state.thumbnails_dropped += count - state.thumbnails;
+    Ok((count - state.thumbnails, bytes - state.thumbnail_bytes))
 }
 
 /// How many there are, and their bytes.

@@ -262,7 +262,10 @@ impl Rig {
 
     /// Lets the fault last; now and then the program is killed in the midst of it.
     fn hold_link(&mut self, chance: &mut Chance, at_most: u64) {
-        self.pass(chance.millis(100, at_most));
+        // Now and then for longer than the program waits for an acknowledgement.
+        let longest = chance.percent(3).then_some((22_000, 26_000));
+        let (from, to) = longest.unwrap_or((100, at_most));
+        self.pass(chance.millis(from, to));
         if chance.percent(15) {
             self.kill_and_start(chance);
         }

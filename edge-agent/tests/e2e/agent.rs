@@ -67,12 +67,12 @@ impl Agent {
     /// Sends a signal to one of its threads, by the thread's name; as a fault of that thread would come.
     pub(crate) fn strike(&self, thread: &str, signal: i32) {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("Linux");
-        let ids = tasks.map(|task| task.expect("lists").file_name().into_string().expect("a number"));
+        let mut ids = tasks.map(|task| task.expect("lists").file_name().into_string().expect("a number"));
         let is_named = |id: &String| {
             let name = std::fs::read_to_string(format!("/proc/{}/task/{id}/comm", self.pid()));
             name.is_ok_and(|name| name.trim_end() == thread)
         };
-        let id: i64 = ids.filter(is_named).next().expect("a thread of this name").parse().expect("a number");
+        let id: i64 = ids.find(is_named).expect("a thread of this name").parse().expect("a number");
         // SAFETY: tgkill(2) has no pointers.
         let sent = unsafe { libc::syscall(libc::SYS_tgkill, i64::from(self.pid()), id, i64::from(signal)) };
         assert_eq!(sent, 0);

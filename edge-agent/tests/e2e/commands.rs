@@ -13,9 +13,23 @@ use crate::clip::vtest;
 
 #[test]
 fn every_command_has_help() {
-    for command in
-        ["demo", "run", "check", "replay", "eval", "watch", "models", "schema", "completions", "man", "doctor", "site"]
-    {
+    for command in [
+        "demo",
+        "run",
+        "check",
+        "replay",
+        "eval",
+        "watch",
+        "models",
+        "schema",
+        "completions",
+        "man",
+        "doctor",
+        "site",
+        "audit",
+        "hold",
+        "factory-reset",
+    ] {
         let help = finished([command, "--help"]).succeeded().stdout;
         assert!(help.contains("Usage: edge-agent") && help.contains(command), "{help}");
         assert!(finished(["--help"]).succeeded().stdout.contains(&format!("\n  {command} ")));
