@@ -42,7 +42,7 @@ fn damage(buffer: &mut gst::BufferRef, random: &mut impl FnMut() -> u64) {
     }
     let mut place = || HEADER_BYTES + usize::try_from(random() % payload as u64).unwrap_or(0);
     let (cut, places) = (place(), [place(), place(), place(), place()]);
-    if random() % 4 == 0 {
+    if random().is_multiple_of(4) {
         buffer.set_size(cut.max(HEADER_BYTES + 1));
     } else if let Ok(mut bytes) = buffer.map_writable() {
         for place in places {
