@@ -18,10 +18,10 @@ pub(super) fn blur(image: &mut RgbImage, areas: &[Area]) {
     for area in areas {
         let [left, top, right, bottom] = area.corners;
         let (columns, rows) = (span(left, right, image.width()), span(top, bottom, image.height()));
-        let block = area.block_px.max(LEAST_BLOCK_PX).ceil() as usize;
-        for y in rows.clone().step_by(block) {
-            for x in columns.clone().step_by(block) {
-                level(image, x..(x + block as u32).min(columns.end), y..(y + block as u32).min(rows.end));
+        let block = area.block_px.max(LEAST_BLOCK_PX).ceil() as u32;
+        for y in rows.clone().step_by(block as usize) {
+            for x in columns.clone().step_by(block as usize) {
+                level(image, x..x.saturating_add(block).min(columns.end), y..y.saturating_add(block).min(rows.end));
             }
         }
     }

@@ -133,7 +133,7 @@ mod tests {
             for pair in tiles.windows(2) {
                 let length = pair[0].1 - pair[0].0;
                 assert!(pair[1].0 < pair[0].1 - 0.2 * length, "{side}: {tiles:?}");
-                assert!(side > 6.0 || length * side <= 1.0 + 1e-4, "{side}: {tiles:?}");
+                assert!(side > 4.7 || length * side <= 1.0 + 1e-4, "{side}: {tiles:?}");
             }
         }
     }

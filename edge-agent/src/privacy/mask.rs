@@ -345,14 +345,20 @@ mod tests {
             }
             for (index, masked) in cells.iter().enumerate() {
                 let (x, y) = ((index % columns) as f32, (index / columns) as f32);
-                let near = (-8..=16).flat_map(|i| (-8..=16).map(move |j| (i as f32 / 8.0, j as f32 / 8.0)));
-                let mut near = near.map(|(i, j)| Point::new((x + i) / columns as f32, (y + j) / rows as f32));
                 let inner = masks.0.as_ref().expect("some");
-                let has_corner = inner.polygons.iter().flat_map(Polygon::corners).any(|corner| {
-                    let (i, j) = (corner.x * columns as f32 - x, corner.y * rows as f32 - y);
+                let is_near = |point: Point| {
+                    let (i, j) = (point.x * columns as f32 - x, point.y * rows as f32 - y);
                     (-1.0..=2.0).contains(&i) && (-1.0..=2.0).contains(&j)
+                };
+                let mut edges = inner.polygons.iter().flat_map(|mask| {
+                    let ends = mask.corners().iter().zip(mask.corners().iter().cycle().skip(1));
+                    ends.flat_map(|(a, b)| (0..=400).map(move |step| {
+                        let along = step as f32 / 400.0;
+                        Point::new(a.x + along * (b.x - a.x), a.y + along * (b.y - a.y))
+                    }))
                 });
-                prop_assert!(!masked || has_corner || near.any(|point| masks.cover(point)), "{}", index);
+                let middle = Point::new((x + 0.5) / columns as f32, (y + 0.5) / rows as f32);
+                prop_assert!(!masked || masks.cover(middle) || edges.any(is_near), "{}", index);
             }
         }
     }
