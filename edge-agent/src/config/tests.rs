@@ -198,7 +198,7 @@ fn clips_need_a_record_stream_and_somebody_who_asks_for_them() {
     let other = "[evidence]\nclips = true\nclips_from = \"critical\"\nring = \"8 MiB\"";
     assert_eq!(ask(other, record), (Some(Critical), Some(8 << 20)));
     assert_eq!(ask(other, &of("clips = false\nsnapshots = false")), (None, None));
-    let masked = "\n[camera.mask.m]\npolygon = [[0.0, 0.0], [0.1, 0.0], [0.0, 0.1]]";
+    let masked = "\nmask.m.polygon = [[0.0, 0.0], [0.1, 0.0], [0.0, 0.1]]";
     let held = ask(none, &format!("{}{masked}", of("clips = true")));
     assert_eq!(held, (Some(High), None), "nothing is held that may not be shown");
     assert_eq!(ask("", &of("clips = true")), (Some(High), Some(32 << 20)));

@@ -28,8 +28,8 @@ use crate::outbox::{Draft, OutboxStats};
 use crate::privacy::Redaction;
 use crate::publish::PublishStatus;
 use crate::publish::wire::{
-    self, CameraLabel, EventContext, Evidence, Health, HealthState, LocalText, ModelRef, Moment, Sequence, TimeQuality,
-    UtcMillis,
+    self, CameraLabel, CertificateHealth, EventContext, Evidence, Health, HealthState, LocalText, ModelRef, Moment,
+    Sequence, TimeQuality, TransportHealth, UtcMillis,
 };
 use crate::setup;
 use crate::source::SourceStatus;
@@ -43,11 +43,20 @@ fn model() -> ModelRef {
     ModelRef { name: "ssdlite".to_owned(), sha256: "0f".repeat(32), provider: "cpu".into() }
 }
 
+fn transport() -> TransportHealth {
+    let severity = wire::Severity::Info;
+    let certificate = CertificateHealth { name: None, not_after: UtcMillis::now(), days_left: 400, severity };
+    let (tls_version, problem) = (Some("1.3".into()), None);
+    let [own, ca, broker] = std::array::from_fn(|_| Some(certificate.clone()));
+    TransportHealth { security: "tls".into(), tls_version, certificate: own, ca, broker, problem }
+}
+
 fn snapshot() -> Snapshot {
     let health = Health {
         state: HealthState::Degraded,
         reasons: vec!["camera_not_online".into()],
         time_quality: TimeQuality { synced: true, max_error_ms: Some(12) },
+        transport: Some(transport()),
         ..crate::status::health_example()
     };
     let pace = CameraPace { asked_fps: 5.0, received_fps: 25.0, analysed_fps: 5.0, ..CameraPace::default() };
