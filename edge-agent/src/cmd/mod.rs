@@ -98,7 +98,8 @@ enum Command {
     /// Shows incidents as the operations centre receives them.
     Watch(watch::Args),
     /// Sends one command to a box and waits for its answer.
-    Command(command::Args),
+    #[command(name = "command")]
+    Send(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
     /// Makes, lists and removes the accounts that may log in to the status page from another machine.
@@ -137,7 +138,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Replay(_)
         | Command::Eval(_)
         | Command::Watch(_)
-        | Command::Command(_)
+        | Command::Send(_)
         | Command::Models(_)
         | Command::Account(_)
         | Command::Audit(_)
@@ -160,7 +161,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(args, &home()?),
         Command::Eval(args) => eval::run(args, home),
         Command::Watch(args) => watch::run(args),
-        Command::Command(args) => command::run(args),
+        Command::Send(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
         Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),

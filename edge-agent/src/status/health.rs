@@ -448,6 +448,10 @@ impl HealthTask {
         let outbox = self.outbox.borrow().clone();
         let delivery = self.delivery.borrow().clone();
         let evidence = self.evidence.totals();
+        // Nothing stays borrowed while something else is: a reader who reads again while a writer waits waits for ever.
+        let ladder = self.ladder.borrow().health();
+        let audit = audit_health(&self.audit.borrow());
+        let precision = self.commands.precision.borrow().to_vec();
         Health {
             time: UtcMillis::now(),
             uptime_s: uptime.as_secs(),
@@ -481,10 +485,10 @@ impl HealthTask {
                 thumbnails_delivered_total: delivery.thumbnails,
                 thumbnails_dropped_total: outbox.thumbnails_dropped_total + delivery.thumbnails_given_up,
             },
-            ladder: Some(self.ladder.borrow().health()),
-            audit: Some(audit_health(&self.audit.borrow())),
+            ladder: Some(ladder),
+            audit: Some(audit),
             commands: self.commands.health(outbox.acks),
-            precision: self.commands.precision.borrow().to_vec(),
+            precision,
             cameras: self
                 .cameras
                 .iter()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use edge_agent::publish::wire::{Ack, Birth, CameraState, CameraStatus, Health, Incident, Presence, Status};
-use rumqttc::{AsyncClient, Broker, Event, EventLoop, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Broker, Event, EventLoop, IncomingPacketSizeLimit, MqttOptions, Packet, QoS};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -57,6 +57,8 @@ impl Centre {
         if let Some((user, password)) = log_in {
             options.set_credentials(user.to_owned(), password.to_owned());
         }
+        // It hears what tests send to the box too, whatever its size.
+        options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(1 << 20));
         let (client, mut events) = AsyncClient::builder(options).capacity(8).build();
         client.subscribe("#", QoS::AtLeastOnce).await.expect("queued");
         let (sender, arriving) = mpsc::channel(WAITING);

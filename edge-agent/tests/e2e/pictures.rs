@@ -22,7 +22,7 @@ fn prove(site: &SiteFile, event: &Incident) {
     assert_eq!(piece.bytes, Some(bytes.len() as u64));
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(piece.sha256.as_deref(), Some(digest.as_str()));
-    assert_eq!((piece.kind.as_ref(), piece.privacy.as_ref(), &piece.reason), ("snapshot", "none", &None));
+    assert_eq!((piece.kind.as_ref(), piece.privacy.as_ref(), &piece.reason), ("snapshot", "blurred", &None));
     let image = image::load_from_memory(&bytes).expect("a JPEG").into_rgb8();
     // The revision repeats the event that was last told; the picture shows the first one.
     assert!(!event.data.tracks.is_empty());
