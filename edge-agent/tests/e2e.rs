@@ -6,6 +6,8 @@ mod common;
 
 #[path = "e2e/agent.rs"]
 mod agent;
+#[path = "e2e/audit.rs"]
+mod audit;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
 #[path = "e2e/canary.rs"]

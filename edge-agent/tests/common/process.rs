@@ -61,7 +61,10 @@ impl Output {
             text.lines().find(|line| line.contains(words)).map(str::to_owned)
         };
         let found = self.wait(|collected| collected.ended || find(collected).is_some());
-        found.as_deref().and_then(find).unwrap_or_else(|| panic!("never said: {words}\n{}", self.text()))
+        let line = found.as_deref().and_then(find);
+        // What follows locks it again.
+        drop(found);
+        line.unwrap_or_else(|| panic!("never said: {words}\n{}", self.text()))
     }
 
     /// Waits until the process has closed it; false when it does not in time.

@@ -8,7 +8,7 @@ use std::process::Command;
 use edge_agent::publish::wire::CameraState;
 
 use crate::agent::{Agent, edge_agent};
-use crate::centre::Centre;
+use crate::centre::{Centre, Seen};
 use crate::clip::{Cameras, USER};
 use crate::common::certificates::{Authority, write_secret};
 use crate::common::mosquitto::Mosquitto;
@@ -121,14 +121,17 @@ async fn no_secret_is_anywhere_but_where_it_was_put() {
 
     let mut centre = Centre::start(door, Some(("centre", "listens"))).await;
     for json in [false, true] {
-        let before = centre.seen.events.len();
+        let births = centre.seen.births.len();
         let mut command = edge_agent(json.then_some("--log-json"));
         command.arg("run").arg(&path).env("NGATU_LOG", "trace").env_remove("RUST_LOG");
         // Everything of what handles the log-in; of the rest what is not said of every buffer.
         command.env("GST_DEBUG", if json { "4,rtsp*:7" } else { "5,rtsp*:9,GST_CAPS:2,GST_PADS:2,GST_SCHEDULING:2" });
         let agent = Agent::start(&mut command);
+        centre.until("a birth", |seen| seen.births.len() > births).await;
+        let (before, said) = (centre.seen.events.len(), centre.seen.states("wrong").len());
         // Refused, and judged.
-        centre.until("refused", |seen| seen.is("wrong", CameraState::Offline)).await;
+        let is_refused = |seen: &Seen| seen.states("wrong").len() > said && seen.is("wrong", CameraState::Offline);
+        centre.until("refused", is_refused).await;
         centre.until("events", |seen| seen.events.len() >= before + 3).await;
         hunt.in_process(agent.pid());
         if !json {

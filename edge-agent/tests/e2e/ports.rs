@@ -85,7 +85,7 @@ async fn the_service_listens_on_its_page_alone_and_on_loopback() {
 
 #[test]
 fn the_demo_listens_on_loopback_alone() {
-    let agent = Agent::start(&mut edge_agent(["demo", "--duration", "60s"]));
+    let agent = Agent::start(&mut edge_agent(["demo", "--for", "60s"]));
     agent.stdout.line_with("status  http://");
     let found = listening(agent.pid());
     let by_place: BTreeMap<bool, Vec<_>> = found.iter().fold(BTreeMap::new(), |mut all, (address, port)| {
