@@ -3,7 +3,7 @@
 //! Proportions are those of the body and of vehicles, taken wide: too much of a coat is no loss, an ear too little is. A
 //! head is 1/7.5 of a standing body (drawing canon after Richer 1889); a box wide for its height is of one who sits, bends
 //! or is seen in part, and its head a greater share. Plates are 520 mm or 330 mm wide on cars, 190 mm on motorcycles (QCVN
-//! 08:2024/BCA, as ISO 7591's): at most 0.29 of a car's width seen from behind, 0.25 of a motorcycle's.
+//! 08:2024/BCA): at most 0.29 of a car's width seen from behind, 0.25 of a motorcycle's.
 
 use std::time::Duration;
 
