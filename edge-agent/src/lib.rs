@@ -14,7 +14,9 @@ pub mod decode;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod detect;
+mod digest;
 pub mod doctor;
+mod durable;
 pub mod eval;
 pub mod evidence;
 pub mod frame;

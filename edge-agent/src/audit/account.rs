@@ -11,6 +11,7 @@ use super::entry::{AuditEntry, Object};
 use super::log::AuditLog;
 use super::read::last;
 use crate::config::{Camera, Site};
+use crate::digest::hex;
 use crate::privacy::Masks;
 use crate::publish::wire::{Action, AuditLine, ModelRef};
 
@@ -80,7 +81,7 @@ impl Digests {
         let mut all = BTreeMap::new();
         let mut put = |object: String, what: &dyn std::fmt::Debug| {
             let digest = Sha256::digest(format!("{what:?}"));
-            all.insert(object, digest[..6].iter().map(|byte| format!("{byte:02x}")).collect());
+            all.insert(object, hex(&digest[..6]));
         };
         for camera in &site.cameras {
             for rule in &camera.rules {

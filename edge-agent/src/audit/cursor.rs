@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::segment::replace;
+use crate::durable::replace;
 
 /// The number of the last line that arrived.
 #[derive(Debug)]

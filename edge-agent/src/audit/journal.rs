@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::segment::{Ending, Segment, first_line, make_folder, open_own, replace, segments, sync_folder};
+use super::segment::{Ending, Segment, first_line, make_folder, open_own, segments};
+use crate::durable::{replace, sync_folder};
 use crate::publish::wire::LineHash;
 
 const LOCK: &str = "lock";

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::entry::{AuditEntry, Object};
 use super::journal::Head;
-use super::segment::{Ending, Segment, segments, sync_folder};
+use super::segment::{Ending, Segment, segments};
+use crate::durable::sync_folder;
 use crate::publish::wire::{Action, TimeQuality, UtcMillis};
 
 /// How much of the log is kept.

@@ -65,22 +65,6 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<Segment>> {
     Ok(found)
 }
 
-/// Writes a small file of the log's own whole or not at all.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let unfinished = path.with_extension("part");
-    let mut file = open_own(&unfinished, OpenOptions::new().write(true).create(true).truncate(true))?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
-}
-
-/// Makes names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 /// The first line of a segment, if it is proved.
 pub(super) fn first_line(segment: &Segment) -> io::Result<Option<AuditLine>> {
     let content = fs::read(&segment.path)?;

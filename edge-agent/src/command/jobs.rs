@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::CommandCounters;
 use super::budget::Budget;
+use crate::digest;
 use crate::evidence::EvidenceName;
 use crate::outbox::Outcome;
 use crate::publish::wire::{AckFile, ChunkHeader, Reason};
@@ -24,8 +24,6 @@ use crate::publish::{Chunk, Topics};
 pub(super) const PART_BYTES: usize = 16 * 1024;
 /// A picture takes a moment; one that takes longer waits behind too many others.
 const PICTURE_WITHIN: Duration = Duration::from_secs(60);
-/// Of a file whose digest is made.
-const READ_AT_ONCE: usize = 256 << 10;
 
 type Running = Pin<Box<dyn Future<Output = Conclusion> + Send>>;
 
@@ -169,17 +167,8 @@ impl FetchJob {
 /// Size and digest of a file.
 async fn measured(path: PathBuf) -> io::Result<AckFile> {
     let measure = move || {
-        let (mut file, mut digest, mut bytes) = (File::open(path)?, Sha256::new(), 0);
-        let mut buffer = vec![0; READ_AT_ONCE];
-        loop {
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                return Ok(AckFile { name: String::new(), sha256, bytes, offset: None, text: None });
-            }
-            digest.update(&buffer[..read]);
-            bytes += read as u64;
-        }
+        let (sha256, bytes) = digest::sha256_of(File::open(path)?)?;
+        Ok(AckFile { name: String::new(), sha256, bytes, offset: None, text: None })
     };
     tokio::task::spawn_blocking(measure).await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
 }

@@ -17,7 +17,7 @@ mod thread;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use analytics::CameraId;
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use parking::Parked;
 pub(crate) use thread::{NamedThread, name_this_thread};
 
+use crate::durable::replace;
 use parking::Parking;
 
 /// Where the handler writes; emptied at every start.
@@ -72,7 +73,9 @@ impl CrashRecord {
         if parking.crashed(at) {
             record.newly.push(camera.clone());
         }
-        if let Err(error) = record.memory.write(&folder.join(MEMORY)) {
+        if let Err(error) =
+            replace(&folder.join(MEMORY), &serde_json::to_vec(&record.memory).expect("names and numbers"))
+        {
             tracing::warn!(%error, "who crashed the program is not kept");
         }
         record
@@ -102,14 +105,6 @@ impl Memory {
             tracing::warn!(path = %path.display(), %error, "earlier crashes are forgotten");
             Self::default()
         })
-    }
-
-    /// Whole, or as it was.
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let beside: PathBuf = path.with_extension("json.new");
-        fs::write(&beside, serde_json::to_vec(self).expect("names and numbers"))?;
-        File::open(&beside)?.sync_all()?;
-        fs::rename(beside, path)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::digest::hex;
+
 /// The kernel's limit, the closing zero included.
 pub(super) const NAME_BYTES: usize = 16;
 
@@ -12,7 +14,7 @@ pub(super) fn name_of(id: &str) -> String {
         return format!("@{id}");
     }
     let digest = Sha256::digest(id);
-    let tail: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let tail = hex(&digest[..4]);
     format!("@{}~{tail}", &id[..5])
 }
 

@@ -7,17 +7,16 @@
 mod error;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use analytics::Class;
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 pub use self::error::{ALLOWED_LICENCES, ModelError};
 use crate::config::{ConfigError, ConfigErrors, Document};
 use crate::detect::regions::Grid;
+use crate::digest;
 
 /// `model.toml`: what a network is.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -471,22 +470,8 @@ pub fn list(models_dir: &Path) -> Result<Vec<Listed>, ModelError> {
 
 pub(super) fn sha256(path: &Path) -> Result<String, ModelError> {
     let unreadable = |problem| ModelError::Unreadable { path: path.to_path_buf(), problem };
-    let mut hash = HashWriter(Sha256::new());
-    io::copy(&mut fs::File::open(path).map_err(unreadable)?, &mut hash).map_err(unreadable)?;
-    Ok(hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-struct HashWriter(Sha256);
-
-impl io::Write for HashWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    digest::sha256_of(file).map(|(sha256, _)| sha256).map_err(unreadable)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::store::EvidenceStore;
 use super::{EvidenceName, Failure};
+use crate::digest::hex;
 use crate::outbox::Outcome;
 use crate::publish::wire::Shown;
 use crate::record::{Cut, Mp4Error, Pin, RingLimits, Wanted, write_mp4};
@@ -106,11 +107,6 @@ fn failure_of(error: &Mp4Error) -> Failure {
         Mp4Error::File(error) => Failure::of(error),
         Mp4Error::Element(_) | Mp4Error::Muxer { .. } | Mp4Error::Late => Failure::NotCut,
     }
-}
-
-/// Hexadecimal.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file whose every byte is told to somebody.

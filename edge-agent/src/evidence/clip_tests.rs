@@ -60,7 +60,7 @@ async fn a_clip_follows_its_event_with_its_digest_and_what_it_shows() {
     let clip = told(&events, "clip");
     assert_eq!(states(&clip), [("pending", None), ("ready", None)]);
     let file = std::fs::read(store.find(incident, "1.mp4").expect("is there")).expect("reads");
-    let digest: String = clip::hex(&sha2::Sha256::digest(&file));
+    let digest: String = crate::digest::hex(&sha2::Sha256::digest(&file));
     assert_eq!((clip[1].bytes, clip[1].sha256.as_deref()), (Some(file.len() as u64), Some(digest.as_str())));
     // The key frame before ten frames before it, or before what led to it, and twenty after.
     let shown = [clip[1].from, clip[1].to].map(|at| at.expect("known").as_unix_millis() / 40);
@@ -123,7 +123,7 @@ async fn after_a_restart_a_clip_is_ready_if_it_is_whole_and_failed_if_not() {
     let counters = room.evidence.counters();
     let events = room.close().await;
     assert_eq!(states(&told(&events, "clip")), [("ready", None), ("failed", Some("interrupted"))]);
-    let digest = clip::hex(&sha2::Sha256::digest(b"clip"));
+    let digest = crate::digest::hex(&sha2::Sha256::digest(b"clip"));
     assert_eq!(told(&events, "clip")[0].sha256.as_deref(), Some(digest.as_str()));
     assert!(!counters.totals().failing, "that was an earlier run's trouble");
     let left = std::fs::read_dir(store.folder()).expect("lists").map(|entry| entry.expect("lists").file_name());

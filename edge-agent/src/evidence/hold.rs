@@ -4,9 +4,9 @@
 //! survives the outbox and the program. A file that cannot be read still holds; holds that cannot be listed hold everything.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::EvidenceStore;
 use crate::audit::{Action, Actor, AuditEntry, AuditError, AuditLog, Object, Outcome, Source};
+use crate::durable::{replace, sync_folder};
 use crate::publish::wire::UtcMillis;
 
 /// Name of the folder in that of the evidence.
@@ -104,15 +105,7 @@ impl Holds {
 
     fn write(&self, hold: &Hold) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let path = self.path(hold.incident);
-        let unfinished = path.with_extension("part");
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let mut file = file.open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(hold).expect("texts can be written"))?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        fs::File::open(&self.folder)?.sync_all()
+        replace(&self.path(hold.incident), &serde_json::to_vec(hold).expect("texts can be written"))
     }
 
     /// Keeps an incident's evidence until [`lift`](Self::lift), with a line in the audit log. Setting a hold that is there
@@ -149,7 +142,7 @@ impl Holds {
             return Err(HoldError::NotHeld(incident));
         }
         log.append(entry.clone())?;
-        let lifted = fs::remove_file(self.path(incident)).and_then(|()| fs::File::open(&self.folder)?.sync_all());
+        let lifted = fs::remove_file(self.path(incident)).and_then(|()| sync_folder(&self.folder));
         if let Err(error) = &lifted {
             let _ = log.append(entry.outcome(Outcome::failed(error.to_string())));
         }

@@ -135,7 +135,7 @@ async fn a_picture_follows_its_event_with_its_digest_and_a_thumbnail() {
     assert_eq!(states(&events), [(1, "pending", None), (2, "ready", None)]);
     let data = &events[1].data;
     let file = std::fs::read(store.find(data.incident_id, "1.jpg").expect("is there")).expect("reads");
-    let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = crate::digest::hex(&Sha256::digest(&file));
     let piece = &data.evidence[0];
     assert_eq!((piece.bytes, piece.sha256.as_deref()), (Some(file.len() as u64), Some(digest.as_str())));
     assert_eq!(image::load_from_memory(&file).expect("a JPEG").into_rgb8().dimensions(), (640, 480));

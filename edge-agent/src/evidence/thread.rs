@@ -15,7 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::camera::{CameraEvidence, OfCamera};
-use super::clip::{ClipJob, hex};
+use super::clip::ClipJob;
 use super::counters::EvidenceCounters;
 use super::deletions::Deletions;
 use super::picture::PictureJob;
@@ -35,6 +35,7 @@ use super::snapshot::{MAX_THUMBNAIL_BYTES, Snapshot, snapshot};
 use super::store::{EvidenceLimits, EvidenceStore, Shelf, file_name};
 use super::{EvidenceName, Failure};
 use crate::audit::AuditLog;
+use crate::digest::{hex, sha256_of};
 use crate::outbox::{Outbox, OutboxError, Outcome, PendingEvidence, Settlement};
 use crate::privacy::RedactionError;
 use crate::publish::wire::Shown;
@@ -43,8 +44,6 @@ use crate::publish::wire::Shown;
 const JOBS: usize = 8;
 /// Clips that may wait to be looked at by the thread; with more of them, one is `busy`.
 const CLIP_JOBS: usize = 16;
-/// Of a clip whose digest is wanted.
-const READ_AT_ONCE: usize = 256 << 10;
 /// Settlements that may wait for the outbox before no further picture is made.
 const UNSETTLED: usize = 8;
 /// Between two tries to settle.
@@ -316,17 +315,8 @@ fn ready(picture: &[u8], thumbnail: Option<Vec<u8>>, shown: Option<Shown>) -> Ou
 
 /// The same of a clip that lies there: too large to be read at once.
 fn ready_clip(file: File) -> io::Result<Outcome> {
-    let (mut file, mut digest, mut bytes) = (BufReader::with_capacity(READ_AT_ONCE, file), Sha256::new(), 0);
-    loop {
-        let part = file.fill_buf()?;
-        if part.is_empty() {
-            return Ok(Outcome::Ready { sha256: hex(&digest.finalize()), bytes, thumbnail: None, shown: None });
-        }
-        digest.update(part);
-        let read = part.len();
-        bytes += read as u64;
-        file.consume(read);
-    }
+    let (sha256, bytes) = sha256_of(file)?;
+    Ok(Outcome::Ready { sha256, bytes, thumbnail: None, shown: None })
 }
 
 fn failed(failure: Failure) -> Outcome {
