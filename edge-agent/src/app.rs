@@ -428,7 +428,7 @@ impl App {
         }
         let sources = Sources {
             birth,
-            site_file: Arc::clone(&site.text),
+            written: site.written.clone(),
             broker: site.mqtt.url.to_string(),
             cameras: shown,
             disabled: site.disabled.clone(),

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::config::Written;
 use crate::doctor::Check;
 use crate::publish::wire::UtcMillis;
 use crate::secret::{redact, redact_json};
@@ -82,7 +83,7 @@ impl Support<'_> {
             Err(error) => return format!("# {} cannot be read: {error}\n", self.site.display()),
         };
         match text.parse::<toml::Table>() {
-            Ok(table) => toml::to_string_pretty(&masked(toml::Value::Table(table))).unwrap_or_default(),
+            Ok(table) => Written::of_table(table).text().to_owned(),
             Err(error) => format!("# not TOML, so left out: {}\n", redact(error.message())),
         }
     }
@@ -109,27 +110,6 @@ fn last(content: &[u8]) -> &[u8] {
     let Some(cut) = content.len().checked_sub(MOST) else { return content };
     let rest = &content[cut..];
     rest.iter().position(|byte| *byte == b'\n').map_or(rest, |at| &rest[at + 1..])
-}
-
-/// References to secrets stay, a secret that was written in their place does not.
-fn masked(value: toml::Value) -> toml::Value {
-    use toml::Value;
-    const SECRETS: [&str; 5] = ["password", "key", "credential", "token", "secret"];
-    match value {
-        Value::String(text) => Value::String(redact(&text)),
-        Value::Array(all) => Value::Array(all.into_iter().map(masked).collect()),
-        Value::Table(all) => Value::Table(
-            all.into_iter()
-                .map(|(key, value)| {
-                    // `password = { credential = "mqtt" }` names one; `password = "…"` would be one.
-                    let is_secret = key != "credential" && SECRETS.contains(&key.as_str()) && value.is_str();
-                    let value = if is_secret { Value::String("***".to_owned()) } else { masked(value) };
-                    (key, value)
-                })
-                .collect(),
-        ),
-        other => other,
-    }
 }
 
 fn versions() -> String {

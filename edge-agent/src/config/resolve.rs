@@ -419,7 +419,6 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
                 Some(remote) => Some(remote?),
                 None => None,
             },
-            text: document.text().into(),
             syslog,
             cameras,
             disabled,

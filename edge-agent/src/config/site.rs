@@ -51,8 +51,6 @@ pub struct Site {
     pub status_listen: Option<SocketAddr>,
     /// TLS and log-ins of the status page; `None`: neither, on loopback.
     pub status_remote: Option<Remote>,
-    /// The site file as it was loaded. It refers to secrets and holds none.
-    pub text: Arc<str>,
     /// Where lines of the audit log go besides the broker; `None`: nowhere.
     pub syslog: Option<SyslogParams>,
     /// The cameras that are enabled, in the order of the file.

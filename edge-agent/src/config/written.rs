@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
+use crate::digest::hex;
 use crate::secret::redact;
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
 /// Parts of keys whose text is a secret.
-const SECRET_KEYS: [&str; 5] = ["password", "passphrase", "secret", "token", "pin"];
+const SECRET_KEYS: [&str; 6] = ["password", "passphrase", "secret", "token", "pin", "key"];
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,7 +30,12 @@ impl Written {
     /// Of a file that is TOML; of another one nothing is known.
     #[must_use]
     pub fn of(file: &str) -> Self {
-        let Ok(mut table) = file.parse::<Table>() else { return Self::default() };
+        file.parse().map(Self::of_table).unwrap_or_default()
+    }
+
+    /// The same of one that was parsed.
+    #[must_use]
+    pub fn of_table(mut table: Table) -> Self {
         let (mut cameras, mut rules) = (BTreeMap::new(), BTreeMap::new());
         for camera in tables(&table, "camera") {
             let Some(id) = id(camera) else { continue };
@@ -77,7 +83,7 @@ fn id(table: &Table) -> Option<&str> {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn hide(table: &mut Table) {

@@ -20,7 +20,6 @@ use super::sources::Sources;
 use super::{accounts, guard, log_in, status};
 use crate::access::{Access, Identity, Peer, Reading, Right};
 use crate::publish::wire;
-use crate::secret::redact;
 use crate::status::dead_reasons;
 use crate::text::Lang;
 use crate::text::page::fill;
@@ -241,7 +240,7 @@ async fn metrics(State(page): Shared) -> Response {
     }
 }
 
-/// The site file as it was loaded. It refers to secrets; what looks like one all the same is taken out.
+/// The site file as it was loaded, without comments and without secrets.
 async fn configuration(
     State(page): Shared,
     Extension(access): Extension<Arc<Access>>,
@@ -251,5 +250,5 @@ async fn configuration(
     if let Some(identity) = identity {
         access.told_of_reading(&identity, peer.address, Reading::Configuration).await;
     }
-    ([(header::CONTENT_TYPE, TEXT)], redact(&page.sources.site_file))
+    ([(header::CONTENT_TYPE, TEXT)], page.sources.written.text().to_owned())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use analytics::CameraId;
 use tokio::sync::watch;
 
-use crate::config::Places;
+use crate::config::{Places, Written};
 use crate::evidence::EvidenceStore;
 use crate::outbox::OutboxStats;
 use crate::privacy::Redaction;
@@ -17,8 +17,8 @@ use crate::status::{CameraSource, LatestScene, RecentIncidents, Snapshot};
 pub struct Sources {
     /// What the box is.
     pub birth: Birth,
-    /// The site file as it was loaded.
-    pub site_file: Arc<str>,
+    /// The site file as it was loaded, without secrets.
+    pub written: Written,
     /// Where the broker is; without user and password.
     pub broker: String,
     /// The cameras, in the order of the site file.

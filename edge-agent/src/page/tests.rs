@@ -113,7 +113,7 @@ fn sources() -> Sources {
     };
     Sources {
         birth: setup::birth(&site, &[model()]),
-        site_file: Arc::clone(&site.text),
+        written: site.written.clone(),
         broker: site.mqtt.url.to_string(),
         cameras: vec![PageCamera {
             label: CameraLabel::new(&camera.id, LocalText { vi: HOSTILE.into(), en: HOSTILE.into() }),
