@@ -40,6 +40,7 @@ pub mod support;
 pub mod telemetry;
 pub mod text;
 pub mod tracks;
+pub mod trust;
 pub mod tune;
 pub mod view;
 pub mod watch;

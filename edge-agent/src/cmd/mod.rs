@@ -68,6 +68,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "NGATU_MODELS_DIR")]
     models_dir: Vec<PathBuf>,
 
+    /// The folder of the public keys that models and configuration must be signed with; default: /etc/ngatu/trusted-keys.
+    #[arg(long, global = true, value_name = "DIR", env = "NGATU_TRUSTED_KEYS")]
+    trusted_keys: Option<PathBuf>,
+
     /// Log as JSON lines.
     #[arg(long, global = true)]
     log_json: bool,
@@ -124,7 +128,13 @@ enum Command {
 
 /// Does what the command line asks for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let home = || Home::find(cli.models_dir.clone());
+    let home = || {
+        let home = Home::find(cli.models_dir.clone())?;
+        Ok(match cli.trusted_keys.clone() {
+            Some(folder) => home.with_trusted_keys(folder),
+            None => home,
+        })
+    };
     let filter = match cli.command {
         #[cfg(feature = "demo")]
         // The embedded broker logs every client that leaves as an error.
