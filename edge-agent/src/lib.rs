@@ -37,6 +37,7 @@ pub mod signal;
 pub mod source;
 pub mod status;
 pub mod support;
+mod tar;
 pub mod telemetry;
 pub mod text;
 pub mod tracks;

@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod broker;
+mod bundle;
 mod check;
 mod command;
 mod completions;
@@ -25,14 +26,15 @@ mod support;
 mod tune;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 use edge_agent::app::AppError;
 use edge_agent::audit::AuditLog;
-use edge_agent::config::{ConfigErrors, Home, HomeError, Site};
+use edge_agent::config::{self, ConfigErrors, Document, Home, HomeError, Site};
+use edge_agent::trust::{self, TrustError};
 use edge_agent::{reset, setup};
 
 /// `EX_USAGE` of sysexits(3): the configuration is wrong.
@@ -106,6 +108,8 @@ enum Command {
     Send(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Makes, shows, proves or installs a signed bundle of a model or a configuration.
+    Bundle(bundle::Args),
     /// Makes, lists and removes the accounts that may log in to the status page from another machine.
     Account(account::Args),
     /// Measures what this box carries, finds the best setting, writes its hardware profile.
@@ -150,6 +154,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Watch(_)
         | Command::Send(_)
         | Command::Models(_)
+        | Command::Bundle(_)
         | Command::Account(_)
         | Command::Audit(_)
         | Command::Hold(_)
@@ -173,6 +178,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::run(args),
         Command::Send(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Bundle(args) => bundle::run(args, &home()?),
         Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),
         Command::Audit(args) => audit::run(args, &home()?),
@@ -202,9 +208,18 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_configuration = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<ConfigErrors>()
             || cause.is::<HomeError>()
+            || cause.is::<TrustError>()
             || cause.downcast_ref::<AppError>().is_some_and(AppError::is_configuration)
     };
     if error.chain().any(is_configuration) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// A site, of a file that one of the box's keys signed, where it has keys.
+fn trusted_site(file: &Path, home: &Home) -> anyhow::Result<Site> {
+    let document = Document::read(file)?;
+    trust::site_signer(file, document.text(), &home.keys()?)?;
+    // The text that was proved, whatever becomes of the file.
+    Ok(config::load_site_text(file, document.text(), home)?)
 }
 
 /// The audit log of a site, to write to beside the service.

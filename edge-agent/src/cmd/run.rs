@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use edge_agent::app::{App, GRACE, Summary};
-use edge_agent::config::{self, Home};
+use edge_agent::config::Home;
 use edge_agent::shutdown;
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
-    let site = config::load_site(&args.site, home)?;
+    let site = super::trusted_site(&args.site, home)?;
     for notice in &site.notices {
         tracing::warn!("{notice}");
     }

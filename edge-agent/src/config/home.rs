@@ -66,7 +66,7 @@ impl Home {
         Ok(Self { root, library_dirs, extra_models, state_models, trusted_keys: None })
     }
 
-    /// An installation whose parts all lie in `root`: a checkout.
+    /// An installation whose parts all lie in `root`: a checkout. What is installed besides lies in `root/state`.
     #[must_use]
     pub fn at(root: &Path) -> Self {
         let library_dirs = vec![root.join(".cache/onnxruntime"), root.to_owned()];
@@ -74,7 +74,7 @@ impl Home {
             root: root.to_owned(),
             library_dirs,
             extra_models: Vec::new(),
-            state_models: root.join("models"),
+            state_models: root.join("state/models"),
             trusted_keys: None,
         }
     }
@@ -105,6 +105,18 @@ impl Home {
     #[must_use]
     pub fn models(&self) -> PathBuf {
         self.root.join("models")
+    }
+
+    /// Where bundles of models are installed: in the state folder.
+    #[must_use]
+    pub fn installed_models(&self) -> &Path {
+        &self.state_models
+    }
+
+    /// The folder of the model `name` where it was installed apart from the program; it goes before a shipped one.
+    #[must_use]
+    pub fn installed_model(&self, name: &str) -> Option<PathBuf> {
+        Some(self.state_models.join(name)).filter(|folder| folder.join("model.toml").is_file())
     }
 
     /// Folders in which weights are looked for besides the model's own.

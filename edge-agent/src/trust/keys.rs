@@ -107,7 +107,9 @@ impl Keys {
         }
         let signer = candidates.iter_mut().find_map(|(name, verifier)| verifier.finalize().ok().map(|()| name.clone()));
         let key = signer.ok_or(TrustError::WrongSignature)?;
-        Ok(Signer { key, comment: signature.trusted_comment().to_owned() })
+        // It is shown: it must not command a terminal.
+        let comment = signature.trusted_comment().replace(char::is_control, " ");
+        Ok(Signer { key, comment })
     }
 }
 
