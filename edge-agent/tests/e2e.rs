@@ -8,6 +8,8 @@ mod common;
 mod agent;
 #[path = "e2e/audit.rs"]
 mod audit;
+#[path = "e2e/bundles.rs"]
+mod bundles;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
 #[path = "e2e/canary.rs"]

@@ -97,13 +97,20 @@ struct Install {
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
-    match args.command {
-        Command::Make(args) => make(&args, home)?,
-        Command::Show { file } => show(&file, home)?,
-        Command::Verify { file } => verify(&file, home)?,
-        Command::Install(args) => install(&args, home)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    let done = match args.command {
+        Command::Make(args) => make(&args, home),
+        Command::Show { file } => show(&file, home),
+        Command::Verify { file } => verify(&file, home),
+        Command::Install(args) => install(&args, home),
+    };
+    // A refused bundle is no wrong configuration of this box.
+    Ok(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", super::explain(&error));
+            ExitCode::FAILURE
+        }
+    })
 }
 
 fn make(args: &Make, home: &Home) -> anyhow::Result<()> {

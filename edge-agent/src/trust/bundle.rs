@@ -8,8 +8,8 @@
 //! - What is unpacked goes under names that [`Contents::parse`] let pass, into a new folder, into new files.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, BufReader, Read, Seek as _, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::contents::{BundleFile, CONTENTS, Contents, LARGEST_TEXT, SITE_FILE};
@@ -85,10 +85,9 @@ impl Bundle {
         };
         fs::create_dir(folder).map_err(not_writable(folder))?;
         let unpacked = self.each_file(|name, content| {
-            let target = File::options().write(true).create_new(true).mode(0o644).open(folder.join(name))?;
-            let mut copy = BufWriter::new(target);
-            let digest = sha256_of(Copying { from: content, to: &mut copy })?;
-            copy.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            let copy = new_file(&folder.join(name))?;
+            let digest = sha256_of(Copying { from: content, to: &copy })?;
+            copy.sync_all()?;
             Ok(digest)
         })?;
         crate::durable::sync_folder(folder).map_err(not_writable(folder))?;
@@ -139,6 +138,13 @@ impl Bundle {
         let more = file.read(&mut [0]).map_err(TrustError::Data)?;
         if more > 0 { Err(TrustError::NotABundle(end())) } else { Ok((text, contents)) }
     }
+}
+
+/// A new file that the service may read, whoever installs it with whatever mask.
+pub(super) fn new_file(path: &Path) -> io::Result<File> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    Ok(file)
 }
 
 /// Where the signature of a file lies.

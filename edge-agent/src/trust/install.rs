@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use super::bundle::{Bundle, archive_of_site, signature_of};
+use super::bundle::{Bundle, archive_of_site, new_file, signature_of};
 use super::contents::{Content, Contents};
 use super::make::{classes_of, files_of};
 use super::proof::{PROOF, Proof, beside, model_signer, proofs_of};
@@ -90,7 +90,7 @@ pub fn install_model(
     let place = into.join(&contents.name);
     let former = demand.rises(&contents, &place.join(PROOF))?;
     let not_writable = |error| TrustError::NotWritable { path: into.to_owned(), error };
-    fs::create_dir_all(into).map_err(not_writable)?;
+    make_folder(into).map_err(not_writable)?;
     let folder = File::open(into).map_err(not_writable)?;
     folder.try_lock().map_err(|_| TrustError::Busy(into.to_owned()))?;
     let staged = Staged::make(into.join(STAGED)).map_err(not_writable)?;
@@ -99,13 +99,23 @@ pub fn install_model(
     let (signer, signature) = admitted.unzip();
     let proof = Proof { contents: text, signature };
     write_new(&new.join(PROOF), proof.text().as_bytes()).map_err(not_writable)?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(not_writable)?;
+    let readable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&new, readable).map_err(not_writable)?;
     // Proved as it will be at every start, so that it is the unpacked files that were signed.
     model_signer(&new, demand.keys)?;
     let model = model_in(&new, &unpacked)?;
     judge(&model)?;
     put_in_place(&new, &place, &into.join(FORMER).join(&contents.name)).map_err(not_writable)?;
     Ok(Installed { contents: unpacked, signer, former })
+}
+
+/// Makes the folder of models, for the service to read.
+fn make_folder(into: &Path) -> io::Result<()> {
+    if into.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(into)?;
+    fs::set_permissions(into, fs::Permissions::from_mode(0o755))
 }
 
 /// The model of an unpacked bundle, which must be what `bundle.toml` says of it, and nothing else.
@@ -226,7 +236,7 @@ fn write_like(path: &Path, content: &[u8], like: &Path) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).mode(0o644).open(path)?;
+    let mut file = new_file(path)?;
     file.write_all(content)?;
     file.sync_all()
 }

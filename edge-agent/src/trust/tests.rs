@@ -91,6 +91,7 @@ impl Bench {
     /// A signed bundle of the model as it is shipped.
     fn model(&self, version: u32) -> PathBuf {
         let out = self.path(&format!("{MODEL}-{version}.bundle"));
+        let _ = fs::remove_file(&out);
         model_bundle(&self.shipped(), &self.home, version, &out).expect("makes");
         self.sign(&out);
         out
@@ -99,6 +100,7 @@ impl Bench {
     /// A signed bundle of this site file.
     fn site(&self, version: u32, text: &str) -> PathBuf {
         let (file, out) = (self.path("desk.toml"), self.path(&format!("site-{version}.bundle")));
+        let _ = fs::remove_file(&out);
         fs::write(&file, text).expect("writes");
         configuration_bundle(&file, &self.home, version, &out).expect("makes");
         self.sign(&out);
@@ -272,7 +274,6 @@ fn a_version_that_does_not_rise_is_refused_unless_it_is_forced() {
         let refused = bench.install(&path).expect_err("is older");
         assert!(matches!(refused, TrustError::Older { installed: 7, .. }), "{refused}");
         assert_eq!(bench.state(), before);
-        fs::remove_file(path).expect("removes");
     }
     let forced = Demand { allow_older: true, ..bench.demand() };
     assert_eq!(bench.install_as(&bench.model(6), forced).expect("is forced").former, Some(7));
@@ -509,7 +510,7 @@ proptest! {
         let before = bench.state();
         let path = bench.model(3);
         let mut bytes = fs::read(&path).expect("reads");
-        let at = at.index(bytes.len());
+        let (at, told) = (at.index(bytes.len()), BLOCK..BLOCK + padding_to(&bytes));
         match how {
             0 => bytes[at] = bytes[at].wrapping_add(by),
             1 => bytes.truncate(at),
@@ -521,7 +522,6 @@ proptest! {
             bench.sign(&path);
         }
         let done = bench.install(&path);
-        let told = BLOCK..BLOCK + padding_to(&bytes);
         prop_assert!(done.is_err() || (resigned && how == 0 && told.contains(&at)), "{at} {by} {how}");
         if done.is_err() {
             prop_assert_eq!(bench.state(), before);

@@ -16,9 +16,10 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn edge_agent<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edge-agent"));
     command.args(arguments).current_dir(root());
-    for variable in ["NGATU_LOG", "NGATU_HOME", "NGATU_MODELS_DIR", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"] {
-        command.env_remove(variable);
+    for variable in ["LOG", "HOME", "MODELS_DIR", "TRUSTED_KEYS"] {
+        command.env_remove(format!("NGATU_{variable}"));
     }
+    command.env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
     command
 }
 
