@@ -103,8 +103,10 @@ pub fn model_names(home: &Home) -> Vec<String> {
 /// Reads a model's manifest and proves its files; where a key is installed, also that a model that did not come with the
 /// program came from a signed bundle. Weights that a shipped manifest names by their digest are as trusted as that.
 pub fn load_model(home: &Home, name: &str) -> Result<Model, SetupError> {
-    if let Some(folder) = home.installed_model(name) {
-        trust::model_signer(&folder, &home.keys()?)?;
+    if let Some(folder) = home.installed_model(name)
+        && let Some(signer) = trust::model_signer(&folder, &home.keys()?)?
+    {
+        tracing::info!(model = name, key = signer.key, comment = signer.comment, "the model is signed");
     }
     Ok(manifest(home, name)?.verify(home.extra_models())?)
 }
