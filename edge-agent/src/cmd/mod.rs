@@ -217,11 +217,13 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
 /// A site, of a file that one of the box's keys signed, where it has keys.
 fn trusted_site(file: &Path, home: &Home) -> anyhow::Result<Site> {
     let document = Document::read(file)?;
-    if let Some(signer) = trust::site_signer(file, document.text(), &home.keys()?)? {
+    let signer = trust::site_signer(file, document.text(), &home.keys()?)?;
+    if let Some(signer) = &signer {
         tracing::info!(key = signer.key, comment = signer.comment, "the site file is signed");
     }
     // The text that was proved, whatever becomes of the file.
-    Ok(config::load_site_text(file, document.text(), home)?)
+    let site = config::load_site_text(file, document.text(), home)?;
+    Ok(Site { signed_by: signer.map(|signer| signer.key), ..site })
 }
 
 /// The audit log of a site, to write to beside the service.

@@ -426,6 +426,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             written: Written::of(document.text()),
             notices,
             secrets,
+            signed_by: None,
         })
     })();
     errors.0.sort_by_key(|error| (error.file != document.file(), error.file.clone(), error.line));

@@ -96,14 +96,11 @@ impl Junction {
         std::fs::write(self.path(&format!("{name}.minisig")), signature).expect("writes");
     }
 
-    /// Outcome and version of every line about a bundle.
-    fn audited(&self) -> Vec<(String, Value)> {
+    /// The lines of the audit log about this.
+    fn audited(&self, action: &str) -> Vec<Value> {
         let log = std::fs::read_to_string(self.path("storage/audit/audit-00000000000000000001.jsonl")).expect("a log");
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-        let of_bundle = lines.filter(|line| line["action"] == "bundle_installed");
-        of_bundle
-            .map(|line| (line["outcome"]["state"].as_str().expect("a word").into(), line["detail"]["version"].clone()))
-            .collect()
+        lines.filter(|line| line["action"] == action).collect()
     }
 }
 
@@ -152,8 +149,11 @@ fn a_box_with_a_key_runs_on_what_is_signed_and_on_nothing_else() {
     assert!(said.contains("version 3 is not above 3") && said.contains("--allow-older"), "{said}");
     junction.install(&bundle, &["--allow-older"]).succeeded();
     junction.finished(&["check", "site.toml"]).succeeded();
-    let states = ["refused", "done", "refused", "done"].map(str::to_owned);
-    assert_eq!(junction.audited().into_iter().map(|(state, _)| state).collect::<Vec<_>>(), states);
+    let lines = junction.audited("bundle_installed");
+    let states: Vec<&str> = lines.iter().map(|line| line["outcome"]["state"].as_str().expect("a word")).collect();
+    assert_eq!(states, ["refused", "done", "refused", "done"]);
+    let signed_by = junction.audited("configuration_loaded").pop().map(|line| line["detail"]["signed_by"].clone());
+    assert_eq!(signed_by, Some("province".into()));
     junction.finished(&["audit", "verify", "--site", "site.toml"]).succeeded();
 }
 
@@ -174,7 +174,8 @@ fn a_configuration_comes_in_a_bundle_and_is_proved_at_the_start() {
     let said = junction.finished(&["check", "site.toml"]).succeeded().stdout;
     assert!(said.contains("Renamed") && said.contains("signed by province"), "{said}");
     assert!(junction.path("site.toml.former").exists());
-    assert_eq!(junction.audited().last(), Some(&("done".into(), 7.into())));
+    let line = junction.audited("bundle_installed").pop().expect("a line");
+    assert_eq!((&line["outcome"]["state"], &line["detail"]["version"]), (&"done".into(), &7.into()), "{line}");
     flip_last_byte(&junction.path("site.toml"));
     junction.finished(&["run", "site.toml"]).failed(64);
 }
