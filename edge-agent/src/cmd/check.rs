@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analytics::WallTime;
+use edge_agent::apply;
 use edge_agent::config::{self, ConfigError, ConfigErrors, Home, SecretProblem, SecretUse, Site};
 use edge_agent::doctor::{self, Verdict};
 use edge_agent::secret::redact;
@@ -31,6 +32,9 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     }
     print(&site);
     print_signer(&args.site, home);
+    if let Some(over) = apply::over(&args.site, &site) {
+        println!("  note      {over}");
+    }
     if let Err(absent) = runtime {
         println!("  note      the models were not opened: {absent}");
     }

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 use edge_agent::app::AppError;
+use edge_agent::apply::ApplyError;
 use edge_agent::audit::AuditLog;
 use edge_agent::config::{self, ConfigErrors, Document, Home, HomeError, Site};
 use edge_agent::trust::{self, TrustError};
@@ -193,7 +194,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The error as a person reads it: what failed, then each cause.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
-    if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
+    let of_site = match error.downcast_ref::<ApplyError>() {
+        Some(ApplyError::Config(errors)) => Some(errors),
+        _ => error.downcast_ref::<ConfigErrors>(),
+    };
+    if let Some(errors) = of_site {
         return errors.to_string();
     }
     let mut text = format!("edge-agent: {error}");
@@ -209,6 +214,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         cause.is::<ConfigErrors>()
             || cause.is::<HomeError>()
             || cause.is::<TrustError>()
+            || cause.downcast_ref::<ApplyError>().is_some_and(ApplyError::is_configuration)
             || cause.downcast_ref::<AppError>().is_some_and(AppError::is_configuration)
     };
     if error.chain().any(is_configuration) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }

@@ -30,7 +30,7 @@ pub use contents::{BundleFile, CONTENTS, Content, Contents};
 pub use install::{Demand, Installed, install_configuration, install_model};
 pub use keys::{Keys, Signer};
 pub use make::{configuration_bundle, model_bundle};
-pub use proof::{PROOF, Proof, model_signer, site_signer};
+pub use proof::{PROOF, Proof, model_signer, site_signer, text_signer};
 
 use crate::config::ConfigErrors;
 
@@ -77,6 +77,11 @@ pub enum TrustError {
     /// There is no signature.
     #[error("it is not signed: there is no {0}\n    → have it signed by one whose key this box trusts (minisign -S)")]
     Unsigned(PathBuf),
+    /// A text came without a signature.
+    #[error(
+        "it is not signed, and this box has keys\n    → sign it as it is sent (minisign -S), and send the signature with it"
+    )]
+    UnsignedText,
     /// There is nothing to prove a bundle by.
     #[error(
         "this box has no key to prove a bundle by\n    → put the public key into {INSTALLED_KEYS}, or take what nobody \

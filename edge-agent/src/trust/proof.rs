@@ -98,6 +98,17 @@ pub fn site_signer(site: &Path, text: &str, keys: &Keys) -> Result<Option<Signer
     by_itself.or_else(|why| by_bundle().ok_or(why)).map(Some).map_err(|why| not_proved(site, why))
 }
 
+/// Who signed a text that came with its signature; `None` where no key is installed.
+///
+/// # Errors
+/// [`TrustError::UnsignedText`] where a key is installed and no signature came; what [`Keys::verify`] gives.
+pub fn text_signer(text: &str, signature: Option<&str>, keys: &Keys) -> Result<Option<Signer>, TrustError> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    keys.verify(text.as_bytes(), signature.ok_or(TrustError::UnsignedText)?).map(Some)
+}
+
 /// Where a site file's proof lies, and where the next one does while the two are being replaced.
 pub(super) fn proofs_of(site: &Path) -> [PathBuf; 2] {
     [PROOF, "bundle.proof.next"].map(|name| beside(site, name))
