@@ -145,6 +145,7 @@ struct State {
     pinned: u64,
     headless: u64,
     oversized: u64,
+    spares_memory: bool,
 }
 
 impl Ring {
@@ -198,6 +199,13 @@ impl Ring {
         let number = state.pinned;
         state.pins.push((number, from));
         Pin { ring: Arc::clone(self), number }
+    }
+
+    /// Holds half as much as it may while memory is short, a whole group at least.
+    pub fn spare_memory(&self, spares: bool) {
+        let mut state = self.state();
+        state.spares_memory = spares;
+        state.fit(self.limits.max_bytes);
     }
 
     /// Whether the stream shows this moment; of one that just was, whether it is likely to.
@@ -278,13 +286,19 @@ impl State {
         {
             self.pop();
         }
-        while self.weight > limits.max_bytes && self.groups.len() > 1 {
-            self.pop();
-        }
+        self.fit(limits.max_bytes);
         if self.weight > limits.max_bytes {
             self.pop();
             self.segment = None;
             self.oversized += 1;
+        }
+    }
+
+    /// The oldest groups go, up to the last one.
+    fn fit(&mut self, max_bytes: usize) {
+        let max_bytes = if self.spares_memory { max_bytes / 2 } else { max_bytes };
+        while self.weight > max_bytes && self.groups.len() > 1 {
+            self.pop();
         }
     }
 
