@@ -474,6 +474,25 @@ mod tests {
         assert_eq!(camera.ring.totals().groups, 1);
     }
 
+    #[test]
+    fn half_is_let_go_while_memory_is_short_but_never_the_last_group() {
+        let mut camera = Camera::of(RingLimits { max_bytes: 20_000, keep_for: Duration::from_secs(3600) });
+        (0..40).for_each(|_| camera.send(true, 1000));
+        let full = camera.ring.totals().bytes;
+        assert!((18_000..=20_000).contains(&full), "{full}");
+        camera.ring.spare_memory(true);
+        let spared = camera.ring.totals().bytes;
+        assert!((8_000..=10_000).contains(&spared), "{spared}");
+        (0..40).for_each(|_| camera.send(true, 1000));
+        assert!(camera.ring.totals().bytes <= 10_000);
+        (0..15).for_each(|count| camera.send(count == 0, 1000));
+        let totals = camera.ring.totals();
+        assert_eq!((totals.groups, totals.oversized_total), (1, 0), "what is held can be shown");
+        camera.ring.spare_memory(false);
+        (0..40).for_each(|_| camera.send(true, 1000));
+        assert!(camera.ring.totals().bytes > 18_000);
+    }
+
     proptest! {
         /// Whatever comes, and whatever is pinned: never heavier than the limit, and whole groups from key frames on.
         #[test]
