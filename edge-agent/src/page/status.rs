@@ -11,7 +11,8 @@ use crate::access::{Identity, Right, Role, Via};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
     CameraLabel, CameraLadder, CameraState, Health, HealthState, Incident, LocalText, ModelRef, Phase, PrecisionData,
-    ResourcesHealth, RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, TransportHealth, UtcMillis, Word,
+    ResourcesHealth, RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, TransportHealth, UtcMillis,
+    Word,
 };
 use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
