@@ -3,17 +3,19 @@
 //! Levels: ERROR = data lost or a human is needed; WARN = recovered; INFO = rare and about the operator's action;
 //! nothing per frame above TRACE. Every line goes through the redactor, whoever wrote it, and so does what a panic says.
 //! A storm of lines is [bounded](bound), and how many were left out is said.
-//! `NGATU_LOG` takes `tracing` filters, such as `debug` or `edge_agent::source=debug`.
+//! `NGATU_LOG` takes `tracing` filters, such as `debug` or `edge_agent::source=debug`; below INFO nothing is left out of what
+//! it asks for.
 
 mod bound;
 
 use std::io::{IsTerminal, Stderr, Write};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use tracing::Metadata;
 use tracing::callsite::Identifier;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -36,6 +38,7 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 /// Installs the subscriber; `json` for machines, text for people.
 pub fn init(json: bool, default_filter: &str) {
     let asked = std::env::var("NGATU_LOG").ok().filter(|filter| EnvFilter::try_new(filter).is_ok());
+    HAS_ASKED.store(asked.is_some(), Ordering::Relaxed);
     let usual = asked.unwrap_or_else(|| default_filter.to_owned());
     let filter = EnvFilter::new(&usual);
     let writer = Output { json };
@@ -84,6 +87,9 @@ fn panic_words(info: &PanicHookInfo<'_>) -> String {
 /// By place in the program; what comes through the crate `log` has one a level.
 static BOUND: OnceLock<Mutex<Bound<Identifier>>> = OnceLock::new();
 
+/// Whether somebody at the machine asked for lines by name: below INFO they then get every one.
+static HAS_ASKED: AtomicBool = AtomicBool::new(false);
+
 /// Lines that were too many of their kind, and not written, since start.
 #[must_use]
 pub fn lines_suppressed() -> u64 {
@@ -103,6 +109,9 @@ impl MakeWriter<'_> for Output {
     }
 
     fn make_writer_for(&self, metadata: &Metadata<'_>) -> Redacting {
+        if *metadata.level() > Level::INFO && HAS_ASKED.load(Ordering::Relaxed) {
+            return self.make_writer();
+        }
         let bound = BOUND.get_or_init(Mutex::default);
         let admitted = bound.lock().unwrap_or_else(PoisonError::into_inner).admit(&metadata.callsite(), Instant::now());
         let mut writer = Redacting { is_written: admitted.is_some(), ..self.make_writer() };
@@ -190,6 +199,9 @@ mod tests {
     fn child_that_floods_its_log() {
         let Ok(format) = std::env::var(CHILD) else { return };
         init(format == "json", "info");
+        for line in 0..100 {
+            tracing::debug!(line, "fine print");
+        }
         tracing::info!("begun");
         // Until some time has passed, so that one more is let through.
         for line in (0_u64..).take_while(|_| lines_suppressed() < 10_000) {
@@ -208,15 +220,27 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_debug_lines_at_the_machine_gets_every_one_and_other_storms_are_bounded_still() {
+        let log = flooded("text", Some("debug"));
+        assert_eq!(log.matches("fine print").count(), 100, "{log}");
+        assert!(log.matches("storm").count() < 100, "{log}");
+    }
+
+    /// What the child logs.
+    fn flooded(format: &str, filter: Option<&str>) -> String {
+        let mut child = std::process::Command::new(std::env::current_exe().expect("this test binary"));
+        child.args(["telemetry::tests::child_that_floods_its_log", "--exact", "--test-threads=1"]).env(CHILD, format);
+        match filter {
+            Some(filter) => child.env("NGATU_LOG", filter),
+            None => child.env_remove("NGATU_LOG"),
+        };
+        String::from_utf8(child.output().expect("starts").stderr).expect("text")
+    }
+
+    #[test]
     fn a_flooded_log_holds_few_lines_and_says_how_many_it_does_not() {
         for format in ["json", "text"] {
-            let child = std::process::Command::new(std::env::current_exe().expect("this test binary"))
-                .args(["telemetry::tests::child_that_floods_its_log", "--exact", "--test-threads=1"])
-                .env(CHILD, format)
-                .env_remove("NGATU_LOG")
-                .output()
-                .expect("starts");
-            let log = String::from_utf8(child.stderr).expect("text");
+            let log = flooded(format, None);
             let with = |words: &str| log.lines().filter(|line| line.contains(words)).count();
             assert_eq!((with("begun"), with("ended")), (1, 1), "others are heard: {log}");
             assert!((40..60).contains(&with("storm")), "{} lines\n{log}", with("storm"));

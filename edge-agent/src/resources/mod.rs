@@ -140,3 +140,35 @@ fn tell(before: &ResourceStatus, now: &ResourceStatus) {
         tracing::warn!(per_day, budget, "more is written to the disk than the budget: storage.writes_per_day");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_box_runs_short_of_is_told_and_taken_back() {
+        let root = tempfile::tempdir().expect("a folder");
+        let meminfo = root.path().join("proc/meminfo");
+        std::fs::create_dir_all(root.path().join("proc")).expect("makes the folder");
+        let available = |kib: u64| std::fs::write(&meminfo, format!("MemAvailable: {kib} kB\n")).expect("writes");
+        let (mut task, status) = ResourcesTask::new(1 << 30, Vec::new());
+        task.signs = MemorySigns::new(root.path());
+        let start = Instant::now();
+        let mut look = |second: u64| {
+            task.look(start + Duration::from_secs(second));
+            *status.borrow()
+        };
+        available(1 << 20);
+        let well = look(0);
+        assert!(!well.is_memory_short && !well.descriptors.is_short && well.descriptors.open > 0, "{well:?}");
+        assert_eq!((well.writes_budget, well.writes_per_day, well.is_over_budget), (1 << 30, None, false));
+        available(32 << 10);
+        let short = look(1);
+        assert!(short.is_memory_short);
+        assert_eq!(short.health(3).memory_available_bytes, Some(32 << 20));
+        assert_eq!(short.health(3).log_lines_suppressed_total, 3);
+        available(1 << 20);
+        assert!(look(2).is_memory_short, "it has to stay enough");
+        assert!(!look(32).is_memory_short);
+    }
+}
