@@ -40,6 +40,7 @@ fn birth() -> Birth {
         timezone: "Asia/Ho_Chi_Minh".to_owned(),
         software: Software { name: "edge-agent".into(), version: "0".into() },
         config: String::new(),
+        configuration: None,
         hw_profile: "cpu".to_owned(),
         models: Vec::new(),
         cameras: Vec::new(),
@@ -91,6 +92,8 @@ impl Room {
             precision: watch::Sender::new(Precision::from([])),
             counters: Arc::clone(&self.counters),
             audit: self.audit.clone(),
+            desk: None,
+            restart: CancellationToken::new(),
             clock: synced,
             pulse: Pulse::new().0,
         }
