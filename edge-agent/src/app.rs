@@ -15,6 +15,7 @@
 //! | commands (task) | 1 | its channel of 32, a clock | waits for the outbox; the broker keeps what is not taken |
 //! | signals (task) | 1 | a clock | latest value only |
 //! | ladder (task) | 1 | a clock | latest value only; its events wait for the outbox |
+//! | resources (task) | 1 | a clock | latest value only |
 //! | audit (task) | 1 | the log, a clock | – (prunes; keeps the last line's hash in the outbox) |
 //! | syslog (task) | 1, where one is configured | the collector, the log | the log keeps |
 //! | service (task) | 1 | a clock | – (tells the service manager; a line and a sign of life) |
@@ -26,6 +27,7 @@
 mod inference;
 mod ladder;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -53,6 +55,7 @@ use crate::publish::wire::{self, Birth, CameraLabel, UtcMillis};
 use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::reset::StateLock;
+use crate::resources::{Forbidden, ResourcesTask, check_permissions};
 use crate::setup::{self, SetupError};
 use crate::signal::{HeardSignals, SignalBoard, SignalTask, Troubles};
 use crate::source::{
@@ -64,7 +67,7 @@ use crate::status::{
     self, CameraCounters, CameraSigns, CameraSource, CommandSigns, HealthTask, Latencies, LatestScene, Posture,
     RecentIncidents, RecordSource, ServiceTask, SignalTroubles, Totals, Transport,
 };
-use crate::tracks::{TracksError, TracksThread};
+use crate::tracks::TracksThread;
 
 /// Results of a camera that may wait for its core: the scheduler lets no second one begin.
 const ANALYSED: usize = 1;
@@ -81,9 +84,6 @@ pub enum AppError {
     /// The outbox.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
-    /// Recorded tracks.
-    #[error(transparent)]
-    Tracks(#[from] TracksError),
     /// A camera's stream.
     #[error("camera {camera}: {error}")]
     Source {
@@ -100,8 +100,11 @@ pub enum AppError {
     /// A reset is under way.
     #[error("the state folder is being reset, or is in use by another process; try again when that is done")]
     Locked,
+    /// The state folder is not this program's to write.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// The state folder cannot be written.
-    #[error("the state folder cannot be locked: {0}; check free space and the disk")]
+    #[error("the state folder cannot be locked: {0}; check free space, and whom the file lock in it belongs to")]
     State(std::io::Error),
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
@@ -115,7 +118,7 @@ impl AppError {
         match self {
             Self::Setup(error) => error.is_configuration(),
             Self::Source { .. } | Self::NoStream(_) => true,
-            Self::Outbox(_) | Self::Tracks(_) | Self::Locked | Self::State(_) | Self::Thread(_) => false,
+            Self::Outbox(_) | Self::Forbidden(_) | Self::Locked | Self::State(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -198,6 +201,8 @@ impl App {
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
+        let files = ["outbox.sqlite", "outbox.sqlite-wal", "lock"].map(|name| site.storage.path.join(name));
+        check_permissions(&site.storage.path, &files.each_ref().map(PathBuf::as_path))?;
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.outbox_file(), limits, &topics)?;
         let state_lock = match start.lock {
@@ -379,13 +384,16 @@ impl App {
                 latest,
             });
         }
+        let rings = running.iter().filter_map(|camera| camera.record.as_ref()?.ring.clone()).collect();
+        let (task, resources) = ResourcesTask::new(site.storage.writes_per_day, rings);
+        health.spawn(task.run(stop_sources.clone()));
         let task = LadderTask::new(
             (decision, ladder_told),
             &site.hw_profile,
             Arc::clone(&scheduler),
             laddered,
-            outbox.clone(),
-            topics.clone(),
+            resources.clone(),
+            (outbox.clone(), topics.clone()),
         );
         health.spawn(task.run(stop_sources.clone()));
         setup::announce_disabled(site, &topics, &publish);
@@ -440,6 +448,8 @@ impl App {
             transport,
             audit: audit.status(),
             syslog,
+            resources,
+            tracks_failing: tracks_thread.as_ref().map(TracksThread::failing).unwrap_or_default(),
             snapshot: snapshot_told,
         };
         health.spawn(task.run(stop_sources.clone()));

@@ -30,6 +30,7 @@ pub mod publish;
 pub mod record;
 pub mod replay;
 pub mod reset;
+pub mod resources;
 pub mod schema;
 pub mod secret;
 pub mod setup;

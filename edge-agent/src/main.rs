@@ -13,6 +13,9 @@ fn main() -> ExitCode {
     if let Err(error) = edge_agent::hardening::forbid_core_dumps() {
         eprintln!("edge-agent: core dumps cannot be switched off: {error}");
     }
+    if let Err(error) = edge_agent::resources::descriptors::prepare() {
+        eprintln!("edge-agent: the limit of file descriptors cannot be raised: {error}");
+    }
     let cli = cmd::Cli::parse();
     match cmd::run(cli) {
         Ok(code) => code,

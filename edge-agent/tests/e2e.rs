@@ -30,6 +30,8 @@ mod configurations;
 mod crashes;
 #[path = "e2e/credentials.rs"]
 mod credentials;
+#[path = "e2e/descriptors.rs"]
+mod descriptors;
 #[path = "e2e/doctor.rs"]
 mod doctor;
 #[path = "e2e/eval.rs"]
@@ -48,6 +50,8 @@ mod orders;
 mod page;
 #[path = "e2e/page_remote.rs"]
 mod page_remote;
+#[path = "e2e/permissions.rs"]
+mod permissions;
 #[path = "e2e/pictures.rs"]
 mod pictures;
 #[path = "e2e/plaintext.rs"]

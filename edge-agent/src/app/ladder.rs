@@ -18,6 +18,7 @@ use crate::ladder::{
 use crate::outbox::Outbox;
 use crate::publish::Topics;
 use crate::publish::wire::{self, DegradedCamera, LadderData};
+use crate::resources::ResourceStatus;
 use crate::source::{DecodeControl, wall_now};
 use crate::status::CameraCounters;
 
@@ -50,6 +51,7 @@ pub(super) struct LadderTask {
     cameras: Vec<LadderCamera>,
     marks: Vec<Mark>,
     told: watch::Sender<Arc<LadderStatus>>,
+    resources: watch::Receiver<ResourceStatus>,
     outbox: Outbox,
     topics: Topics,
 }
@@ -77,13 +79,13 @@ impl LadderTask {
         profile: &HwProfile,
         scheduler: Arc<Scheduler>,
         cameras: Vec<LadderCamera>,
-        outbox: Outbox,
-        topics: Topics,
+        resources: watch::Receiver<ResourceStatus>,
+        (outbox, topics): (Outbox, Topics),
     ) -> Self {
         let zones = ThermalZones::new(Path::new(ThermalZones::ROOT), profile.thermal.zones.clone());
         let marks = vec![Mark::default(); cameras.len()];
         let (cpu, workers) = (CpuReader::default(), profile.workers);
-        let task = Self { ladder, zones, cpu, workers, scheduler, cameras, marks, told, outbox, topics };
+        let task = Self { ladder, zones, cpu, workers, scheduler, cameras, marks, told, resources, outbox, topics };
         task.pull();
         task
     }
@@ -120,7 +122,9 @@ impl LadderTask {
             CameraLoad { came, analysed, lag: camera.control.take_lag() }
         });
         let cameras = loads.collect();
-        Reading { cameras, workers, cpu: self.cpu.read(), temperature_c: self.zones.hottest() }
+        let is_memory_short = self.resources.borrow().is_memory_short;
+        let (cpu, temperature_c) = (self.cpu.read(), self.zones.hottest());
+        Reading { cameras, workers, cpu, temperature_c, is_memory_short }
     }
 
     async fn go(&self, went: Move, temperature_c: Option<f64>) {

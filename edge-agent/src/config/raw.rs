@@ -288,6 +288,9 @@ pub struct RawStorage {
     /// Bytes that recorded tracks may take (boxes and times, no pictures); the oldest go. Default 1 GiB.
     #[schemars(extend("default" = "1 GiB"))]
     pub tracks: Option<SizeText>,
+    /// Bytes a day that may be written to the disk; more is said in health. Nothing is left unwritten for it. Default 10 GiB.
+    #[schemars(extend("default" = "10 GiB"))]
+    pub writes_per_day: Option<SizeText>,
     /// How long pictures, clips and tracks are kept.
     pub retention: Option<RawRetention>,
 }

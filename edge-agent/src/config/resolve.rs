@@ -228,6 +228,11 @@ impl<'a> Resolver<'a> {
             let cure = "write at least \"30d\"; default 365d, which rules for such logs ask for";
             self.error("storage.retention.audit", "keeps the audit log too briefly", cure);
         }
+        let writes_per_day = raw.and_then(|raw| raw.writes_per_day).map_or(10 << 30, |size| size.0);
+        if writes_per_day < 1 << 20 {
+            let cure = "write what the flash bears a day, at least \"1 MiB\"; default 10 GiB";
+            self.error("storage.writes_per_day", "is a budget that nothing keeps", cure);
+        }
         Storage {
             path,
             outbox_bytes,
@@ -235,6 +240,7 @@ impl<'a> Resolver<'a> {
             tracks,
             keep_thumbnails_for,
             audit,
+            writes_per_day,
         }
     }
 

@@ -158,6 +158,8 @@ pub struct Storage {
     pub keep_thumbnails_for: Duration,
     /// How much of the audit log is kept, and for how long.
     pub audit: AuditLimits,
+    /// Bytes a day that may be written without anybody being told.
+    pub writes_per_day: u64,
 }
 
 impl Storage {

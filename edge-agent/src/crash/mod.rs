@@ -7,11 +7,12 @@
 //! it is not connected to for a while, the others are.
 //!
 //! # Failure
-//! A crash elsewhere is told in the log and blames no camera. A stack that overflowed leaves nothing. A folder that cannot
+//! A crash elsewhere is told in the log and blames no camera. A crash for want of descriptors blames none either: it strikes whoever asks next. A folder that cannot
 //! be written costs the memory of crashes, not the service.
 
 mod parking;
 mod signal;
+mod stack;
 mod thread;
 
 use std::collections::BTreeMap;

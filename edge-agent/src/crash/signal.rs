@@ -1,6 +1,6 @@
 //! The handler of fatal signals: it writes the name of the thread that was struck, and lets the signal do its work.
 //!
-//! Only calls that signal-safety(7) allows, and prctl(2), which is a plain system call.
+//! Only calls that signal-safety(7) allows, and prctl(2) and fcntl(2), which are plain system calls.
 
 use std::fs::File;
 use std::os::fd::IntoRawFd as _;
@@ -44,6 +44,11 @@ extern "C" fn on_fatal(signal: libc::c_int) {
     // program once the handler returns.
     unsafe {
         libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr());
+        // GLib ends the program when it is refused a descriptor, in whatever thread: no stream is to blame.
+        let spare = libc::fcntl(libc::STDERR_FILENO, libc::F_DUPFD_CLOEXEC, 0);
+        if spare < 0 {
+            name = *b"no descriptors\0\0";
+        }
         let mark = MARK.load(Ordering::Acquire);
         if mark >= 0 {
             libc::write(mark, name.as_ptr().cast(), name.len());

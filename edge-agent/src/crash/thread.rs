@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::stack;
 use crate::digest::hex;
 
 /// The kernel's limit, the closing zero included.
@@ -18,8 +19,9 @@ pub(super) fn name_of(id: &str) -> String {
     format!("@{}~{tail}", &id[..5])
 }
 
-/// Names the calling thread for a camera, by its id.
+/// Names the calling thread for a camera, by its id, and has its crash told even when its stack overflows.
 pub(crate) fn name_this_thread(id: &str) {
+    stack::ensure();
     set(&name_of(id));
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Check, Verdict};
+use crate::resources::descriptors;
 use crate::status::time_quality;
 
 /// The program without cameras, and what a 1080p camera adds (DESIGN: memory).
@@ -81,6 +82,20 @@ pub(super) fn memory(cameras: usize) -> Check {
     }
     let found = format!("{found}; {cameras} cameras take about {needed} MiB");
     Check::new("memory", Verdict::Warn, &found).cure("end what else runs on this box, or take fewer cameras")
+}
+
+pub(super) fn descriptors(cameras: usize) -> Check {
+    descriptors_of(cameras, descriptors::limit())
+}
+
+pub(super) fn descriptors_of(cameras: usize, limit: u64) -> Check {
+    let needed = descriptors::needed(cameras);
+    if limit >= needed {
+        return Check::ok("files", &format!("{limit} files and connections may be open, {needed} are needed at most"));
+    }
+    let found = format!("{limit} files and connections may be open; {cameras} cameras take up to {needed}");
+    Check::new("files", Verdict::Warn, &found)
+        .cure(&format!("give the service LimitNOFILE={}, or a shell `ulimit -n`", needed.next_power_of_two()))
 }
 
 pub(super) fn clock() -> Check {

@@ -109,6 +109,7 @@ pub fn check_box(home: &Result<Home, HomeError>, needs: &Needs<'_>, tell: &mut d
     }
     tell(machine::cpu());
     tell(machine::memory(needs.cameras));
+    tell(machine::descriptors(needs.cameras));
     tell(machine::clock());
     tell(machine::disk(needs.storage, needs.storage_bytes, needs.profile.is_some()));
 }

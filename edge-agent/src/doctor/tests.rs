@@ -28,6 +28,17 @@ fn a_disk_is_written_to_and_left_as_it_was() {
 }
 
 #[test]
+fn a_limit_of_files_that_is_too_low_for_the_cameras_is_warned_of() {
+    use super::machine::descriptors_of;
+
+    assert_eq!(descriptors_of(8, 1024).verdict, Verdict::Ok);
+    let check = descriptors_of(8, 256);
+    assert_eq!(check.verdict, Verdict::Warn);
+    assert_eq!(check.cure.as_deref(), Some("give the service LimitNOFILE=512, or a shell `ulimit -n`"));
+    assert_eq!(descriptors_of(2, 256).verdict, Verdict::Ok);
+}
+
+#[test]
 fn a_cure_in_an_error_is_told_apart_and_no_secret_passes() {
     #[derive(Debug, thiserror::Error)]
     #[error("rtsp://admin:c4n4ry@cam/1 is wrong\n    → write it without password=c4n4ry")]

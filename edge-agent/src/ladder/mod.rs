@@ -72,6 +72,9 @@ impl Default for ThermalParams {
 /// A box cools slowly: time that a level has to show in its temperature.
 pub const COOL: Duration = Duration::from_secs(20);
 
+/// What holds less of the streams gives first; memory that stays short for so long takes a level, as heat does.
+const SHED: Duration = Duration::from_secs(30);
+
 /// A camera that is given less than this share of the frames that are due is late. Raising it sheds earlier; it costs
 /// levels for what a busy second makes late.
 const SERVED: f64 = 0.8;
@@ -100,6 +103,8 @@ pub enum Cause {
     Late,
     /// The box was hot.
     Hot,
+    /// Memory was short.
+    MemoryShort,
 }
 
 /// What was seen of one camera since the last reading.
@@ -124,6 +129,8 @@ pub struct Reading {
     pub cpu: Option<f64>,
     /// Of its hottest zone, in °C; `None`: not known.
     pub temperature_c: Option<f64>,
+    /// Whether memory is short ([`crate::resources`]).
+    pub is_memory_short: bool,
 }
 
 /// A change of level.
@@ -160,6 +167,7 @@ pub struct Ladder {
     last: Duration,
     calm_for: Duration,
     hot_for: Duration,
+    short_for: Duration,
     climbed_at: Option<Duration>,
     patience: u32,
 }
@@ -178,6 +186,7 @@ impl Ladder {
             last: Duration::ZERO,
             calm_for: Duration::ZERO,
             hot_for: Duration::ZERO,
+            short_for: Duration::ZERO,
             climbed_at: None,
             patience: 1,
         }
@@ -218,16 +227,21 @@ impl Ladder {
         let temperature = reading.temperature_c;
         let is_hot = temperature.is_some_and(|celsius| celsius >= self.thermal.limit_c);
         self.hot_for = if is_hot { self.hot_for + lasts } else { Duration::ZERO };
+        self.short_for = if reading.is_memory_short { self.short_for + lasts } else { Duration::ZERO };
         let is_full = self.watched_for() >= self.params.down_after;
         let is_late = self.is_late();
         if self.hot_for >= COOL {
             return self.descend(now, Cause::Hot);
         }
+        if self.short_for >= SHED {
+            return self.descend(now, Cause::MemoryShort);
+        }
         if is_full && is_late && self.is_busy() {
             return self.descend(now, Cause::Late);
         }
         let cool_c = self.thermal.warn_c - self.thermal.hysteresis_c;
-        let is_calm = is_full && !is_late && self.has_room() && temperature.is_none_or(|celsius| celsius < cool_c);
+        let is_cool = temperature.is_none_or(|celsius| celsius < cool_c);
+        let is_calm = is_full && !is_late && !reading.is_memory_short && self.has_room() && is_cool;
         self.calm_for = if is_calm { self.calm_for + lasts } else { Duration::ZERO };
         if self.level > 0 && self.calm_for >= self.params.up_after * self.patience { self.climb(now) } else { None }
     }
@@ -280,7 +294,7 @@ impl Ladder {
     }
 
     fn descend(&mut self, now: Duration, cause: Cause) -> Option<Move> {
-        (self.hot_for, self.calm_for) = (Duration::ZERO, Duration::ZERO);
+        (self.hot_for, self.short_for, self.calm_for) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         if self.level == self.lowest() {
             return None;
         }

@@ -78,6 +78,7 @@ impl Cause {
         match self {
             Self::Late => "overloaded",
             Self::Hot => "hot",
+            Self::MemoryShort => "memory_short",
         }
     }
 }

@@ -14,6 +14,7 @@ struct SimulatedBox {
     ladder: Ladder,
     capacity: f64,
     temperature_c: Option<f64>,
+    is_memory_short: bool,
     now: Duration,
     moves: Vec<(Duration, Move)>,
     /// Fractions of frames not yet told.
@@ -24,7 +25,15 @@ impl SimulatedBox {
     fn new(cameras: &[CameraPlan], capacity: f64) -> Self {
         let ladder = Ladder::new(cameras, LadderParams::default(), ThermalParams::default());
         let owed = vec![0.0; cameras.len()];
-        Self { ladder, capacity, temperature_c: None, now: Duration::ZERO, moves: Vec::new(), owed }
+        Self {
+            ladder,
+            capacity,
+            temperature_c: None,
+            is_memory_short: false,
+            now: Duration::ZERO,
+            moves: Vec::new(),
+            owed,
+        }
     }
 
     /// The largest rate that, as a cap, exhausts what there is.
@@ -62,7 +71,13 @@ impl SimulatedBox {
         });
         let cameras = cameras.collect();
         let workers = (done / capacity).min(1.0);
-        let reading = Reading { cameras, workers, cpu: Some(workers / 2.0), temperature_c: self.temperature_c };
+        let reading = Reading {
+            cameras,
+            workers,
+            cpu: Some(workers / 2.0),
+            temperature_c: self.temperature_c,
+            is_memory_short: self.is_memory_short,
+        };
         self.moves.extend(self.ladder.tick(self.now, &reading).map(|went| (self.now, went)));
     }
 
@@ -145,7 +160,8 @@ fn a_level_that_was_taken_up_in_vain_is_tried_more_and_more_rarely() {
         let fps = ladder.rungs()[0].fps;
         let lag = if ladder.level() == 0 { 2 * LAG } else { Duration::ZERO };
         let load = CameraLoad { came: 25, analysed: fps as u64, lag };
-        let reading = Reading { cameras: vec![load], workers: 0.3, cpu: Some(0.85), temperature_c: None };
+        let reading =
+            Reading { cameras: vec![load], workers: 0.3, cpu: Some(0.85), temperature_c: None, ..Reading::default() };
         if ladder.tick(now, &reading).is_some_and(|went| went.to < went.from) {
             climbs.push(now);
         }
@@ -209,6 +225,24 @@ fn heat_alone_sheds_and_warmth_holds() {
 }
 
 #[test]
+fn memory_that_stays_short_sheds_and_nothing_is_taken_up_before_it_is_enough() {
+    let mut there = SimulatedBox::new(&[camera(5.0, 1); 2], 100.0);
+    there.is_memory_short = true;
+    there.run(29);
+    assert_eq!(there.ladder.level(), 0, "what is held in memory gives first");
+    there.run(35);
+    assert_eq!((there.ladder.level(), there.ladder.cause()), (2, Some(Cause::MemoryShort)), "a level every 30 s");
+    there.is_memory_short = false;
+    there.run(1);
+    there.is_memory_short = true;
+    there.run(25);
+    assert_eq!(there.ladder.level(), 2, "short anew");
+    there.is_memory_short = false;
+    there.run(600);
+    assert_eq!((there.ladder.level(), there.ladder.cause()), (0, None));
+}
+
+#[test]
 fn a_thermometer_that_wavers_about_the_limit_is_no_heat() {
     let mut there = SimulatedBox::new(&[camera(5.0, 1); 2], 100.0);
     for second in 0..3600 {
@@ -223,7 +257,8 @@ fn lateness_of_a_box_that_is_idle_is_not_cured_by_shedding() {
     let mut ladder = Ladder::new(&[camera(5.0, 1)], LadderParams::default(), ThermalParams::default());
     for second in 1..=600 {
         let load = CameraLoad { came: 25, analysed: 1, lag: Duration::ZERO };
-        let reading = Reading { cameras: vec![load], workers: 0.1, cpu: Some(0.2), temperature_c: None };
+        let reading =
+            Reading { cameras: vec![load], workers: 0.1, cpu: Some(0.2), temperature_c: None, ..Reading::default() };
         assert_eq!(ladder.tick(Duration::from_secs(second), &reading), None, "a disk that does not commit, say");
     }
 }
@@ -232,8 +267,13 @@ fn lateness_of_a_box_that_is_idle_is_not_cured_by_shedding() {
 fn a_camera_that_gives_no_pictures_is_not_late() {
     let mut ladder = Ladder::new(&[camera(5.0, 1)], LadderParams::default(), ThermalParams::default());
     for second in 1..=600 {
-        let reading =
-            Reading { cameras: vec![CameraLoad::default()], workers: 1.0, cpu: Some(1.0), temperature_c: None };
+        let reading = Reading {
+            cameras: vec![CameraLoad::default()],
+            workers: 1.0,
+            cpu: Some(1.0),
+            temperature_c: None,
+            ..Reading::default()
+        };
         assert_eq!(ladder.tick(Duration::from_secs(second), &reading), None);
     }
 }
@@ -242,7 +282,8 @@ fn a_camera_that_gives_no_pictures_is_not_late() {
 fn a_decoder_that_falls_behind_is_late_though_every_decoded_frame_is_analysed() {
     let mut ladder = Ladder::new(&[camera(5.0, 1)], LadderParams::default(), ThermalParams::default());
     let load = CameraLoad { came: 3, analysed: 3, lag: 2 * LAG };
-    let reading = Reading { cameras: vec![load], workers: 0.3, cpu: Some(1.0), temperature_c: None };
+    let reading =
+        Reading { cameras: vec![load], workers: 0.3, cpu: Some(1.0), temperature_c: None, ..Reading::default() };
     let mut moves = (1..=15).filter_map(|second| ladder.tick(Duration::from_secs(second), &reading));
     assert_eq!(moves.next(), Some(Move { from: 0, to: 1, cause: Some(Cause::Late) }));
 }
@@ -253,7 +294,13 @@ fn a_ladder_that_is_switched_off_stays_where_it_is() {
     let mut ladder = Ladder::new(&[camera(5.0, 1)], params, ThermalParams::default());
     for second in 1..=600 {
         let load = CameraLoad { came: 25, analysed: 0, lag: 2 * LAG };
-        let reading = Reading { cameras: vec![load], workers: 1.0, cpu: Some(1.0), temperature_c: Some(120.0) };
+        let reading = Reading {
+            cameras: vec![load],
+            workers: 1.0,
+            cpu: Some(1.0),
+            temperature_c: Some(120.0),
+            ..Reading::default()
+        };
         assert_eq!(ladder.tick(Duration::from_secs(second), &reading), None);
     }
 }

@@ -15,7 +15,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::sources::{PageCamera, Sources};
 use crate::ladder::Step;
-use crate::publish::wire::{CameraState, EvidenceHealth, Health, HealthState, PrecisionData, Severity};
+use crate::publish::wire::{
+    CameraState, EvidenceHealth, Health, HealthState, PrecisionData, ResourcesHealth, Severity,
+};
 use crate::record::RingTotals;
 use crate::status::{Latency, Snapshot, camera_status};
 
@@ -159,10 +161,33 @@ fn the_program(writer: &mut Writer<'_>, sources: &Sources, snapshot: &Snapshot) 
         });
         writer.gauges("certificate_not_after_seconds", "Unix time after which a certificate is not valid", ends)?;
     }
+    if let Some(resources) = &health.resources {
+        the_resources(writer, resources)?;
+    }
     let clock = health.time_quality;
     writer.one("clock_synced", "1 while the clock follows a time source", None, u64::from(clock.synced))?;
     let error = clock.max_error_ms.map_or(f64::INFINITY, |ms| f64::from(ms) / 1e3);
     writer.one("clock_max_error", "The kernel's bound on the clock's error", Some(Unit::Seconds), error)
+}
+
+fn the_resources(writer: &mut Writer<'_>, resources: &ResourcesHealth) -> fmt::Result {
+    writer.one("descriptors_open", "File descriptors that the program has open", None, resources.descriptors_open)?;
+    writer.one("descriptors_limit", "The most that it may have open", None, resources.descriptors_limit)?;
+    if let Some(available) = resources.memory_available_bytes {
+        writer.one("memory_available", "Memory that it can still have", Some(Unit::Bytes), available)?;
+    }
+    if let Some(share) = resources.memory_pressure {
+        let help = "Share of the last ten seconds in which something waited for memory";
+        writer.one("memory_pressure", help, Some(Unit::Ratios), share)?;
+    }
+    writer.count("written_bytes", "Bytes given to the disk", resources.written_bytes_total)?;
+    if let Some(per_day) = resources.writes_per_day_bytes {
+        writer.one("writes_per_day", "What a day like the last hour gives to the disk", Some(Unit::Bytes), per_day)?;
+    }
+    let budget = resources.writes_budget_bytes;
+    writer.one("writes_per_day_budget", "The most that a day should", Some(Unit::Bytes), budget)?;
+    let lines = resources.log_lines_suppressed_total;
+    writer.count("log_lines_suppressed", "Lines of the log that were too many of their kind", lines)
 }
 
 fn delivery(writer: &mut Writer<'_>, sources: &Sources) -> fmt::Result {

@@ -140,6 +140,7 @@
     const ran = byId("tile-uptime").dataset;
     tile("tile-uptime", "plain", lasting(status.uptime_s, ran.days), [
       `${ran.memory} ${bytes(status.memory_bytes)}`,
+      status.resources?.writes_per_day_bytes != null && `${ran.writes} ${bytes(status.resources.writes_per_day_bytes)}`,
       status.hw_profile,
     ]);
   }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tls;
 use crate::access::{Neighbourhood, Peer};
+use crate::resources::descriptors;
 
 /// Connections at once; a browser opens six. Further ones wait to be accepted.
 pub(super) const CONNECTIONS: usize = 32;
@@ -56,6 +57,10 @@ pub(super) async fn serve(listener: TcpListener, transport: Transport, router: R
     let accepting = async {
         loop {
             let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+            // The last ones are for cameras and broker.
+            while !descriptors::has_room(1) {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
             let (stream, address) = match listener.accept().await {
                 Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {

@@ -11,7 +11,8 @@ use crate::access::{Identity, Right, Role, Via};
 use crate::evidence::EvidenceStore;
 use crate::publish::wire::{
     CameraLabel, CameraLadder, CameraState, Health, HealthState, Incident, LocalText, ModelRef, Phase, PrecisionData,
-    RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, TransportHealth, UtcMillis, Word,
+    ResourcesHealth, RingHealth, Sequence, Severity, SiteLabel, Software, TimeQuality, TransportHealth, UtcMillis,
+    Word,
 };
 use crate::status::{CameraPace, camera_status, ring_health, with_ladder, with_record};
 use crate::text::{self, both, state};
@@ -38,6 +39,8 @@ pub struct BoxStatus {
     pub uptime_s: u64,
     /// Memory in use by the program.
     pub memory_bytes: u64,
+    /// What the box can run short of; null before the first look.
+    pub resources: Option<ResourcesHealth>,
     /// Whether the box does what it should.
     pub state: HealthState,
     /// The same in words.
@@ -277,6 +280,7 @@ pub(super) fn box_status(sources: &Sources) -> Option<BoxStatus> {
         hw_profile: birth.hw_profile.clone(),
         uptime_s: health.uptime_s,
         memory_bytes: health.memory_bytes,
+        resources: health.resources.clone(),
         state: health.state,
         state_text: state::health_state(health.state).into(),
         reasons: health.reasons.iter().cloned().map(reason).collect(),

@@ -145,6 +145,7 @@ struct State {
     pinned: u64,
     headless: u64,
     oversized: u64,
+    spares_memory: bool,
 }
 
 impl Ring {
@@ -198,6 +199,13 @@ impl Ring {
         let number = state.pinned;
         state.pins.push((number, from));
         Pin { ring: Arc::clone(self), number }
+    }
+
+    /// Holds half as much as it may while memory is short, a whole group at least.
+    pub fn spare_memory(&self, spares: bool) {
+        let mut state = self.state();
+        state.spares_memory = spares;
+        state.fit(self.limits.max_bytes);
     }
 
     /// Whether the stream shows this moment; of one that just was, whether it is likely to.
@@ -278,13 +286,19 @@ impl State {
         {
             self.pop();
         }
-        while self.weight > limits.max_bytes && self.groups.len() > 1 {
-            self.pop();
-        }
+        self.fit(limits.max_bytes);
         if self.weight > limits.max_bytes {
             self.pop();
             self.segment = None;
             self.oversized += 1;
+        }
+    }
+
+    /// The oldest groups go, up to the last one.
+    fn fit(&mut self, max_bytes: usize) {
+        let max_bytes = if self.spares_memory { max_bytes / 2 } else { max_bytes };
+        while self.weight > max_bytes && self.groups.len() > 1 {
+            self.pop();
         }
     }
 
@@ -458,6 +472,25 @@ mod tests {
         camera.send(true, 1000);
         camera.send(false, 1000);
         assert_eq!(camera.ring.totals().groups, 1);
+    }
+
+    #[test]
+    fn half_is_let_go_while_memory_is_short_but_never_the_last_group() {
+        let mut camera = Camera::of(RingLimits { max_bytes: 20_000, keep_for: Duration::from_secs(3600) });
+        (0..40).for_each(|_| camera.send(true, 1000));
+        let full = camera.ring.totals().bytes;
+        assert!((18_000..=20_000).contains(&full), "{full}");
+        camera.ring.spare_memory(true);
+        let spared = camera.ring.totals().bytes;
+        assert!((8_000..=10_000).contains(&spared), "{spared}");
+        (0..40).for_each(|_| camera.send(true, 1000));
+        assert!(camera.ring.totals().bytes <= 10_000);
+        (0..15).for_each(|count| camera.send(count == 0, 1000));
+        let totals = camera.ring.totals();
+        assert_eq!((totals.groups, totals.oversized_total), (1, 0), "what is held can be shown");
+        camera.ring.spare_memory(false);
+        (0..40).for_each(|_| camera.send(true, 1000));
+        assert!(camera.ring.totals().bytes > 18_000);
     }
 
     proptest! {

@@ -61,6 +61,9 @@ pub enum SourceError {
         /// How many.
         count: usize,
     },
+    /// The box may not open anything more.
+    #[error("the box has no file descriptors left for another connection: raise LimitNOFILE, or take fewer cameras")]
+    NoDescriptors,
     /// Its stream crashed the program again and again: it is left alone for a while.
     #[error("parked for {} minutes: its stream crashed the program again and again; have its encoder looked at", remaining.as_secs().div_ceil(60))]
     Parked {
@@ -160,6 +163,7 @@ impl SourceError {
             | Self::EndOfStream
             | Self::Decoder { .. }
             | Self::Stuck { .. }
+            | Self::NoDescriptors
             | Self::Panicked { .. }
             | Self::Device { fault: DeviceFault::Missing | DeviceFault::Busy | DeviceFault::Lost(_), .. } => true,
             Self::NotFound
@@ -190,6 +194,7 @@ impl SourceError {
             Self::MissingElement { .. } => "missing_element",
             Self::InvalidUrl { .. } => "invalid_url",
             Self::Stuck { .. } => "stuck",
+            Self::NoDescriptors => "descriptors_short",
             Self::Parked { .. } => "parked",
             Self::Panicked { .. } => "panicked",
             Self::Device { fault, .. } => match fault {

@@ -25,6 +25,7 @@ use super::thin;
 use super::{Attempt, SourceError, StreamInfo};
 use crate::crash;
 use crate::decode::{self, Choice, DecodeError, VideoCodec, picture_from_sample};
+use crate::resources::descriptors;
 use crate::secret::redact;
 
 /// Earlier pipelines that may hang in their teardown before no further one is started.
@@ -70,6 +71,9 @@ impl Pipelines {
         let stuck = *self.stopping.borrow();
         if stuck >= MOST_STUCK {
             return SourceError::Stuck { count: stuck };
+        }
+        if !descriptors::has_room(descriptors::OF_CONNECTION) {
+            return SourceError::NoDescriptors;
         }
         let (failure, failed) = Failure::channel();
         let stopping = Arc::clone(&self.stopping);
@@ -334,3 +338,6 @@ fn size_of(caps: &gst::CapsRef) -> Option<(u32, u32)> {
 fn element_kind(element: &gst::Element) -> String {
     element.factory().map_or_else(String::new, |factory| factory.name().to_string())
 }
+
+#[cfg(test)]
+mod hung_tests;

@@ -112,6 +112,7 @@ pub fn cure(error: &SourceError) -> String {
         SourceError::Decoder { .. } => "set the stream to H.264 main profile; see the decoders above",
         SourceError::MissingElement { package, .. } => return format!("apt install {package}"),
         SourceError::InvalidUrl { .. } => "write it like rtsp://192.0.2.11/sub",
+        SourceError::NoDescriptors => "raise the limit: LimitNOFILE= of the service, or `ulimit -n`",
         SourceError::Stuck { .. } | SourceError::Panicked { .. } => "run it again, and report it if it stays",
         SourceError::Device { fault, .. } => match fault {
             DeviceFault::Missing | DeviceFault::Lost(_) => "plug the camera in, or name one of `ls /dev/video*`",

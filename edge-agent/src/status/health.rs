@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use analytics::CameraId;
@@ -25,8 +26,10 @@ use crate::publish::wire::{
     ModelRef, OutboxHealth, PublishHealth, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
+use crate::resources::ResourceStatus;
 use crate::signal::Troubles;
 use crate::source::{SourceState, SourceStatus};
+use crate::telemetry;
 
 /// Time between two health messages when nothing changes, and by how much it varies, so that a province's boxes do not
 /// speak at the same instant.
@@ -285,6 +288,10 @@ pub struct HealthTask {
     pub audit: watch::Receiver<AuditStatus>,
     /// Its export to a collector, where one is configured.
     pub syslog: Option<watch::Receiver<SyslogStatus>>,
+    /// Whether recorded tracks cannot be written.
+    pub tracks_failing: Arc<AtomicBool>,
+    /// What it can run short of.
+    pub resources: watch::Receiver<ResourceStatus>,
     /// Where each look's result is left for the status page.
     pub snapshot: watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -411,8 +418,21 @@ impl HealthTask {
         if self.outbox.borrow().failing.is_some() {
             reasons.push("outbox_failing".into());
         }
+        let resources = *self.resources.borrow();
+        if resources.descriptors.is_short {
+            reasons.push("descriptors_short".into());
+        }
+        if resources.is_memory_short {
+            reasons.push("memory_short".into());
+        }
+        if resources.is_over_budget {
+            reasons.push("writes_over_budget".into());
+        }
         if self.evidence.totals().failing {
             reasons.push("evidence_failing".into());
+        }
+        if self.tracks_failing.load(Ordering::Relaxed) {
+            reasons.push("tracks_failing".into());
         }
         let audit = self.audit.borrow().clone();
         if audit.failing.is_some() {
@@ -452,6 +472,7 @@ impl HealthTask {
         let ladder = self.ladder.borrow().health();
         let audit = audit_health(&self.audit.borrow());
         let precision = self.commands.precision.borrow().to_vec();
+        let resources = *self.resources.borrow();
         Health {
             time: UtcMillis::now(),
             uptime_s: uptime.as_secs(),
@@ -489,6 +510,7 @@ impl HealthTask {
             audit: Some(audit),
             commands: self.commands.health(outbox.acks),
             precision,
+            resources: Some(resources.health(telemetry::lines_suppressed())),
             cameras: self
                 .cameras
                 .iter()

@@ -210,6 +210,16 @@ pub(crate) fn health_example() -> crate::publish::wire::Health {
         commands: Default::default(),
         precision: Vec::new(),
         audit: Some(AuditHealth { last_number: 7, last_hash: "0f".repeat(32), failing: false, lost_total: 0 }),
+        resources: Some(crate::publish::wire::ResourcesHealth {
+            descriptors_open: 40,
+            descriptors_limit: 65_536,
+            memory_available_bytes: Some(1 << 30),
+            memory_pressure: Some(0.0),
+            written_bytes_total: 9 << 20,
+            writes_per_day_bytes: Some(700 << 20),
+            writes_budget_bytes: 10 << 30,
+            log_lines_suppressed_total: 0,
+        }),
         cameras: Vec::new(),
         transport: None,
     }

@@ -48,6 +48,7 @@ const LABELS: &[(&str, Text)] = &[
     ("uptime", text("Đã chạy", "Running for")),
     ("days", text("ngày", "d")),
     ("memory", text("bộ nhớ", "memory")),
+    ("writes", text("ghi xuống đĩa mỗi ngày", "written to the disk a day")),
     ("cameras", text("Camera", "Cameras")),
     ("precision", text("Kết luận của trực ban (đúng/đã xem xét)", "What operators found (confirmed/judged)")),
     ("disabled_cameras", text("Đã tắt trong cấu hình", "Switched off in the site file")),

@@ -210,7 +210,13 @@ const REASONS: &[(&str, Text)] = &[
         text("hộp thiếu thành phần giải mã của GStreamer", "a decoding part of GStreamer is not installed on the box"),
     ),
     ("invalid_url", text("địa chỉ camera không hợp lệ", "the camera's address is not valid")),
-    ("stuck", text("các kết nối cũ tới camera chưa đóng được", "earlier connections to the camera do not close")),
+    (
+        "stuck",
+        text(
+            "bộ giải mã của camera bị treo, các kết nối cũ chưa đóng được: nếu kéo dài hãy khởi động lại dịch vụ",
+            "the camera's decoder hangs, earlier connections do not close: if it stays so, start the service again",
+        ),
+    ),
     ("panicked", text("lỗi phần mềm khi nhận hình; đang thử lại", "a software fault while receiving; trying again")),
     (
         "parked",
@@ -232,6 +238,34 @@ const REASONS: &[(&str, Text)] = &[
         text(
             "mô hình không chạy trên phần cứng được ưu tiên mà trên phần cứng dự phòng",
             "a model runs on a fallback, not on the hardware preferred",
+        ),
+    ),
+    (
+        "descriptors_short",
+        text(
+            "hộp hết số tệp và kết nối được mở (file descriptor): không mở thêm kết nối; hãy tăng LimitNOFILE hoặc bớt camera",
+            "the box has no file descriptors left: no new connection is made; raise LimitNOFILE or take fewer cameras",
+        ),
+    ),
+    (
+        "memory_short",
+        text(
+            "hộp thiếu bộ nhớ: tạm giữ ít hình xem lại hơn, nếu kéo dài sẽ phân tích ít hơn; kiểm tra chương trình khác trên hộp",
+            "memory is short: less of the record streams is held, and less is analysed if it lasts; see what else runs on the box",
+        ),
+    ),
+    (
+        "writes_over_budget",
+        text(
+            "ghi xuống bộ nhớ flash nhiều hơn hạn mức mỗi ngày, ổ sẽ mau hỏng: xem storage.writes_per_day",
+            "more is written to the flash than its budget a day, which wears it out early: see storage.writes_per_day",
+        ),
+    ),
+    (
+        "tracks_failing",
+        text(
+            "không ghi được vết chuyển động (tracks): kiểm tra ổ đĩa và quyền ghi; sự kiện không bị ảnh hưởng",
+            "recorded tracks cannot be written: check the disk and its permissions; events do not depend on them",
         ),
     ),
     ("camera_not_online", text("có camera không hoạt động", "a camera is not online")),
@@ -436,7 +470,12 @@ mod tests {
         assert!(of_cameras.len() >= 12 && of_box.len() >= 5 && dead.len() >= 3, "{of_cameras:?} {of_box:?} {dead:?}");
         assert_eq!(of_signals.len(), 5, "{of_signals:?}");
         let of_ladder: Vec<_> = crate::ladder::Step::ALL.into_iter().filter_map(crate::ladder::Step::reason).collect();
-        let causes = [crate::ladder::Cause::Late, crate::ladder::Cause::Hot].map(crate::ladder::Cause::reason).to_vec();
+        let causes = {
+            use crate::ladder::Cause::{Hot, Late, MemoryShort};
+            [Late, Hot, MemoryShort]
+        }
+        .map(crate::ladder::Cause::reason)
+        .to_vec();
         let of_transport = crate::status::transport::CODES.concat();
         let more = vec![crate::status::transport::CERTIFICATE_FILES, crate::status::transport::PLAINTEXT];
         for code in [

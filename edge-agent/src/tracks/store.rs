@@ -86,11 +86,11 @@ pub(super) struct TracksStore {
 }
 
 impl TracksStore {
-    /// Opens it; one that cannot be read is set aside.
+    /// Opens it; one that is no sound database is set aside. One that may not be opened or written for now is left where it is.
     pub(super) fn open(path: &Path, limits: TrackLimits) -> Result<Self, TracksError> {
         match open_for_writing(path) {
             Ok((db, bytes)) => Ok(Self { path: path.to_owned(), limits, db, bytes }),
-            Err(error) => {
+            Err(error) if !is_sound(&error) => {
                 let aside = path.with_extension("sqlite.damaged");
                 tracing::warn!(%error, aside = %aside.display(), "recorded tracks cannot be read; recording anew");
                 let unmoved =
@@ -102,6 +102,7 @@ impl TracksStore {
                 let (db, bytes) = open_for_writing(path).map_err(|error| failed(path, &error))?;
                 Ok(Self { path: path.to_owned(), limits, db, bytes })
             }
+            Err(error) => Err(failed(path, &error)),
         }
     }
 
@@ -170,6 +171,16 @@ fn oldest(db: &Connection, too_old: i64, too_many: bool) -> rusqlite::Result<Opt
     db.prepare_cached("SELECT number, size FROM chunk WHERE ?2 OR ended < ?1 ORDER BY number LIMIT 1")?
         .query_row(params![too_old, too_many], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
+}
+
+/// Whether the trouble is the disk's or the permissions', so that the database may be as it should.
+fn is_sound(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure,
+    };
+    let code = error.sqlite_error_code();
+    let of_disk = [CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, PermissionDenied, ReadOnly];
+    code.is_some_and(|code| of_disk.contains(&code) || code == SystemIoFailure)
 }
 
 fn open_for_writing(path: &Path) -> rusqlite::Result<(Connection, i64)> {

@@ -1,8 +1,8 @@
 //! The thread that writes tracks, and deletes those that are too old.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -49,22 +49,34 @@ impl TrackSink {
 
 /// The running thread. It ends when the last [`TrackSink`] is dropped.
 #[derive(Debug)]
-pub struct TracksThread(JoinHandle<()>);
+pub struct TracksThread(JoinHandle<()>, Arc<AtomicBool>);
 
 impl TracksThread {
-    /// Opens the database and starts; deletions are told to `audit`.
+    /// Starts it, whether the database can be opened or not: events do not depend on tracks. What cannot be opened is tried
+    /// again with every chunk. Deletions are told to `audit`.
     ///
     /// # Errors
-    /// The database cannot be opened or made.
-    pub fn start(path: &Path, limits: TrackLimits, audit: AuditLog) -> Result<(TrackSink, Self), TracksError> {
-        let store = TracksStore::open(path, limits)?;
+    /// The system gives no thread.
+    pub fn start(path: &Path, limits: TrackLimits, audit: AuditLog) -> std::io::Result<(TrackSink, Self)> {
         let (jobs, waiting) = sync_channel(WAITING);
-        let writer = Writer { store, audit, failing: false, dropped: Dropped::default(), told_at: Instant::now() };
-        let thread = std::thread::Builder::new()
-            .name("tracks".to_owned())
-            .spawn(move || writer.run(&waiting))
-            .map_err(|error| TracksError::Database { path: path.to_owned(), reason: error.to_string() })?;
-        Ok((TrackSink { jobs, dropped: Arc::default() }, Self(thread)))
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            path: path.to_owned(),
+            limits,
+            store: None,
+            audit,
+            failing: Arc::clone(&failing),
+            dropped: Dropped::default(),
+            told_at: Instant::now(),
+        };
+        let thread = std::thread::Builder::new().name("tracks".to_owned()).spawn(move || writer.run(&waiting))?;
+        Ok((TrackSink { jobs, dropped: Arc::default() }, Self(thread, failing)))
+    }
+
+    /// Whether the last chunk could not be written.
+    #[must_use]
+    pub fn failing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.1)
     }
 
     /// Waits until everything handed over is written.
@@ -76,9 +88,12 @@ impl TracksThread {
 }
 
 struct Writer {
-    store: TracksStore,
+    path: PathBuf,
+    limits: TrackLimits,
+    /// `None`: it could not be opened yet.
+    store: Option<TracksStore>,
     audit: AuditLog,
-    failing: bool,
+    failing: Arc<AtomicBool>,
     /// Since the last line about it.
     dropped: Dropped,
     told_at: Instant,
@@ -86,12 +101,14 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
+        let opened = self.open().map(|_| Dropped::default());
+        self.note(opened);
         loop {
             let done = match jobs.recv_timeout(SWEEP_EVERY) {
-                Ok(Job { camera, session, chunk }) => self.store.add(&camera, session, &chunk),
+                Ok(Job { camera, session, chunk }) => self.open().and_then(|store| store.add(&camera, session, &chunk)),
                 // A box that thinks it is another year deletes nothing.
                 Err(RecvTimeoutError::Timeout) if !time_quality().synced => Ok(Dropped::default()),
-                Err(RecvTimeoutError::Timeout) => self.store.sweep(wall_now()),
+                Err(RecvTimeoutError::Timeout) => self.open().and_then(|store| store.sweep(wall_now())),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             self.note(done);
@@ -102,15 +119,23 @@ impl Writer {
         self.tell();
     }
 
+    fn open(&mut self) -> Result<&mut TracksStore, TracksError> {
+        if self.store.is_none() {
+            self.store = Some(TracksStore::open(&self.path, self.limits)?);
+        }
+        Ok(self.store.as_mut().expect("just opened"))
+    }
+
     fn note(&mut self, done: Result<Dropped, TracksError>) {
         match done {
             Ok(Dropped { chunks, bytes }) => {
-                self.failing = false;
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("recorded tracks are written again");
+                }
                 self.dropped.chunks += chunks;
                 self.dropped.bytes += bytes;
             }
-            Err(error) if !self.failing => {
-                self.failing = true;
+            Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {
                 tracing::warn!(%error, "recorded tracks are neither written nor deleted; events do not depend on them");
                 let entry = AuditEntry::by_system(Action::Deletion).on(Object::data("tracks"));
                 let _ = self.audit.append(entry.outcome(Outcome::failed(error.to_string())));

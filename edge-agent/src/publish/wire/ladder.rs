@@ -13,7 +13,7 @@ pub struct LadderHealth {
     pub level: u32,
     /// The last level there is.
     pub lowest: u32,
-    /// Why it is not 0, a word of an open list: `overloaded`, `hot`.
+    /// Why it is not 0, a word of an open list: `overloaded`, `hot`, `memory_short`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Word>,
     /// Since when it is this level.
@@ -28,7 +28,7 @@ pub struct LadderHealth {
 pub struct CameraLadder {
     /// The step, a word of an open list: `lower_rate`, `smaller_input`, `key_frames`, `paused`, `counts_only`, `health_only`.
     pub step: Word,
-    /// Why, a word of an open list: `overloaded`, `hot`.
+    /// Why, a word of an open list: `overloaded`, `hot`, `memory_short`.
     pub cause: Word,
     /// Frames analysed a second at most; 0: none.
     pub analyse_fps: f64,

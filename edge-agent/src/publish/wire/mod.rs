@@ -10,6 +10,7 @@ mod incident;
 mod ladder;
 mod measure;
 mod number;
+mod resources;
 mod signal;
 mod state;
 mod system;
@@ -38,6 +39,7 @@ pub use measure::{
     SpeedData, measurement,
 };
 pub use number::{Measures, Sequence, UtcMillis};
+pub use resources::ResourcesHealth;
 pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
     AppliedConfiguration, AuditHealth, Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     CameraLabel, CameraLadder, CommandHealth, DisarmedRule, LadderHealth, LocalText, ModelRef, Position, PrecisionData,
-    Severity, SwitchedOff, TimeQuality, TransportHealth, UtcMillis, Word,
+    ResourcesHealth, Severity, SwitchedOff, TimeQuality, TransportHealth, UtcMillis, Word,
 };
 
 /// Whether a box is there.
@@ -369,6 +369,9 @@ pub struct Health {
     /// The audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditHealth>,
+    /// What it can run short of; absent before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesHealth>,
     /// The cameras.
     pub cameras: Vec<CameraHealth>,
     /// What protects what the box says, and until when.
