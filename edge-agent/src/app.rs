@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::inference::{Lane, Looking, Network, Networks, start_workers};
 use self::ladder::{LadderCamera, LadderTask, plan_of};
+use crate::apply::Desk;
 use crate::audit::{self, AuditEntry, AuditLog, AuditTask, SyslogTask};
 use crate::camera::{CameraParams, CameraTask};
 use crate::command::{CommandCamera, CommandCounters, CommandEar, CommandTask, FETCH_PER_DAY, Precision, Switches};
@@ -48,7 +49,7 @@ use crate::ladder::CameraRung;
 use crate::outbox::{CommandWork, Outbox, OutboxError, OutboxLimits, OutboxThread};
 use crate::page::{PageCamera, PageState, PageTask, Sources};
 use crate::privacy::Redaction;
-use crate::publish::wire::{self, CameraLabel, UtcMillis};
+use crate::publish::wire::{self, Birth, CameraLabel, UtcMillis};
 use crate::publish::{self, AuditFeed, MqttPublisher, PublishParams, PublishStatus, Topics};
 use crate::record::Ring;
 use crate::reset::StateLock;
@@ -143,6 +144,15 @@ struct Running {
     ladder: CameraRung,
 }
 
+/// With what the service starts besides its site.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Takes configurations of the centre; `None`: they are refused.
+    pub desk: Option<Desk>,
+    /// The lock on the state folder, where it was needed before.
+    pub lock: Option<StateLock>,
+}
+
 /// The service from start to drain.
 pub struct App {
     topics: Topics,
@@ -164,6 +174,7 @@ pub struct App {
     page_state: watch::Receiver<PageState>,
     /// Until everything is closed.
     _state_lock: StateLock,
+    restart: CancellationToken,
     audit: AuditLog,
     outbox: Outbox,
     outbox_thread: OutboxThread,
@@ -175,13 +186,25 @@ impl App {
     /// # Errors
     /// [`AppError`]: what no waiting would cure.
     pub async fn start(site: &Site, home: &Home) -> Result<Self, AppError> {
+        Self::start_as(site, home, Start::default()).await
+    }
+
+    /// The same for a box whose configuration the centre may change.
+    ///
+    /// # Errors
+    /// [`AppError`]: what no waiting would cure.
+    pub async fn start_as(site: &Site, home: &Home, start: Start) -> Result<Self, AppError> {
         let topics = setup::topics(site)?;
         let sources = site.cameras.iter().map(|camera| sources(site, camera)).collect::<Result<Vec<_>, _>>()?;
         let broker = setup::broker(site)?;
         setup::try_decoders(&site.hw_profile);
         let limits = OutboxLimits { max_bytes: site.storage.outbox_bytes, ..OutboxLimits::default() };
         let (outbox, outbox_thread) = Outbox::open(&site.storage.outbox_file(), limits, &topics)?;
-        let state_lock = StateLock::take(&site.storage.path).map_err(AppError::State)?.ok_or(AppError::Locked)?;
+        let state_lock = match start.lock {
+            Some(lock) => lock,
+            None => StateLock::take(&site.storage.path).map_err(AppError::State)?.ok_or(AppError::Locked)?,
+        };
+        let restart = CancellationToken::new();
         let audit = AuditLog::at(&site.storage.path, &topics, outbox.audit_head().await?);
         let networks = open_networks(site, home, &audit)?;
         let begun = audit::Begun { models: networks.models(), set_aside: outbox.stats().borrow().set_aside.clone() };
@@ -210,7 +233,8 @@ impl App {
             (Some(sink), Some(thread))
         };
 
-        let birth = setup::birth(site, &networks.models());
+        let from_centre = start.desk.as_ref().and_then(Desk::told);
+        let birth = Birth { configuration: from_centre, ..setup::birth(site, &networks.models()) };
         let (switches, stale) = Switches::load(&outbox.settings().await?, &site.written);
         for effect in stale {
             outbox.order(Arc::new(CommandWork::Change(effect))).await?;
@@ -270,6 +294,7 @@ impl App {
                 id: camera.id.clone(),
                 rules: camera.rules.iter().map(|rule| rule.id.clone()).collect(),
                 latest: Arc::clone(&latest),
+                status: status.clone(),
                 evidence: camera_evidence.clone(),
                 context: params.context.clone(),
             });
@@ -388,6 +413,8 @@ impl App {
             precision: precision_told,
             counters,
             audit: audit.clone(),
+            desk: start.desk,
+            restart: restart.clone(),
             clock: status::time_quality,
             pulse,
         };
@@ -454,6 +481,7 @@ impl App {
             cameras: running.iter().map(|camera| camera.status.clone()).collect(),
             outbox: outbox.stats(),
             delivery: delivery.clone(),
+            restart: restart.clone(),
         };
         health.spawn(task.run(stop_sources.clone()));
         Ok(Self {
@@ -475,6 +503,7 @@ impl App {
             stop_page,
             page_state,
             _state_lock: state_lock,
+            restart,
             audit,
             outbox,
             outbox_thread,
@@ -501,6 +530,11 @@ impl App {
             // An error means that the supervisor is gone: nothing to wait for.
             let _ = status.wait_for(|status| status.state == SourceState::Online).await;
         }
+    }
+
+    /// Waits until the program is to end and begin anew, with another configuration.
+    pub async fn to_begin_anew(&self) {
+        self.restart.cancelled().await;
     }
 
     /// Ends everything in order, within `grace`.

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod app;
+pub mod apply;
 pub mod audit;
 pub mod camera;
 pub mod command;

@@ -360,6 +360,7 @@ pub fn birth(site: &Site, models: &[ModelRef]) -> Birth {
         timezone: site.timezone.iana_name().unwrap_or("UTC").to_owned(),
         software: Software { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() },
         config: site.digest.clone(),
+        configuration: None,
         hw_profile: site.hw_profile.name.clone(),
         models: models.to_vec(),
         cameras: site.cameras.iter().map(camera).collect(),

@@ -22,6 +22,8 @@ mod clip;
 mod clips;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/configurations.rs"]
+mod configurations;
 #[path = "e2e/crashes.rs"]
 mod crashes;
 #[path = "e2e/credentials.rs"]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use analytics::WallTime;
+use edge_agent::apply;
 use edge_agent::config::{self, ConfigError, ConfigErrors, Home, SecretProblem, SecretUse, Site};
 use edge_agent::doctor::{self, Verdict};
 use edge_agent::secret::redact;
@@ -30,6 +31,9 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(super::EXIT_CONFIG));
     }
     print(&site);
+    if let Some(over) = apply::over(&args.site, &site) {
+        println!("  note      {over}");
+    }
     if let Err(absent) = runtime {
         println!("  note      the models were not opened: {absent}");
     }

@@ -10,9 +10,9 @@ use anyhow::Context;
 use edge_agent::command::send::{self, Reply, SendError, SendParams};
 use edge_agent::publish::Topics;
 use edge_agent::publish::wire::{
-    Ack, AckState, AcknowledgeArguments, CameraArguments, ChunkHeader, CommandName, ConfigFetchArguments,
-    EvidenceFetchArguments, Finding, LogLevel, LogLevelArguments, NoArguments, RuleArguments, SnapshotArguments,
-    UtcMillis, VerdictArguments,
+    Ack, AckState, AcknowledgeArguments, CameraArguments, ChunkHeader, CommandName, ConfigApplyArguments,
+    ConfigFetchArguments, EvidenceFetchArguments, Finding, LogLevel, LogLevelArguments, NoArguments, RuleArguments,
+    SnapshotArguments, UtcMillis, VerdictArguments,
 };
 use edge_agent::watch::Lang;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,12 @@ use super::broker::BrokerArgs;
 
 /// `EX_TEMPFAIL` of sysexits(3): nobody answered; it may be tried again.
 const EXIT_NO_ANSWER: u8 = 75;
+
+/// A final answer takes so long at most, as a rule; one to a configuration that is tried first, so long.
+const ANSWER: Duration = Duration::from_secs(30);
+const TRIAL: Duration = Duration::from_secs(180);
+/// Begins the first line of what config-fetch prints.
+const MADE_FROM: &str = "# configuration sha256:";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -51,9 +57,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::parse_duration)]
     valid_for: Duration,
 
-    /// How long to wait for the final answer.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::parse_duration)]
-    wait: Duration,
+    /// How long to wait for the final answer; default 30 seconds, 3 minutes for config-apply.
+    #[arg(long, value_name = "DURATION", value_parser = super::parse_duration)]
+    wait: Option<Duration>,
 
     /// Language of the answers.
     #[arg(long, value_enum, default_value_t = Lang::Vi)]
@@ -133,8 +139,19 @@ enum What {
         #[arg(long = "for", value_name = "DURATION", value_parser = super::parse_duration)]
         duration: Duration,
     },
-    /// The site file in force, without secrets.
+    /// The site file in force, without secrets; its first line says which one it is, for config-apply.
     ConfigFetch,
+    /// Puts another configuration in its place: checked, tried, kept when broker and cameras are there with it.
+    ConfigApply {
+        /// What config-fetch printed, changed.
+        file: PathBuf,
+        /// Which configuration it was made from, where the file's first line does not say so: the sha256 of config-fetch.
+        #[arg(long, value_name = "SHA256")]
+        base: Option<String>,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -172,7 +189,8 @@ enum Level {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (broker, root) = args.broker.params()?;
     let topics = Topics::new(root, args.site.clone(), args.box_id.clone());
-    let (actor, valid_for, wait) = (args.actor.clone(), args.valid_for, args.wait);
+    let (actor, valid_for) = (args.actor.clone(), args.valid_for);
+    let wait = args.wait.unwrap_or(if matches!(args.what, What::ConfigApply { .. }) { TRIAL } else { ANSWER });
     let params = SendParams { broker, topics, actor, valid_for, wait };
     let runtime = super::tokio_runtime()?;
     match runtime.block_on(ask(&params, &args)) {
@@ -233,6 +251,19 @@ async fn ask(params: &SendParams, args: &Args) -> anyhow::Result<AckState> {
             send::send(params, CommandName::LogLevel, arguments, print).await?
         }
         What::ConfigFetch => return configuration(params, args).await,
+        What::ConfigApply { file, base, reason } => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let named =
+                text.lines().next().and_then(|line| line.strip_prefix(MADE_FROM)).map(|base| base.trim().to_owned());
+            let base_sha256 = base.clone().or(named).with_context(|| {
+                format!(
+                    "{} does not say which configuration it was made from\n    → begin with what `config-fetch` prints, or give --base",
+                    file.display()
+                )
+            })?;
+            let arguments = ConfigApplyArguments { text, base_sha256, reason: reason.clone() };
+            send::send(params, CommandName::ConfigApply, arguments, print).await?
+        }
     };
     Ok(ack.state)
 }
@@ -249,7 +280,8 @@ async fn configuration(params: &SendParams, args: &Args) -> anyhow::Result<AckSt
         if args.json {
             say(&ack, args);
         } else {
-            let _ = write!(std::io::stdout(), "{}", file.text.as_deref().unwrap_or_default());
+            let first = if offset == 0 { format!("{MADE_FROM}{}\n", file.sha256) } else { String::new() };
+            let _ = write!(std::io::stdout(), "{first}{}", file.text.as_deref().unwrap_or_default());
         }
         offset = file.offset.unwrap_or(file.bytes);
         if offset >= file.bytes {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::envelope::{Now, Order, Request};
 use super::switches::{Switch, Switches};
 use super::task::CommandTask;
+use crate::apply::{Checked, Configuration};
 use crate::evidence::EvidenceName;
 use crate::outbox::Effect;
 use crate::publish::wire::{AckFile, AckState, LogSetting, Reason, SwitchedOff, UtcMillis};
@@ -33,6 +34,7 @@ pub(super) enum After {
     Judged,
     Photograph(CameraId),
     Fetch { incident: Uuid, name: EvidenceName, path: PathBuf, offset: u64 },
+    Stage(Box<Configuration>),
 }
 
 /// What is being done already.
@@ -40,6 +42,8 @@ pub(super) enum After {
 pub(super) struct Occupied {
     pub(super) snapshot: bool,
     pub(super) fetch: bool,
+    /// A configuration is on trial, or about to be.
+    pub(super) configuration: bool,
     /// Nothing more is sent on demand today.
     pub(super) budget: bool,
 }
@@ -65,9 +69,22 @@ impl Decision {
     }
 }
 
+/// Why not, and what exactly is wrong.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    pub(super) detail: Option<String>,
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None }
+    }
+}
+
 impl CommandTask {
     /// What `order` amounts to now, or why it does not.
-    pub(super) fn decide(&self, order: &Order, now: Now, occupied: Occupied) -> Result<Decision, Reason> {
+    pub(super) fn decide(&self, order: &Order, now: Now, occupied: Occupied) -> Result<Decision, Refused> {
         order.judge(now)?;
         let by = &order.actor;
         match &order.request {
@@ -75,6 +92,17 @@ impl CommandTask {
             Request::ConfigFetch(arguments) => {
                 let file = self.config_part(arguments.offset)?;
                 Ok(Decision { file: Some(file), ..Decision::done(Effect::Nothing, After::Nothing) })
+            }
+            Request::ConfigApply(arguments) => {
+                if occupied.configuration {
+                    return Err(Reason::Busy.into());
+                }
+                let desk = self.desk.as_ref().ok_or(Reason::NotHere)?;
+                let checked = desk.check(order.id, by, now.wall, arguments);
+                match checked.map_err(|(reason, detail)| Refused { reason, detail })? {
+                    Checked::InForce => Ok(Decision::done(Effect::Nothing, After::Nothing)),
+                    Checked::New(configuration) => Ok(Decision::accepted(After::Stage(configuration))),
+                }
             }
             Request::LogLevel(arguments) => {
                 let until = order.until(arguments.until, now, LONGEST_LOG)?;
@@ -85,12 +113,12 @@ impl CommandTask {
             Request::Camera { camera, enabled, until, reason } => {
                 self.known_camera(camera)?;
                 let off = Off { is_off: !enabled, until: *until, reason };
-                self.switch(order, now, Switch::Camera(camera.clone()), off)
+                Ok(self.switch(order, now, Switch::Camera(camera.clone()), off)?)
             }
             Request::Rule { camera, rule, armed, until, reason } => {
                 self.known_rule(camera, rule)?;
                 let off = Off { is_off: !armed, until: *until, reason };
-                self.switch(order, now, Switch::Rule(camera.clone(), rule.clone()), off)
+                Ok(self.switch(order, now, Switch::Rule(camera.clone(), rule.clone()), off)?)
             }
             Request::Acknowledge(arguments) => {
                 let effect = Effect::Acknowledge { incident: arguments.incident_id, by: by.clone(), at: now.wall };
@@ -109,23 +137,23 @@ impl CommandTask {
             Request::Snapshot { camera } => {
                 self.known_camera(camera)?;
                 if occupied.snapshot {
-                    return Err(Reason::Busy);
+                    return Err(Reason::Busy.into());
                 }
                 self.shot(camera).ok_or(Reason::NoPicture)?;
                 Ok(Decision::accepted(After::Photograph(camera.clone())))
             }
             Request::EvidenceFetch { incident, name, offset } => {
                 if occupied.fetch {
-                    return Err(Reason::Busy);
+                    return Err(Reason::Busy.into());
                 }
                 let (incident, name, offset) = (*incident, name.clone(), *offset);
                 let path = self.evidence.find(incident, name.as_str()).ok_or(Reason::UnknownEvidence)?;
                 let bytes = path.metadata().map_err(|_| Reason::UnknownEvidence)?.len();
                 if offset > bytes {
-                    return Err(Reason::BadOffset);
+                    return Err(Reason::BadOffset.into());
                 }
                 if occupied.budget {
-                    return Err(Reason::BudgetUsedUp);
+                    return Err(Reason::BudgetUsedUp.into());
                 }
                 Ok(Decision::accepted(After::Fetch { incident, name, path, offset }))
             }

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::evidence::EvidenceName;
 use crate::publish::wire::{
-    AcknowledgeArguments, CameraArguments, Command, CommandName, ConfigFetchArguments, EvidenceFetchArguments,
-    LogLevelArguments, NoArguments, Reason, RuleArguments, SnapshotArguments, TimeQuality, UtcMillis, VerdictArguments,
+    AcknowledgeArguments, CameraArguments, Command, CommandName, ConfigApplyArguments, ConfigFetchArguments,
+    EvidenceFetchArguments, LogLevelArguments, NoArguments, Reason, RuleArguments, SnapshotArguments, TimeQuality,
+    UtcMillis, VerdictArguments,
 };
 use crate::secret::redact;
 
@@ -40,6 +41,7 @@ pub(super) enum Request {
     Rebirth,
     LogLevel(LogLevelArguments),
     ConfigFetch(ConfigFetchArguments),
+    ConfigApply(ConfigApplyArguments),
 }
 
 impl Request {
@@ -48,7 +50,7 @@ impl Request {
         match self {
             Self::Camera { enabled, .. } => !enabled,
             Self::Rule { armed, .. } => !armed,
-            Self::LogLevel(_) => true,
+            Self::LogLevel(_) | Self::ConfigApply(_) => true,
             Self::Snapshot { .. }
             | Self::EvidenceFetch { .. }
             | Self::Acknowledge(_)
@@ -126,6 +128,10 @@ pub(super) fn read(level: &str, payload: &[u8]) -> Result<Order, Refusal> {
         CommandName::Rebirth => order(name, payload, |_: NoArguments| Ok(Request::Rebirth)),
         CommandName::LogLevel => order(name, payload, |of| Ok(Request::LogLevel(of))),
         CommandName::ConfigFetch => order(name, payload, |of| Ok(Request::ConfigFetch(of))),
+        CommandName::ConfigApply => order(name, payload, |of: ConfigApplyArguments| {
+            let reason = reason(of.reason)?;
+            Ok(Request::ConfigApply(ConfigApplyArguments { reason, ..of }))
+        }),
     })
 }
 
@@ -336,6 +342,7 @@ mod tests {
             (CommandName::Rebirth, "{}".to_owned()),
             (CommandName::LogLevel, r#"{"level":"debug","until":"2026-11-22T07:30:12.480Z"}"#.to_owned()),
             (CommandName::ConfigFetch, "{}".to_owned()),
+            (CommandName::ConfigApply, r#"{"text":"[site]\n","base_sha256":"00"}"#.to_owned()),
         ];
         assert_eq!(arguments.clone().map(|(name, _)| name), CommandName::ALL);
         for (name, arguments) in arguments {

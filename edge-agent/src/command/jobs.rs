@@ -1,4 +1,4 @@
-//! What takes time: a picture now, and files in parts; one of each at a time.
+//! What takes time: a picture now, files in parts, a configuration on trial; one of each at a time.
 
 use std::fs::File;
 use std::future::Future;
@@ -10,14 +10,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::CommandCounters;
 use super::budget::Budget;
+use crate::apply::{Desk, Gate};
 use crate::digest;
 use crate::evidence::EvidenceName;
 use crate::outbox::Outcome;
-use crate::publish::wire::{AckFile, ChunkHeader, Reason};
+use crate::publish::wire::{AckFile, ChunkHeader, CommandName, Reason, Word};
 use crate::publish::{Chunk, Topics};
 
 /// Bytes of a file in one part: half a second of a link of 256 kbit/s, which is what an event waits at most.
@@ -25,18 +27,30 @@ pub(super) const PART_BYTES: usize = 16 * 1024;
 /// A picture takes a moment; one that takes longer waits behind too many others.
 const PICTURE_WITHIN: Duration = Duration::from_secs(60);
 
-type Running = Pin<Box<dyn Future<Output = Conclusion> + Send>>;
+/// The command that brings a configuration.
+pub(super) const CONFIG_APPLY: &str = CommandName::ConfigApply.label();
+
+pub(super) type Running = Pin<Box<dyn Future<Output = Conclusion> + Send>>;
 
 /// How something that was accepted ended.
 #[derive(Debug)]
 pub(super) struct Conclusion {
     pub(super) id: Uuid,
     pub(super) actor: String,
-    pub(super) name: &'static str,
+    pub(super) name: Word,
     pub(super) result: Result<(), Reason>,
+    /// What exactly went wrong.
+    pub(super) detail: Option<String>,
     pub(super) file: Option<AckFile>,
     /// Topic and JPEG.
     pub(super) picture: Option<(String, Vec<u8>)>,
+}
+
+impl Conclusion {
+    /// Whether a configuration has passed its trial.
+    pub(super) fn is_kept(&self) -> bool {
+        self.name == CONFIG_APPLY && self.result.is_ok()
+    }
 }
 
 /// What is being done.
@@ -44,6 +58,8 @@ pub(super) struct Conclusion {
 pub(super) struct Jobs {
     pub(super) snapshot: Option<Running>,
     pub(super) fetch: Option<Running>,
+    /// Ends only when it passes.
+    pub(super) trial: Option<Running>,
 }
 
 impl Jobs {
@@ -52,6 +68,7 @@ impl Jobs {
         tokio::select! {
             done = ended(&mut self.snapshot) => done,
             done = ended(&mut self.fetch) => done,
+            done = ended(&mut self.trial) => done,
         }
     }
 }
@@ -88,7 +105,40 @@ impl SnapshotJob {
             }
             Ok(Ok(Outcome::Failed { .. }) | Err(_)) | Err(_) => (Err(Reason::NotMade), None, None),
         };
-        Conclusion { id, actor, name: "snapshot", result, file, picture }
+        Conclusion { id, actor, name: "snapshot".into(), result, detail: None, file, picture }
+    }
+}
+
+/// A configuration that the program has begun with.
+pub(super) struct TrialJob {
+    pub(super) desk: Desk,
+    pub(super) gate: Gate,
+    /// Told when what was in force before is to be again.
+    pub(super) restart: CancellationToken,
+}
+
+impl TrialJob {
+    /// Ends where it passes. Where it does not the program begins anew, and answers then.
+    pub(super) async fn run(mut self) -> Conclusion {
+        let Some(trial) = self.desk.trial().cloned() else { return std::future::pending().await };
+        let passed = self.gate.pass().await;
+        let desk = self.desk.clone();
+        let kept = match passed {
+            Ok(()) => {
+                tokio::task::spawn_blocking(move || desk.keep().map_err(|error| format!("it cannot be kept: {error}")))
+                    .await
+                    .unwrap_or_else(|_| Err("it cannot be kept".to_owned()))
+            }
+            Err(missing) => Err(missing),
+        };
+        if let Err(why) = kept {
+            self.desk.give_up(&why);
+            self.restart.cancel();
+            return std::future::pending().await;
+        }
+        let (id, actor) = (trial.configuration.id, trial.configuration.by);
+        tracing::info!(command = %id, by = actor, "a configuration of the centre is in force");
+        Conclusion { id, actor, name: CONFIG_APPLY.into(), result: Ok(()), detail: None, file: None, picture: None }
     }
 }
 
@@ -113,7 +163,7 @@ impl FetchJob {
             Ok(file) => (Ok(()), Some(file)),
             Err((reason, file)) => (Err(reason), file),
         };
-        Conclusion { id, actor, name: "evidence-fetch", result, file, picture: None }
+        Conclusion { id, actor, name: "evidence-fetch".into(), result, detail: None, file, picture: None }
     }
 
     async fn send(mut self) -> Result<AckFile, (Reason, Option<AckFile>)> {

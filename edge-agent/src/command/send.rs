@@ -132,7 +132,7 @@ pub async fn send<A: Serialize>(
 
 /// Of these a box without a clock wants to know that they are fresh.
 fn must_be_fresh(name: CommandName) -> bool {
-    matches!(name, CommandName::Camera | CommandName::Rule | CommandName::LogLevel)
+    matches!(name, CommandName::Camera | CommandName::Rule | CommandName::LogLevel | CommandName::ConfigApply)
 }
 
 async fn taken(

@@ -12,21 +12,23 @@ use uuid::Uuid;
 
 use super::Precision;
 use super::budget::Budget;
-use super::decide::{After, Decision, Occupied, age};
+use super::decide::{After, Decision, Occupied, Refused, age};
 use super::ear::{CommandCounters, Delivery};
 use super::envelope::{self, LONGEST_LIFE, Now, Order, Refusal};
-use super::jobs::{Conclusion, FetchJob, Jobs, SnapshotJob};
+use super::jobs::{self, CONFIG_APPLY, Conclusion, FetchJob, Jobs, SnapshotJob, TrialJob};
 use super::rate::Bucket;
 use super::record::Told;
 use super::switches::Switches;
+use crate::apply::{Configuration, Desk, Fate, Gate};
 use crate::audit::AuditLog;
 use crate::config::Written;
 use crate::evidence::{CameraEvidence, EvidenceName, EvidenceStore};
-use crate::outbox::{Answer, CommandWork, Effect, MOST_ACKS, Outbox, OutboxError, RulePrecision, Taken};
+use crate::outbox::{Answer, CommandWork, Effect, MOST_ACKS, Outbox, OutboxError, RulePrecision, Taken, Unfinished};
 use crate::publish::wire::{
     self, Ack, AckFile, AckState, Birth, EventContext, Moment, PrecisionData, Reason, TimeQuality, UtcMillis, Word,
 };
 use crate::publish::{PublishHandle, PublishStatus, Topics};
+use crate::source::{SourceState, SourceStatus};
 use crate::status::LatestScene;
 use crate::status::pulse::Pulse;
 use crate::telemetry;
@@ -54,6 +56,8 @@ pub struct CommandCamera {
     pub rules: BTreeSet<RuleId>,
     /// What was seen last.
     pub latest: Arc<LatestScene>,
+    /// Its stream.
+    pub status: watch::Receiver<SourceStatus>,
     /// How it is photographed.
     pub evidence: CameraEvidence,
     /// What is said of every picture of it.
@@ -92,6 +96,10 @@ pub struct CommandTask {
     pub counters: Arc<CommandCounters>,
     /// Told of every command.
     pub audit: AuditLog,
+    /// Takes configurations; `None`: nobody does.
+    pub desk: Option<Desk>,
+    /// Told when the program is to begin anew with another configuration.
+    pub restart: CancellationToken,
     /// How far the clock can be trusted.
     pub clock: fn() -> TimeQuality,
     /// Whether it lives.
@@ -118,7 +126,7 @@ impl CommandTask {
         let mut limits =
             Limits { commands: Bucket::new(BURST, PER_S, now), complaints: Bucket::new(1.0, COMPLAINTS_PER_S, now) };
         let mut look = tokio::time::interval(EVERY);
-        let mut jobs = Jobs::default();
+        let mut jobs = Jobs { trial: self.trial(), ..Jobs::default() };
         let begun = async {
             self.log();
             self.conclude_interrupted().await;
@@ -137,6 +145,9 @@ impl CommandTask {
                 Some(delivery) = self.deliveries.recv(), if has_room => Due::Take(delivery),
             };
             self.pulse.works();
+            if matches!(&due, Due::Conclude(conclusion) if conclusion.is_kept()) {
+                self.birth.configuration.iter_mut().for_each(|configuration| configuration.on_trial = false);
+            }
             let work = async {
                 match due {
                     Due::Take(delivery) => self.take(delivery, &mut limits, &mut jobs).await,
@@ -175,7 +186,7 @@ impl CommandTask {
         let refusal = Refusal { id, reason: Reason::RateLimited, detail: None };
         self.write(self.refusal(level, "", refusal, self.now())).await?;
         let (state, reason) = (AckState::Refused, Some(Reason::RateLimited));
-        self.note(Told { level, actor: "", id, order: None, state, reason, again: false }).await;
+        self.note(Told { level, actor: "", id, order: None, state, reason, detail: None, again: false }).await;
         Ok(())
     }
 
@@ -185,18 +196,21 @@ impl CommandTask {
             Ok(order) => order,
             Err(refusal) => return self.refuse(level, None, refusal, now).await,
         };
-        let refused = |reason| Refusal { id: Some(order.id), reason, detail: None };
+        let refused = |reason, detail| Refusal { id: Some(order.id), reason, detail };
         if retained {
-            return self.refuse(level, Some(&order), refused(Reason::Retained), now).await;
+            return self.refuse(level, Some(&order), refused(Reason::Retained, None), now).await;
         }
         let occupied = Occupied {
             snapshot: jobs.snapshot.is_some(),
             fetch: jobs.fetch.is_some(),
+            configuration: jobs.trial.is_some() || self.restart.is_cancelled(),
             budget: !self.budget().await.is_left(),
         };
         let decision = match self.decide(&order, now, occupied) {
             Ok(decision) => decision,
-            Err(reason) => return self.refuse(level, Some(&order), refused(reason), now).await,
+            Err(Refused { reason, detail }) => {
+                return self.refuse(level, Some(&order), refused(reason, detail), now).await;
+            }
         };
         let Decision { state, effect, file, needs_incident, after } = decision;
         let unknown = || {
@@ -215,7 +229,16 @@ impl CommandTask {
             otherwise: needs_incident.then(unknown),
         };
         let (actor, id) = (order.actor.as_str(), Some(order.id));
-        let told = Told { level, actor, id, order: Some(&order), state: AckState::Refused, reason: None, again: false };
+        let told = Told {
+            level,
+            actor,
+            id,
+            order: Some(&order),
+            state: AckState::Refused,
+            reason: None,
+            detail: None,
+            again: false,
+        };
         match self.write(work).await? {
             Taken::Done => {
                 self.counters.taken.fetch_add(1, Ordering::Relaxed);
@@ -239,7 +262,7 @@ impl CommandTask {
         if !again {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
         }
-        self.note(Told { level, actor, id, order, state: AckState::Refused, reason, again }).await;
+        self.note(Told { level, actor, id, order, state: AckState::Refused, reason, detail: None, again }).await;
         Ok(())
     }
 
@@ -292,7 +315,43 @@ impl CommandTask {
             After::Rebirth => self.say_who_is_there(),
             After::Switched(switches) => self.switched(switches),
             After::Judged => self.count_found().await,
+            After::Stage(configuration) => self.stage(*configuration).await,
         }
+    }
+
+    /// Writes what is to be tried, and has the program begin anew.
+    async fn stage(&self, configuration: Configuration) {
+        let Some(desk) = self.desk.clone() else { return };
+        let (id, actor) = (configuration.id, configuration.by.clone());
+        let is_online = |camera: &&CommandCamera| camera.status.borrow().state == SourceState::Online;
+        let expected = self.cameras.iter().filter(is_online).map(|camera| camera.id.to_string()).collect();
+        let staged = tokio::task::spawn_blocking(move || desk.stage(configuration, expected)).await;
+        match staged.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into())) {
+            Ok(()) => self.restart.cancel(),
+            Err(error) => {
+                let (result, detail) = (Err(Reason::NotMade), Some(error.to_string()));
+                self.conclude(Conclusion {
+                    id,
+                    actor,
+                    name: CONFIG_APPLY.into(),
+                    result,
+                    detail,
+                    file: None,
+                    picture: None,
+                })
+                .await;
+            }
+        }
+    }
+
+    /// The trial that this run began with, if it did.
+    fn trial(&self) -> Option<jobs::Running> {
+        let desk = self.desk.clone()?;
+        let expected = &desk.trial()?.expected;
+        let cameras = self.cameras.iter().filter(|camera| expected.iter().any(|id| *id == camera.id.as_str()));
+        let cameras = cameras.map(|camera| (camera.id.clone(), camera.status.clone())).collect();
+        let gate = Gate { delivery: self.delivery.clone(), cameras };
+        Some(Box::pin(TrialJob { desk, gate, restart: self.restart.clone() }.run()))
     }
 
     async fn budget(&self) -> Budget {
@@ -317,17 +376,20 @@ impl CommandTask {
 
     /// The final answer to what was accepted.
     async fn conclude(&self, conclusion: Conclusion) {
-        let Conclusion { id, actor, name, result, file, picture } = conclusion;
+        if conclusion.is_kept() {
+            self.say_who_is_there();
+        }
+        let Conclusion { id, actor, name, result, detail, file, picture } = conclusion;
         let state = if result.is_ok() { AckState::Done } else { AckState::Failed };
-        let ack = Ack { file, ..self.ack(name, Some(id), state, self.now()) };
+        let ack = Ack { file, ..self.ack(&name, Some(id), state, self.now()) };
         let ack = match result {
             Ok(()) => ack,
-            Err(reason) => because(ack, reason, None),
+            Err(reason) => because(ack, reason, detail.clone()),
         };
         let work = CommandWork::Conclude { id, answer: Box::new(self.answer(ack)), picture };
         if self.write(work).await.is_ok() {
-            let (actor, id, reason) = (actor.as_str(), Some(id), result.err());
-            self.note(Told { level: name, actor, id, order: None, state, reason, again: false }).await;
+            let (actor, id, reason, detail) = (actor.as_str(), Some(id), result.err(), detail.as_deref());
+            self.note(Told { level: &name, actor, id, order: None, state, reason, detail, again: false }).await;
         }
     }
 
@@ -363,22 +425,22 @@ impl CommandTask {
         self.switched(switches);
     }
 
-    /// What was being done when the program ended is not done any more.
+    /// What was being done when the program ended is not done any more, but for a configuration: that is on trial, or has
+    /// shown what it is.
     async fn conclude_interrupted(&self) {
         let Ok(unfinished) = self.outbox.unfinished_commands().await else { return };
-        for command in unfinished {
-            let name = command.answer.ack.name.clone();
-            let ack = Ack {
-                file: command.answer.ack.file,
-                ..self.ack(&name, Some(command.id), AckState::Failed, self.now())
-            };
-            let answer = Box::new(self.answer(because(ack, Reason::Interrupted, None)));
-            let work = CommandWork::Conclude { id: command.id, answer, picture: None };
-            if self.write(work).await.is_ok() {
-                let (level, actor, id) = (name.as_str(), command.actor.as_str(), Some(command.id));
-                let (state, reason) = (AckState::Failed, Some(Reason::Interrupted));
-                self.note(Told { level, actor, id, order: None, state, reason, again: false }).await;
+        for Unfinished { id, actor, answer } in unfinished {
+            let is_on_trial = |desk: &Desk| desk.trial().is_some_and(|trial| trial.configuration.id == id);
+            if self.desk.as_ref().is_some_and(is_on_trial) {
+                continue;
             }
+            let (result, detail) = match self.desk.as_ref().and_then(|desk| desk.fate(id)) {
+                Some(Fate::Applied) => (Ok(()), None),
+                Some(Fate::GivenUp(why)) => (Err(Reason::RolledBack), Some(why)),
+                None => (Err(Reason::Interrupted), None),
+            };
+            let Ack { name, file, .. } = answer.ack;
+            self.conclude(Conclusion { id, actor, name: name.into(), result, detail, file, picture: None }).await;
         }
     }
 

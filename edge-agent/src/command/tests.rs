@@ -74,6 +74,8 @@ impl Room {
             precision: watch::Sender::new(Precision::from([])),
             counters: Arc::clone(&self.counters),
             audit: self.audit.clone(),
+            desk: None,
+            restart: CancellationToken::new(),
             clock: synced,
             pulse: Pulse::new().0,
         }

@@ -215,8 +215,8 @@ pub struct PublishParams {
     pub backlog_every: Duration,
     /// On a connection to a broker that has forgotten this box (it restarted without persistence, so it has forgotten
     /// its subscribers too) events wait this long for subscribers to return: an acknowledgement from a broker without
-    /// subscribers is worth nothing. Costs so much delay after a broker's restart; a box's very first connection does
-    /// not wait.
+    /// subscribers is worth nothing. They wait too where it may have forgotten it: after attempts that failed, a connection that
+    /// ended within this time, or a restart of the program. A box's very first connection does not wait.
     pub settle: Duration,
     /// A connection that leaves a message unacknowledged for this long is given up. Must exceed what a slow link
     /// needs for all that is in flight.
@@ -249,7 +249,7 @@ impl PublishParams {
 }
 
 /// What delivery is doing; totals count since start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishStatus {
     /// Whether there is a connection.
     pub connected: bool,
@@ -332,17 +332,9 @@ pub struct PublishTask<P> {
 /// Makes the task and the handle to it.
 pub fn publish<P: Publisher>(publisher: P, params: PublishParams, outbox: Outbox) -> (PublishHandle, PublishTask<P>) {
     let (status, watcher) = watch::channel(PublishStatus {
-        connected: false,
         since: UtcMillis::now(),
-        session: 0,
         host_online: params.primary_host.as_ref().map(|_| false),
-        delivered: 0,
-        in_flight: 0,
-        retries: 0,
-        refused: 0,
-        thumbnails: 0,
-        thumbnails_given_up: 0,
-        last_error: None,
+        ..PublishStatus::default()
     });
     let retained = Retained::default();
     let (pulse, beat) = Pulse::new();
@@ -369,6 +361,9 @@ impl<P: Publisher> PublishTask<P> {
         let mut chunks = std::mem::replace(&mut self.chunks, mpsc::channel(1).1);
         let mut audit = self.audit.take();
         let mut first_attempt = true;
+        // Whether a broker that knows this box has known it for longer than since an attempt of a moment ago, at which it may
+        // have forgotten all others. Whoever was killed in the midst of one cannot tell.
+        let mut is_old_acquaintance = false;
         let mut unused_session = None;
         while !stop.is_cancelled() {
             self.pulse.works();
@@ -386,7 +381,8 @@ impl<P: Publisher> PublishTask<P> {
                 Ok(connection) => {
                     // A box that was connected before, or that has just found no broker, and that this broker does not know.
                     let is_first = first_attempt && session == 1;
-                    let settle = !is_first && !connection.session_present;
+                    let settle = !is_first && !(connection.session_present && is_old_acquaintance);
+                    let begun = tokio::time::Instant::now();
                     let memory = Memory {
                         suspicion: &mut suspicion,
                         thumbnails: &mut thumbnails,
@@ -396,7 +392,9 @@ impl<P: Publisher> PublishTask<P> {
                         chunk: &mut chunk,
                         chunk_after: &mut chunk_after,
                     };
-                    match self.run_once(connection, session, settle, memory, &mut backoff, &stop).await {
+                    let end = self.run_once(connection, session, settle, memory, &mut backoff, &stop).await;
+                    is_old_acquaintance = !settle || begun.elapsed() >= self.params.settle;
+                    match end {
                         End::Stopped => return,
                         End::Replaced => {
                             (suspicion, thumbnails) = (Suspicion::default(), Thumbnails::default());
@@ -410,6 +408,8 @@ impl<P: Publisher> PublishTask<P> {
                 Err(error) => {
                     // A number costs a write to the disk: an attempt that failed leaves it to the next one.
                     unused_session = Some(session);
+                    // What was asked may have been heard.
+                    is_old_acquaintance = false;
                     error
                 }
             };

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::wire::{
     Ack, AcknowledgeArguments, AuditLine, Birth, CameraArguments, CameraStatus, ChunkHeader, Command, CommandName,
-    ConfigFetchArguments, EvidenceFetchArguments, Health, HostState, Incident, LogLevelArguments, MEASUREMENT_TYPE,
-    Measurement, NoArguments, RuleArguments, SignalReport, SnapshotArguments, Status, System, SystemKind,
-    VerdictArguments,
+    ConfigApplyArguments, ConfigFetchArguments, EvidenceFetchArguments, Health, HostState, Incident, LogLevelArguments,
+    MEASUREMENT_TYPE, Measurement, NoArguments, RuleArguments, SignalReport, SnapshotArguments, Status, System,
+    SystemKind, VerdictArguments,
 };
 use crate::evidence::MAX_THUMBNAIL_BYTES;
 
@@ -30,7 +30,7 @@ struct MessageKind {
     schema: Option<fn() -> Value>,
 }
 
-const MESSAGES: [MessageKind; 22] = [
+const MESSAGES: [MessageKind; 23] = [
     MessageKind {
         name: "incident",
         title: "An incident event (CloudEvents 1.0, structured JSON)",
@@ -173,6 +173,12 @@ const MESSAGES: [MessageKind; 22] = [
         "{root}/v1/{site}/{box}/cmd/config-fetch",
         schema_of::<Command<ConfigFetchArguments>>,
     ),
+    command(
+        "cmd_config_apply",
+        "Command: another configuration in the place of the one in force",
+        "{root}/v1/{site}/{box}/cmd/config-apply",
+        schema_of::<Command<ConfigApplyArguments>>,
+    ),
     MessageKind {
         name: "ack",
         title: "The answer to a command",
@@ -209,6 +215,7 @@ pub const fn command_message(name: CommandName) -> &'static str {
         CommandName::Rebirth => "cmd_rebirth",
         CommandName::LogLevel => "cmd_log_level",
         CommandName::ConfigFetch => "cmd_config_fetch",
+        CommandName::ConfigApply => "cmd_config_apply",
     }
 }
 

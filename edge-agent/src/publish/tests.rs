@@ -38,6 +38,7 @@ pub(crate) fn birth() -> Birth {
         timezone: "Asia/Ho_Chi_Minh".to_owned(),
         software: Software { name: "edge-agent".into(), version: "0".into() },
         config: String::new(),
+        configuration: None,
         hw_profile: "cpu".to_owned(),
         models: Vec::new(),
         cameras: Vec::new(),
@@ -88,7 +89,7 @@ fn draft(incident: u64, revision: u32) -> Draft {
 /// What one connection of the fake broker does.
 #[derive(Debug, Clone, Copy)]
 struct Life {
-    /// Takes so many events, then breaks.
+    /// Takes so many events, then breaks; one that takes none breaks at once.
     takes: usize,
     /// Acknowledges so many of them; the others arrived, but the box never learns it.
     acknowledges: usize,
@@ -154,6 +155,11 @@ impl Publisher for FakeBroker {
 impl Link for FakeLink {
     fn publish(&self, message: Message) -> BoxFuture<Result<(), PublishError>> {
         if message.retained {
+            if self.life.takes == 0
+                && let Some(break_it) = self.broken.lock().expect("no panic").take()
+            {
+                let _ = break_it.send(());
+            }
             return Box::pin(async { Ok(()) });
         }
         let mut taken = self.taken.lock().expect("no panic");
@@ -306,6 +312,30 @@ async fn events_settle_after_a_reconnection_to_a_broker_that_forgot_us() {
     let arrived = deliver(reconnection(false), params, vec![draft(1, 1), draft(2, 1)], 2).await;
     assert_eq!(arrived.len(), 3);
     assert!(arrived[1].1 - arrived[0].1 >= settle);
+}
+
+/// The broker restarts, knows nobody, and the connection to it breaks before subscribers are back: by then it knows this box.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_settle_when_the_connection_to_a_broker_that_forgot_us_breaks_before_they_are_sent() {
+    let settle = Duration::from_millis(300);
+    let params = PublishParams { settle, ..quick() };
+    let forgot = Life { takes: 0, acknowledges: 0, session_present: false };
+    let mut broker = reconnection(true);
+    broker.lives.insert(1, forgot);
+    let arrived = deliver(broker, params, vec![draft(1, 1), draft(2, 1)], 2).await;
+    assert_eq!(arrived.iter().map(|(connection, ..)| *connection).collect::<Vec<_>>(), [1, 3, 3]);
+    assert!(arrived[1].1 - arrived[0].1 >= settle);
+}
+
+/// It may have been killed in the midst of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_settle_after_a_restart_even_when_the_broker_knows_us() {
+    let settle = Duration::from_millis(300);
+    let params = PublishParams { settle, ..quick() };
+    let begun = Instant::now();
+    let broker = FakeBroker { lives: vec![FOREVER], ..FakeBroker::default() };
+    let arrived = deliver_in_session(2, broker, params, vec![draft(1, 1)], 1).await;
+    assert!(arrived[0].1 - begun >= settle);
 }
 
 /// Both were killed: the box's first attempt meets a broker that nobody has come back to yet.

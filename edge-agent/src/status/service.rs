@@ -33,6 +33,8 @@ pub struct ServiceTask {
     pub outbox: watch::Receiver<OutboxStats>,
     /// Delivery.
     pub delivery: watch::Receiver<PublishStatus>,
+    /// Whether the end is a new beginning: this very process goes on.
+    pub restart: CancellationToken,
 }
 
 impl ServiceTask {
@@ -47,7 +49,7 @@ impl ServiceTask {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]),
+                () = stop.cancelled() => return self.say_goodbye(),
                 _ = look.tick() => {}
             }
             let hung = self.hung(limit);
@@ -63,6 +65,15 @@ impl ServiceTask {
                 tell(&[NotifyState::Watchdog]);
             }
             reported = hung;
+        }
+    }
+
+    /// A manager that hears of a stop would kill the process that goes on.
+    fn say_goodbye(&self) {
+        if self.restart.is_cancelled() {
+            tell(&[NotifyState::Watchdog, NotifyState::Status("begins anew with another configuration")]);
+        } else {
+            tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
         }
     }
 

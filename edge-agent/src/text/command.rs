@@ -100,6 +100,26 @@ pub(crate) const fn reason(reason: Reason) -> Text {
             "không làm được: xem nhật ký và tình trạng đĩa của hộp",
             "it could not be made or read: see the box's log and its disk",
         ),
+        Reason::StaleBase => text(
+            "cấu hình của hộp đã khác với bản dùng để soạn: lấy lại bằng config-fetch, sửa rồi gửi với id mới",
+            "the box's configuration is no longer the one this was made from: fetch it, change it, send it with a new id",
+        ),
+        Reason::InvalidConfiguration => text(
+            "cấu hình có lỗi, không có gì thay đổi: sửa chỗ ghi trong chi tiết rồi gửi với id mới",
+            "the configuration has errors and nothing was changed: see the detail, then send it with a new id",
+        ),
+        Reason::NotFromAfar => text(
+            "mục này chỉ được đổi tại hộp: bỏ thay đổi đó, hoặc sửa tệp cấu hình trên hộp",
+            "this can only be changed at the box: leave it as it is, or change the site file there",
+        ),
+        Reason::RolledBack => text(
+            "đã thử rồi quay lại cấu hình trước: xem chi tiết, sửa và gửi với id mới",
+            "it was tried and the configuration before is in force again: see the detail, then send it with a new id",
+        ),
+        Reason::NotHere => text(
+            "lần chạy này của chương trình không nhận cấu hình: dùng dịch vụ edge-agent run",
+            "this run of the program takes no configuration: use the service, edge-agent run",
+        ),
     }
 }
 
@@ -125,5 +145,6 @@ pub(crate) const fn name(name: CommandName) -> Text {
         CommandName::Rebirth => text("Gửi lại trạng thái", "Rebirth"),
         CommandName::LogLevel => text("Mức nhật ký", "Log level"),
         CommandName::ConfigFetch => text("Xem cấu hình", "Configuration"),
+        CommandName::ConfigApply => text("Áp dụng cấu hình", "Apply configuration"),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn birth() -> Birth {
         timezone: "Asia/Ho_Chi_Minh".to_owned(),
         software: Software { name: "edge-agent".into(), version: "0.1.0".into() },
         config: digest(),
+        configuration: None,
         hw_profile: "cpu-x86_64".to_owned(),
         models: vec![model()],
         cameras: vec![BirthCamera {

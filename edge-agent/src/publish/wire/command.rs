@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{LocalText, TimeQuality, UtcMillis, Word};
 
-/// The commands there are. `config-apply` will join them: a row here, its arguments below, its work in `command/`.
+/// The commands there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CommandName {
     /// A picture of a camera, now.
@@ -29,11 +29,13 @@ pub enum CommandName {
     LogLevel,
     /// The site file in force, without secrets.
     ConfigFetch,
+    /// Another configuration in its place: checked, tried, kept or given up.
+    ConfigApply,
 }
 
 impl CommandName {
     /// Every command.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Snapshot,
         Self::EvidenceFetch,
         Self::Camera,
@@ -43,6 +45,7 @@ impl CommandName {
         Self::Rebirth,
         Self::LogLevel,
         Self::ConfigFetch,
+        Self::ConfigApply,
     ];
 
     /// The word in topics and messages.
@@ -58,6 +61,7 @@ impl CommandName {
             Self::Rebirth => "rebirth",
             Self::LogLevel => "log-level",
             Self::ConfigFetch => "config-fetch",
+            Self::ConfigApply => "config-apply",
         }
     }
 
@@ -256,6 +260,21 @@ pub struct ConfigFetchArguments {
     pub offset: u64,
 }
 
+/// Of `config-apply`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigApplyArguments {
+    /// A whole site file.
+    pub text: String,
+    /// The `file.sha256` of `config-fetch`: what it was made from. A box where something else is in force by now refuses.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub base_sha256: String,
+    /// Why, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    pub reason: Option<String>,
+}
+
 /// How a command stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -327,11 +346,21 @@ pub enum Reason {
     Interrupted,
     /// It could not be read or made.
     NotMade,
+    /// Another configuration is in force than the one it was made from.
+    StaleBase,
+    /// The configuration has errors.
+    InvalidConfiguration,
+    /// Something in it can only be changed at the box.
+    NotFromAfar,
+    /// It was tried, and given up for what was in force before.
+    RolledBack,
+    /// This run of the program takes no configuration.
+    NotHere,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::TooLarge,
         Self::Malformed,
         Self::UnknownCommand,
@@ -355,6 +384,11 @@ impl Reason {
         Self::BudgetUsedUp,
         Self::Interrupted,
         Self::NotMade,
+        Self::StaleBase,
+        Self::InvalidConfiguration,
+        Self::NotFromAfar,
+        Self::RolledBack,
+        Self::NotHere,
     ];
 
     /// The word on the wire.
@@ -384,6 +418,11 @@ impl Reason {
             Self::BudgetUsedUp => "budget_used_up",
             Self::Interrupted => "interrupted",
             Self::NotMade => "not_made",
+            Self::StaleBase => "stale_base",
+            Self::InvalidConfiguration => "invalid_configuration",
+            Self::NotFromAfar => "not_from_afar",
+            Self::RolledBack => "rolled_back",
+            Self::NotHere => "not_here",
         }
     }
 }

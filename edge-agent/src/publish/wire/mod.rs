@@ -24,9 +24,9 @@ use uuid::Uuid;
 pub use audit::{Action, Actor, AuditLine, LineHash, Outcome, Source};
 pub use command::{
     Ack, AckFile, AckState, AcknowledgeArguments, CameraArguments, ChunkHeader, Command, CommandHealth, CommandName,
-    ConfigFetchArguments, DisarmedRule, EvidenceFetchArguments, Finding, LogLevel, LogLevelArguments, LogSetting,
-    MAX_CHUNK_BYTES, NoArguments, PrecisionData, Reason, RuleArguments, SnapshotArguments, SwitchedOff,
-    VerdictArguments,
+    ConfigApplyArguments, ConfigFetchArguments, DisarmedRule, EvidenceFetchArguments, Finding, LogLevel,
+    LogLevelArguments, LogSetting, MAX_CHUNK_BYTES, NoArguments, PrecisionData, Reason, RuleArguments,
+    SnapshotArguments, SwitchedOff, VerdictArguments,
 };
 pub use incident::{
     CameraLabel, EventContext, Evidence, IncidentData, ModelRef, Moment, Phase, Position, Shown, TimeQuality,
@@ -40,9 +40,9 @@ pub use measure::{
 pub use number::{Measures, Sequence, UtcMillis};
 pub use signal::{SignalData, SignalPhase, SignalReport};
 pub use state::{
-    AuditHealth, Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus, EvidenceHealth, Health,
-    HealthState, HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus, RingHealth, SiteLabel,
-    Software, Status,
+    AppliedConfiguration, AuditHealth, Birth, BirthCamera, BirthRule, CameraHealth, CameraState, CameraStatus,
+    EvidenceHealth, Health, HealthState, HostState, OutboxHealth, Presence, PublishHealth, RecordHealth, RecordStatus,
+    RingHealth, SiteLabel, Software, Status,
 };
 pub use system::{Lost, ParkedData, SystemData, SystemKind, WithheldData, parked, system, withheld};
 pub use transport::{CertificateHealth, TransportHealth};

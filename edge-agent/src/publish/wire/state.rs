@@ -81,6 +81,19 @@ pub struct BirthCamera {
     pub switched_off: Option<SwitchedOff>,
 }
 
+/// A configuration that the centre sent and that is in force over the site file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AppliedConfiguration {
+    /// The command that brought it.
+    pub id: Uuid,
+    /// Who sent it.
+    pub by: String,
+    /// When it came.
+    pub at: UtcMillis,
+    /// Whether it is still on trial: what was in force before may come back.
+    pub on_trial: bool,
+}
+
 /// Topic `birth`: what this box is and can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Birth {
@@ -103,6 +116,9 @@ pub struct Birth {
     /// `sha256:` and the digest of the configuration in force.
     #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub config: String,
+    /// Whose configuration that is, where the centre sent it; absent: the site file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<AppliedConfiguration>,
     /// The hardware profile in force.
     pub hw_profile: String,
     /// The networks in use.
