@@ -22,6 +22,8 @@ pub mod eval;
 pub mod evidence;
 pub mod frame;
 pub mod hardening;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod ladder;
 pub mod outbox;
 pub mod page;

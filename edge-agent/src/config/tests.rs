@@ -12,7 +12,8 @@ mod wrong;
 
 use super::{ConfigErrors, Document, Home, Site, load_site};
 
-const GOOD: &str = r#"
+/// A site that is right, with a camera, a rule, two zones and a line.
+pub(crate) const GOOD: &str = r#"
 [site]
 id = "a"
 name = { vi = "A", en = "A" }
