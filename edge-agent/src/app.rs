@@ -253,6 +253,7 @@ impl App {
         let counters = Arc::new(CommandCounters::default());
         let (ear, commands) = CommandEar::new(&topics, Arc::clone(&counters));
         let mqtt = MqttPublisher::new(broker, topics.client_id()).hearing(signals.clone()).obeying(ear);
+        let mqtt = mqtt.auditing(audit.clone());
         let transport = Transport { security: site.mqtt.security(), certificates: mqtt.certificates() };
         let (publish, publish_task) = publish::publish(mqtt, params, outbox.clone());
         let delivery = publish.status();

@@ -8,9 +8,10 @@ use crate::config::raw::{RawHolidays, RawHwProfile, RawPipeline, RawSite};
 use crate::detect::manifest::Manifest;
 use crate::page::BoxStatus;
 use crate::publish::schema as messages;
+use crate::trust::Contents;
 
 /// The files that people write.
-const FILES: [&str; 5] = ["site", "pipeline", "hw-profile", "model", "holidays"];
+const FILES: [&str; 6] = ["site", "pipeline", "hw-profile", "model", "holidays", "bundle"];
 
 /// What `GET /api/v1/status` answers.
 const API: &str = "api_status";
@@ -29,6 +30,7 @@ pub fn document(name: &str) -> Option<Value> {
         "pipeline" => Some(file_schema::<RawPipeline>("pipeline")),
         "hw-profile" => Some(file_schema::<RawHwProfile>("hardware profile")),
         "holidays" => Some(file_schema::<RawHolidays>("holidays")),
+        "bundle" => Some(file_schema::<Contents>("bundle")),
         "model" => Some(file_schema::<Manifest>("model manifest")),
         API => Some(api_status()),
         "asyncapi" => Some(messages::asyncapi()),

@@ -25,6 +25,7 @@ use crate::publish::wire::{
 };
 use crate::publish::{BrokerParams, InvalidRoot, PublishHandle, TlsError, TlsParams, TopicRoot, Topics};
 use crate::source::{self, HttpParams, LiveParams, RtspParams};
+use crate::trust::{self, TrustError};
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum SetupError {
     /// Certificates for the broker.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A model that is not signed, or keys that are not in order.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A credential that is not `user:password`.
     #[error(
         "the credential of camera {0} is not user:password\n    → write both on one line, with a colon between them"
@@ -74,6 +78,7 @@ impl SetupError {
             | Self::Root(_)
             | Self::Secret(_)
             | Self::Tls(_)
+            | Self::Trust(_)
             | Self::Credential(_)
             | Self::Detect(DetectError::Graph { .. }) => true,
             Self::Model(error) => matches!(error, ModelError::Manifest(_)),
@@ -82,29 +87,38 @@ impl SetupError {
     }
 }
 
-/// The names of the models there are.
+/// The names of the models there are: shipped ones and those of bundles.
 pub fn model_names(home: &Home) -> Vec<String> {
-    let entries = std::fs::read_dir(home.models()).into_iter().flatten().filter_map(Result::ok);
+    let folders = [home.models(), home.installed_models().to_owned()];
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().filter_map(Result::ok);
     let mut names: Vec<String> = entries
         .filter(|entry| entry.path().join("model.toml").is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();
+    names.dedup();
     names
 }
 
-/// Reads a model's manifest and proves its files.
+/// Reads a model's manifest and proves its files; where a key is installed, also that a model that did not come with the
+/// program came from a signed bundle. Weights that a shipped manifest names by their digest are as trusted as that.
 pub fn load_model(home: &Home, name: &str) -> Result<Model, SetupError> {
+    if let Some(folder) = home.installed_model(name)
+        && let Some(signer) = trust::model_signer(&folder, &home.keys()?)?
+    {
+        tracing::info!(model = name, key = signer.key, comment = signer.comment, "the model is signed");
+    }
     Ok(manifest(home, name)?.verify(home.extra_models())?)
 }
 
-/// Reads a model's manifest.
+/// Reads a model's manifest; nothing is proved.
 pub fn manifest(home: &Home, name: &str) -> Result<Manifest, SetupError> {
     let known = model_names(home);
     if !known.iter().any(|known| known == name) {
         return Err(SetupError::UnknownModel { name: name.to_owned(), models: home.models(), known });
     }
-    Ok(Manifest::load(&home.models().join(name))?)
+    let folder = home.installed_model(name).unwrap_or_else(|| home.models().join(name));
+    Ok(Manifest::load(&folder)?)
 }
 
 /// Loads ONNX Runtime.
@@ -132,9 +146,15 @@ pub fn try_decoders(profile: &HwProfile) {
 /// What [`detector`] would fail with, but for execution providers.
 pub fn try_model(runtime: Option<&Runtime>, home: &Home, name: &str) -> Result<(), SetupError> {
     let model = load_model(home, name)?;
-    if let Some(runtime) = runtime {
-        OrtDetector::open(runtime, &model, &SessionOptions::for_model(&model))?;
-    }
+    runtime.map_or(Ok(()), |runtime| open_model(runtime, &model))
+}
+
+/// Proves that the network fits its manifest and runs, on the CPU.
+///
+/// # Errors
+/// What opening a session gives.
+pub fn open_model(runtime: &Runtime, model: &Model) -> Result<(), SetupError> {
+    OrtDetector::open(runtime, model, &SessionOptions::for_model(model))?;
     Ok(())
 }
 

@@ -1,8 +1,6 @@
 //! What a person far away needs to help: the redacted configuration, what `doctor` found, versions, how the running service
 //! is, the last log lines, names and sizes of what is stored. No secret, no picture, bounded in size.
 
-mod tar;
-
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +13,7 @@ use crate::config::Written;
 use crate::doctor::Check;
 use crate::publish::wire::UtcMillis;
 use crate::secret::{redact, redact_json};
-use tar::Archive;
+use crate::tar::Archive;
 
 /// The most that one file of a bundle holds; of longer ones the end is kept.
 const MOST: usize = 1 << 20;

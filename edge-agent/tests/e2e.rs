@@ -8,6 +8,8 @@ mod common;
 mod agent;
 #[path = "e2e/audit.rs"]
 mod audit;
+#[path = "e2e/bundles.rs"]
+mod bundles;
 #[path = "e2e/camera_outages.rs"]
 mod camera_outages;
 #[path = "e2e/canary.rs"]
@@ -34,6 +36,8 @@ mod descriptors;
 mod doctor;
 #[path = "e2e/eval.rs"]
 mod eval;
+#[path = "e2e/fetches.rs"]
+mod fetches;
 #[path = "e2e/ledger.rs"]
 mod ledger;
 #[path = "e2e/measure_kills.rs"]
@@ -42,6 +46,8 @@ mod measure_kills;
 mod model_fit;
 #[path = "e2e/models.rs"]
 mod models;
+#[path = "e2e/operators.rs"]
+mod operators;
 #[path = "e2e/orders.rs"]
 mod orders;
 #[path = "e2e/page.rs"]
@@ -74,3 +80,5 @@ mod systemd;
 mod tracks;
 #[path = "e2e/tune.rs"]
 mod tune;
+#[path = "e2e/unsynced.rs"]
+mod unsynced;

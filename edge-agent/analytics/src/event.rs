@@ -63,7 +63,8 @@ pub struct Event {
     pub stamp: FrameStamp,
     /// When what is judged began.
     pub started_at: WallTime,
-    /// When it was over: `end` events and pulses.
+    /// When it was over: `end` events and pulses. As long after the start as it lasted by media time, also where the calendar
+    /// clock was set in between: both are told by the clock of the beginning.
     pub ended_at: Option<WallTime>,
     /// The rule that judged.
     pub rule: RuleInfo,

@@ -75,6 +75,34 @@ mod events {
     }
 
     #[test]
+    fn an_incident_lasts_as_long_as_it_lasted_however_the_clock_is_set_meanwhile() {
+        let actors = [standing(1, 0.5, 0.0, 40.0)];
+        for fps in RATES {
+            let straight = play(&intrusion(1.0), &actors, fps);
+            let ended = straight.last().and_then(|event| event.ended_at).expect("it ends");
+            // An hour and a day either way, back to 1970, and from there to now.
+            for step_s in [3600, -3600, 86_400, -86_400, -1_795_305_600, 1_795_305_600] {
+                let step = Duration::from_secs(i64::unsigned_abs(step_s));
+                let mut scenes = scenes(&actors, fps);
+                for scene in scenes.iter_mut().filter(|scene| scene.stamp.pts.as_secs_f64() > 20.0) {
+                    let at = scene.stamp.captured_at;
+                    scene.stamp.captured_at = if step_s < 0 { at - step } else { at + step };
+                }
+                let events = run(&mut judge(intrusion(1.0)), scenes);
+                let phases = |events: &[Event]| events.iter().map(|event| event.phase).collect::<Vec<_>>();
+                assert_eq!(phases(&events), phases(&straight));
+                let end = events.last().expect("it ends");
+                assert_eq!(
+                    (end.started_at, end.ended_at),
+                    (straight[0].started_at, Some(ended)),
+                    "{step_s} s, {fps} fps"
+                );
+                assert_ne!(end.stamp.captured_at, straight[straight.len() - 1].stamp.captured_at);
+            }
+        }
+    }
+
+    #[test]
     fn ids_are_unique_and_the_same_in_every_replay() {
         let actors = [standing(1, 0.5, 0.0, 70.0), standing(2, 0.8, 0.0, 70.0)];
         let (first, second) =
@@ -184,11 +212,18 @@ mod cooldown {
 mod restart {
     use super::*;
 
+    /// When the second session begins, in seconds of the first one.
+    const LATER: f64 = 600.0;
+
     /// Events of a session that takes up what `earlier` left open.
     fn after(earlier: &Event, about_zone: bool, spec: &RuleSpec, actors: &[Actor], fps: Rate) -> Vec<Event> {
         let mut judge = judge(spec.clone());
         judge.restore(vec![left_open(earlier, about_zone)]);
-        run(&mut judge, scenes(actors, fps))
+        let mut scenes = scenes(actors, fps);
+        for scene in &mut scenes {
+            scene.stamp.captured_at = scene.stamp.captured_at + Duration::from_secs_f64(LATER);
+        }
+        run(&mut judge, scenes)
     }
 
     #[test]
@@ -203,7 +238,7 @@ mod restart {
             assert!(events[0].stamp.pts.as_secs_f64() < 0.4 + 2.0 * fps.gap(), "it goes on at once");
             assert_eq!(events.last().map(|event| event.phase), Some(Phase::End));
             assert!(events.iter().zip(2..).all(|(event, revision)| event.revision == revision));
-            let ended = seconds(events.last().and_then(|event| event.ended_at).expect("ended"));
+            let ended = seconds(events.last().and_then(|event| event.ended_at).expect("ended")) - LATER;
             assert!((60.0 - fps.gap()..60.7 + fps.gap()).contains(&ended), "at {fps} fps: {ended}");
         }
     }
@@ -274,13 +309,19 @@ mod restart {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_ends_nothing_before_it_began() {
+    fn a_clock_that_was_set_back_in_between_undoes_nothing_of_what_lasted() {
         let first = play(&intrusion(1.0), &[standing(1, 0.5, 0.0, 20.0)], Rate::fps(5)).swap_remove(0);
         let mut judge = judge(intrusion(1.0));
-        let later = wall(1e6);
-        judge.restore(vec![analytics::incident::OpenIncident { started_at: later, ..left_open(&first, false) }]);
+        let (began, known) = (wall(1e6), wall(1e6 + 30.0));
+        let open =
+            analytics::incident::OpenIncident { started_at: began, last_event_at: known, ..left_open(&first, false) };
+        judge.restore(vec![open]);
         let events = run(&mut judge, scenes(&[standing(1, 0.5, 0.0, 20.0)], Rate::fps(5)));
-        assert_eq!(events.last().and_then(|event| event.ended_at), Some(later));
+        let end = events.last().expect("it ends");
+        assert_eq!((end.phase, end.started_at), (Phase::End, began));
+        // What was known before, and what this session saw of it.
+        let lasted = seconds(end.ended_at.expect("ended")) - seconds(began);
+        assert!((49.5..=51.0).contains(&lasted), "{lasted} s");
     }
 }
 

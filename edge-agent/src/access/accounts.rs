@@ -132,7 +132,8 @@ impl Accounts {
         Self::parse(path, &std::fs::read_to_string(path).map_err(unreadable)?)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, AccountsError> {
+    /// What is in a file.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, AccountsError> {
         let mut accounts = Self::default();
         for (line, text) in (1..).zip(text.lines()) {
             if text.trim().is_empty() || text.starts_with('#') {

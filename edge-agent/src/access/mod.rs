@@ -7,7 +7,7 @@
 //! - Nobody is let in by default: no account, no role, no password comes with the program.
 //! - A name that is not there costs as much work and waits as long as one that is; both are refused in the same words.
 //! - One password is tried at a time, then there is a rest of [`REST`] times as long: however many try, hashing takes a sixth
-//!   of a core from those who analyse, and the memory of one hash at a time.
+//!   of a core from those who analyse, and the memory of one hash, the same one for all.
 //! - A try counts as failed before it is made, so that breaking the connection off gains nothing.
 //!
 //! # Failure
@@ -38,7 +38,7 @@ use tokio::task::spawn_blocking;
 
 pub use accounts::{Account, AccountName, Accounts, AccountsError, MOST as MOST_ACCOUNTS};
 pub use journal::{Journal, Note, Reading};
-pub use password::{LEAST_CHARS, PasswordError, PasswordHash};
+pub use password::{LEAST_CHARS, PasswordError, PasswordHash, Scratch};
 pub use role::{Right, Role};
 pub use session::{IDLE, LIFE, Session, Sessions};
 pub use stamp::FileStamp;
@@ -120,6 +120,8 @@ pub struct Access {
     turn: Arc<Semaphore>,
     /// Held by whoever has the turn: no password is tried before.
     rested: Arc<Mutex<Option<tokio::time::Instant>>>,
+    /// Likewise.
+    scratch: Arc<Mutex<Scratch>>,
     queue: Mutex<HashMap<Neighbourhood, usize>>,
     journal: Journal,
 }
@@ -141,6 +143,7 @@ impl Access {
             state: Mutex::new(state),
             turn: Arc::new(Semaphore::new(1)),
             rested: Arc::default(),
+            scratch: Arc::default(),
             queue: Mutex::default(),
             journal,
         }
@@ -218,10 +221,10 @@ impl Access {
             state.accounts.find(&name).cloned()
         };
         let hash = account.as_ref().map_or(&self.decoy, |account| &account.hash).clone();
-        let rested = Arc::clone(&self.rested);
+        let (rested, scratch) = (Arc::clone(&self.rested), Arc::clone(&self.scratch));
         let tried = spawn_blocking(move || {
             let started = Instant::now();
-            let is_right = hash.is_of(&password);
+            let is_right = hash.is_of(&password, &mut scratch.lock().unwrap_or_else(PoisonError::into_inner));
             let rest = started.elapsed() * REST;
             *rested.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::time::Instant::now() + rest);
             // Held until it is done, even if nobody waits for it any more.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::Output;
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use rustls::crypto::ring;
+use zeroize::Zeroize;
 
 use crate::secret::Secret;
 
@@ -92,8 +94,30 @@ impl PasswordHash {
 
     /// Whether this is the password. As dear as [`PasswordHash::of`]; compares in constant time.
     #[must_use]
-    pub fn is_of(&self, password: &Secret) -> bool {
-        Argon2::default().verify_password(password.expose().as_bytes(), &self.0).is_ok()
+    pub fn is_of(&self, password: &Secret, scratch: &mut Scratch) -> bool {
+        let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(&self.0), &self.0.salt, &self.0.hash) else {
+            return false;
+        };
+        let mut found = vec![0; expected.len()];
+        let blocks = scratch.blocks(params.block_count());
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let made = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, &mut found, &mut *blocks);
+        blocks.iter_mut().zeroize();
+        made.is_ok() && Output::new(&found).is_ok_and(|found| found == *expected)
+    }
+}
+
+/// The memory in which passwords are tried, one after the other. What allocators keep of 19 MiB from each of many threads is
+/// a multiple of it; this is as large as the dearest hash that was tried, and holds nothing of the last one.
+#[derive(Default)]
+pub struct Scratch(Vec<Block>);
+
+impl Scratch {
+    fn blocks(&mut self, count: usize) -> &mut [Block] {
+        if self.0.len() < count {
+            self.0.resize(count, Block::new());
+        }
+        &mut self.0[..count]
     }
 }
 
@@ -133,10 +157,32 @@ mod tests {
         let hash = PasswordHash::of("an", &password).expect("good");
         let read = PasswordHash::parse(&hash.to_string()).expect("as written");
         assert_eq!(hash, read);
-        assert!(read.is_of(&password) && !read.is_of(&Secret::new("Mật khẩu dài của tôI")));
+        let mut scratch = Scratch::default();
+        let mut knows = |password: &Secret| read.is_of(password, &mut scratch);
+        assert!(knows(&password) && !knows(&Secret::new("Mật khẩu dài của tôI")) && knows(&password));
         assert_ne!(hash, PasswordHash::of("an", &password).expect("good"), "salted");
         assert!(hash.to_string().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert_eq!(format!("{hash:?}"), "***");
+    }
+
+    #[test]
+    fn one_piece_of_memory_serves_hashes_of_any_size_and_keeps_nothing_of_them() {
+        let password = Secret::new("correct horse battery");
+        let of = |memory_kib, passes, lanes| {
+            let params = Params::new(memory_kib, passes, lanes, None).expect("within bounds");
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            let hash =
+                argon2.hash_password_with_salt(password.expose().as_bytes(), b"0123456789abcdef").expect("hashes");
+            PasswordHash::parse(&hash.to_string()).expect("may be used")
+        };
+        let mut scratch = Scratch::default();
+        for hash in [of(8 * 1024, 1, 1), of(20 * 1024, 2, 4), of(7 * 1024, 3, 2), PasswordHash::decoy()] {
+            let is_decoy = hash == PasswordHash::decoy();
+            assert_eq!(hash.is_of(&password, &mut scratch), !is_decoy, "{hash}");
+            assert!(!hash.is_of(&Secret::new("correct horse batterz"), &mut scratch));
+            assert!(scratch.0.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+        }
+        assert_eq!(scratch.0.len(), 20 * 1024, "as the dearest needs");
     }
 
     #[test]

@@ -41,6 +41,7 @@ use crate::config::{self, ConfigErrors, Document, Home, Site};
 use crate::digest::hex;
 use crate::publish::wire::{AppliedConfiguration, ConfigApplyArguments, Reason, UtcMillis};
 use crate::reset::StateLock;
+use crate::trust::{self, TrustError};
 
 /// Characters of what is wrong with a configuration.
 const MOST_DETAIL: usize = 380;
@@ -51,9 +52,23 @@ pub enum ApplyError {
     /// The site file.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    /// It is not signed by one of the box's keys.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The state folder is another process's.
     #[error(transparent)]
     State(#[from] AppError),
+}
+
+impl ApplyError {
+    /// Whether what is in the files is to blame.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Trust(_) => true,
+            Self::State(error) => error.is_configuration(),
+        }
+    }
 }
 
 /// How a configuration that was tried stands, for the command that brought it.
@@ -91,7 +106,9 @@ impl Desk {
     /// The site file has errors, or the state folder is in use.
     pub fn open(site_file: &Path, home: &Home) -> Result<(Self, Option<StateLock>), ApplyError> {
         let document = Document::read(site_file)?;
+        let signer = trust::site_signer(site_file, document.text(), &home.keys()?)?;
         let site = config::load_site_text(site_file, document.text(), home)?;
+        let site = Site { signed_by: signer.map(|signer| signer.key), ..site };
         let store = Store::at(&site.storage.path);
         let over = hex(&Sha256::digest(document.text()));
         let text = document.text().to_owned();
@@ -197,8 +214,11 @@ impl Desk {
         self.site.notices.push(notice);
     }
 
-    fn load(&self, configuration: &Configuration) -> Result<Site, ConfigErrors> {
-        config::load_site_text(&self.site_file, &configuration.text, &self.home)
+    /// What it amounts to, where it is signed as the box's keys want it.
+    fn load(&self, Configuration { text, signature, .. }: &Configuration) -> Result<Site, ApplyError> {
+        let signer = trust::text_signer(text, signature.as_deref(), &self.home.keys()?)?;
+        let site = config::load_site_text(&self.site_file, text, &self.home)?;
+        Ok(Site { signed_by: signer.map(|signer| signer.key), ..site })
     }
 
     /// The site that is in force.
@@ -247,9 +267,13 @@ impl Desk {
         if arguments.text == self.text {
             return Ok(Checked::InForce);
         }
-        let (over, text) = (self.over.clone(), arguments.text.clone());
-        let configuration = Configuration { id, by: by.to_owned(), at: now, over, text };
-        let site = self.load(&configuration).map_err(|errors| (Reason::InvalidConfiguration, Some(told(&errors))))?;
+        let (over, text, signature) = (self.over.clone(), arguments.text.clone(), arguments.signature.clone());
+        let configuration = Configuration { id, by: by.to_owned(), at: now, over, text, signature };
+        let site = self.load(&configuration).map_err(|error| {
+            let is_unsigned = matches!(error, ApplyError::Trust(_));
+            let reason = if is_unsigned { Reason::NotSigned } else { Reason::InvalidConfiguration };
+            (reason, Some(told(&error)))
+        })?;
         limits::refused((&self.file.0, &self.file.1), (&configuration.text, &site))
             .map_err(|what| (Reason::NotFromAfar, Some(shortened(&what))))?;
         Ok(Checked::New(Box::new(configuration)))
@@ -314,7 +338,8 @@ pub(crate) enum Checked {
 }
 
 /// The first error, and how many more there are; the file's name says nothing to who sent a text.
-fn told(errors: &ConfigErrors) -> String {
+fn told(error: &ApplyError) -> String {
+    let ApplyError::Config(errors) = error else { return shortened(&error.to_string()) };
     let Some(first) = errors.0.first() else { return String::new() };
     let line = first.line.map(|line| format!("line {line}: ")).unwrap_or_default();
     let key = if first.key.is_empty() { String::new() } else { format!("{}: ", first.key) };

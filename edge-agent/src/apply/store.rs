@@ -39,6 +39,9 @@ pub struct Configuration {
     pub over: String,
     /// A whole site file.
     pub text: String,
+    /// The signature that came with it: proved at every start where the box has keys.
+    #[serde(default)]
+    pub signature: Option<String>,
 }
 
 /// A configuration that is to show whether it can be lived with.

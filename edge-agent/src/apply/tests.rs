@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::publish::PublishStatus;
 use crate::source::{SourceState, SourceStatus};
+use crate::trust::signing::{Key, folder_of};
 
 const FILE: &str = r#"
 [site]
@@ -52,17 +53,21 @@ impl Rig {
         fs::write(self.0.path().join("site.toml"), file).expect("writes");
     }
 
+    fn home(&self) -> Home {
+        Home::at(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's root"))
+    }
+
     /// The program starts.
     fn start(&self) -> Desk {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's root");
         let (desk, _lock) =
-            Desk::open(&self.0.path().join("site.toml"), &Home::at(root)).unwrap_or_else(|error| panic!("{error}"));
+            Desk::open(&self.0.path().join("site.toml"), &self.home()).unwrap_or_else(|error| panic!("{error}"));
         desk
     }
 }
 
 fn arguments(desk: &Desk, text: &str) -> ConfigApplyArguments {
-    ConfigApplyArguments { text: text.to_owned(), base_sha256: desk.site().written.sha256(), reason: None }
+    let base_sha256 = desk.site().written.sha256();
+    ConfigApplyArguments { text: text.to_owned(), signature: None, base_sha256, reason: None }
 }
 
 fn checked(desk: &Desk, id: u128, text: &str) -> Result<Checked, (Reason, Option<String>)> {
@@ -103,6 +108,34 @@ fn what_passes_its_trial_is_in_force_until_the_file_is_changed() {
     let desk = rig.start();
     assert_eq!((called(&desk), desk.told()), ("Local", None));
     assert!(desk.site().notices.iter().any(|notice| notice.contains("the file is in force")));
+}
+
+#[test]
+fn a_box_with_a_key_tries_only_what_it_signed_and_proves_it_at_every_start() {
+    let (rig, key) = (Rig::new(), Key::make());
+    let keys = folder_of(&[("province", &key)]);
+    let site = rig.0.path().join("site.toml");
+    let open = || Desk::open(&site, &rig.home().with_trusted_keys(keys.path().to_owned()));
+    assert!(matches!(open(), Err(ApplyError::Trust(_))), "the site file itself");
+    fs::write(crate::trust::signature_of(&site), key.sign(FILE.as_bytes())).expect("writes");
+    let start = || open().unwrap_or_else(|error| panic!("{error}")).0;
+    let (desk, text) = (start(), renamed("Tried"));
+    let signed = |signature: Option<String>| ConfigApplyArguments { signature, ..arguments(&desk, &text) };
+    let check = |of: &ConfigApplyArguments| desk.check(Uuid::from_u128(1), "a", UtcMillis::now(), of);
+    for wrong in [None, Some(key.sign(FILE.as_bytes())), Some(Key::make().sign(text.as_bytes()))] {
+        assert!(matches!(check(&signed(wrong)), Err((Reason::NotSigned, Some(_)))));
+    }
+    let Ok(Checked::New(configuration)) = check(&signed(Some(key.sign(text.as_bytes())))) else { panic!("is signed") };
+    desk.stage(*configuration, vec!["nam".to_owned()]).expect("writes");
+    start().keep().expect("writes");
+    let desk = start();
+    assert_eq!((called(&desk), desk.site().signed_by.as_deref()), ("Tried", Some("province")));
+    // Changed in the state folder.
+    let applied = rig.0.path().join("state/configuration/applied.json");
+    fs::write(&applied, fs::read_to_string(&applied).expect("reads").replace("Tried", "Moved")).expect("writes");
+    let desk = start();
+    assert_eq!((called(&desk), desk.told()), ("South", None));
+    assert!(desk.site().notices.iter().any(|notice| notice.contains("changed after it was signed")));
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub fn begin(log: &AuditLog, site: &Site, begun: &Begun) {
     let changes = before.map(|line| now.changes(&Digests::read(&line.detail)));
     let loaded = AuditEntry::by_system(Action::ConfigurationLoaded).on(Object::configuration());
     let loaded = loaded.with("sha256", site.digest.clone()).with("software", env!("CARGO_PKG_VERSION"));
+    let loaded = loaded.with("signed_by", site.signed_by.clone());
     let count = changes.as_ref().map(Vec::len);
     append(loaded.with("changes", count).with("digests", json!(now.0)));
     changes.into_iter().flatten().take(MOST_CHANGES).for_each(append);

@@ -9,6 +9,7 @@ use analytics::{BoxId, SiteId};
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::tests::GOOD;
 use crate::publish::{TopicRoot, Topics};
 
 /// A few lines a file.
@@ -31,35 +32,10 @@ pub(super) fn entry(number: u64) -> AuditEntry {
 
 /// A site whose state lies in `folder`; its file with one text in the place of another.
 pub(crate) fn site(folder: &Path, old: &str, new: &str) -> crate::config::Site {
-    const FILE: &str = r#"
-[site]
-id = "a"
-name = { vi = "A", en = "A" }
-[box]
-id = "b"
-[mqtt]
-url = "mqtt://127.0.0.1:1883"
-[storage]
-path = "state"
-[[camera]]
-id = "c"
-name = { vi = "C", en = "C" }
-pipeline = "traffic-junction"
-detect = { url = "rtsp://192.0.2.1/sub", credential = "cam" }
-[camera.zone.lane]
-kind = "lane"
-polygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
-heading = [[0.5, 0.9], [0.5, 0.1]]
-[camera.line.mid]
-points = [[0.5, 0.0], [0.5, 1.0]]
-[[camera.rule]]
-id = "r"
-kind = "wrong-way"
-zone = "lane"
-"#;
+    let file = GOOD.replacen("[[camera]]", "[storage]\npath = \"state\"\n[[camera]]", 1);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's root");
-    assert!(old.is_empty() || FILE.contains(old), "{old}");
-    let text = FILE.replacen(old, new, usize::from(!old.is_empty()));
+    assert!(old.is_empty() || file.contains(old), "{old}");
+    let text = file.replacen(old, new, usize::from(!old.is_empty()));
     let home = crate::config::Home::at(root);
     crate::config::load_site_text(&folder.join("site.toml"), &text, &home).expect("a site")
 }

@@ -1,7 +1,7 @@
 //! `check`: every error of a site file at once, and what the site amounts to when there is none.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analytics::WallTime;
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
-    let site = config::load_site(&args.site, home)?;
+    let site = super::trusted_site(&args.site, home)?;
     let (wrong_secrets, absent_secrets) = secrets(&site);
     if !wrong_secrets.0.is_empty() {
         return Err(wrong_secrets.into());
@@ -31,6 +31,7 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(super::EXIT_CONFIG));
     }
     print(&site);
+    print_signer(&args.site, home);
     if let Some(over) = apply::over(&args.site, &site) {
         println!("  note      {over}");
     }
@@ -47,6 +48,14 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
     }
     println!("ok: no errors");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whose the site file is; that it need not be signed.
+fn print_signer(site: &Path, home: &Home) {
+    match doctor::check_site_file(site, home) {
+        Some(check) => println!("  signed    {}", check.found),
+        None => println!("  note      no key is installed: models and configuration are taken unsigned"),
+    }
 }
 
 /// The models that the site's cameras use, each once.

@@ -261,7 +261,8 @@ async fn ask(params: &SendParams, args: &Args) -> anyhow::Result<AckState> {
                     file.display()
                 )
             })?;
-            let arguments = ConfigApplyArguments { text, base_sha256, reason: reason.clone() };
+            let signature = std::fs::read_to_string(edge_agent::trust::signature_of(file)).ok();
+            let arguments = ConfigApplyArguments { text, signature, base_sha256, reason: reason.clone() };
             send::send(params, CommandName::ConfigApply, arguments, print).await?
         }
     };

@@ -60,6 +60,7 @@ fn with_site(path: &Path, home: &Result<Home, HomeError>, report: &mut Report) -
         doctor::check_box(home, &Needs::nothing(), &mut |check| report.take(check));
         return Ok(());
     };
+    doctor::check_site_file(path, found).into_iter().for_each(|check| report.take(check));
     match config::load_site(path, found) {
         Ok(site) => {
             doctor::check_box(home, &needs(&site, &models(&site)), &mut |check| report.take(check));

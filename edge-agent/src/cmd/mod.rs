@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod broker;
+mod bundle;
 mod check;
 mod command;
 mod completions;
@@ -25,14 +26,16 @@ mod support;
 mod tune;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 use edge_agent::app::AppError;
+use edge_agent::apply::ApplyError;
 use edge_agent::audit::AuditLog;
-use edge_agent::config::{ConfigErrors, Home, HomeError, Site};
+use edge_agent::config::{self, ConfigErrors, Document, Home, HomeError, Site};
+use edge_agent::trust::{self, TrustError};
 use edge_agent::{reset, setup};
 
 /// `EX_USAGE` of sysexits(3): the configuration is wrong.
@@ -68,6 +71,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "NGATU_MODELS_DIR")]
     models_dir: Vec<PathBuf>,
 
+    /// The folder of the public keys that models and configuration must be signed with; default: /etc/ngatu/trusted-keys.
+    #[arg(long, global = true, value_name = "DIR", env = "NGATU_TRUSTED_KEYS")]
+    trusted_keys: Option<PathBuf>,
+
     /// Log as JSON lines.
     #[arg(long, global = true)]
     log_json: bool,
@@ -102,6 +109,8 @@ enum Command {
     Send(command::Args),
     /// Lists, verifies or fetches the models.
     Models(models::Args),
+    /// Makes, shows, proves or installs a signed bundle of a model or a configuration.
+    Bundle(bundle::Args),
     /// Makes, lists and removes the accounts that may log in to the status page from another machine.
     Account(account::Args),
     /// Measures what this box carries, finds the best setting, writes its hardware profile.
@@ -124,7 +133,13 @@ enum Command {
 
 /// Does what the command line asks for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let home = || Home::find(cli.models_dir.clone());
+    let home = || {
+        let home = Home::find(cli.models_dir.clone())?;
+        Ok(match cli.trusted_keys.clone() {
+            Some(folder) => home.with_trusted_keys(folder),
+            None => home,
+        })
+    };
     let filter = match cli.command {
         #[cfg(feature = "demo")]
         // The embedded broker logs every client that leaves as an error.
@@ -140,6 +155,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Watch(_)
         | Command::Send(_)
         | Command::Models(_)
+        | Command::Bundle(_)
         | Command::Account(_)
         | Command::Audit(_)
         | Command::Hold(_)
@@ -163,6 +179,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch(args) => watch::run(args),
         Command::Send(args) => command::run(args),
         Command::Models(args) => models::run(args, &home()?),
+        Command::Bundle(args) => bundle::run(args, &home()?),
         Command::Account(args) => account::run(args),
         Command::Tune(args) => tune::run(args, &home()?),
         Command::Audit(args) => audit::run(args, &home()?),
@@ -177,7 +194,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The error as a person reads it: what failed, then each cause.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
-    if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
+    let of_site = match error.downcast_ref::<ApplyError>() {
+        Some(ApplyError::Config(errors)) => Some(errors),
+        _ => error.downcast_ref::<ConfigErrors>(),
+    };
+    if let Some(errors) = of_site {
         return errors.to_string();
     }
     let mut text = format!("edge-agent: {error}");
@@ -192,9 +213,23 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_configuration = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<ConfigErrors>()
             || cause.is::<HomeError>()
+            || cause.is::<TrustError>()
+            || cause.downcast_ref::<ApplyError>().is_some_and(ApplyError::is_configuration)
             || cause.downcast_ref::<AppError>().is_some_and(AppError::is_configuration)
     };
     if error.chain().any(is_configuration) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// A site, of a file that one of the box's keys signed, where it has keys.
+fn trusted_site(file: &Path, home: &Home) -> anyhow::Result<Site> {
+    let document = Document::read(file)?;
+    let signer = trust::site_signer(file, document.text(), &home.keys()?)?;
+    if let Some(signer) = &signer {
+        tracing::info!(key = signer.key, comment = signer.comment, "the site file is signed");
+    }
+    // The text that was proved, whatever becomes of the file.
+    let site = config::load_site_text(file, document.text(), home)?;
+    Ok(Site { signed_by: signer.map(|signer| signer.key), ..site })
 }
 
 /// The audit log of a site, to write to beside the service.

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use edge_agent::config::Home;
 use edge_agent::detect::fetch::{Fetched, Origin, fetch};
-use edge_agent::detect::manifest::{Manifest, ModelError};
+use edge_agent::detect::manifest::ModelError;
 use edge_agent::setup::{self, SetupError};
+use edge_agent::trust::{self, PROOF, Proof};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -61,12 +62,15 @@ pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
 
 fn list(home: &Home) -> anyhow::Result<ExitCode> {
     for name in setup::model_names(home) {
-        let manifest = Manifest::load(&home.models().join(&name))?;
+        let manifest = setup::manifest(home, &name)?;
         let weights = match manifest.verify(home.extra_models()) {
             Ok(model) => model.weights().display().to_string(),
             Err(error) => format!("not usable: {error}"),
         };
         println!("{name}  {}  {}\n    {weights}", manifest.licence, manifest.description);
+        if let Some(origin) = origin(home, &name) {
+            println!("    {origin}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -77,7 +81,10 @@ fn verify(home: &Home, name: Option<String>) -> anyhow::Result<ExitCode> {
     let mut failed = false;
     for name in names {
         match setup::load_model(home, &name) {
-            Ok(model) => println!("{name}: ok ({}, sha256 {})", model.manifest().licence, model.manifest().sha256),
+            Ok(model) => {
+                let origin = origin(home, &name).map(|origin| format!("; {origin}")).unwrap_or_default();
+                println!("{name}: ok ({}, sha256 {}){origin}", model.manifest().licence, model.manifest().sha256);
+            }
             // Weights that were never fetched are no fault unless they are asked for.
             Err(SetupError::Model(error @ ModelError::WeightsMissing { .. })) if !asked => println!("{name}: {error}"),
             Err(error) => {
@@ -87,6 +94,19 @@ fn verify(home: &Home, name: Option<String>) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Which bundle a model came in, and who signed it; `None` for those that came with the program.
+fn origin(home: &Home, name: &str) -> Option<String> {
+    let folder = home.installed_model(name)?;
+    let contents = Proof::read(&folder.join(PROOF)).ok().flatten().and_then(|proof| proof.contents().ok());
+    let version = contents.map_or("no bundle".to_owned(), |contents| format!("bundle version {}", contents.version));
+    let signer = home.keys().and_then(|keys| trust::model_signer(&folder, &keys));
+    Some(match signer {
+        Ok(Some(signer)) => format!("{version}, signed by {}", signer.key),
+        Ok(None) => format!("{version}, signature not asked for: no key is installed"),
+        Err(_) => format!("{version}, NOT PROVED"),
+    })
 }
 
 fn pull(home: &Home, args: &Pull) -> anyhow::Result<ExitCode> {

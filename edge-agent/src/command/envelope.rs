@@ -135,6 +135,22 @@ pub(super) fn read(level: &str, payload: &[u8]) -> Result<Order, Refusal> {
     })
 }
 
+/// Whatever comes on any command's topic is read, or refused in few words on one line; see `crate::hostile`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn hostile(payload: &[u8]) {
+    let now =
+        Now { wall: UtcMillis::now(), quality: TimeQuality { synced: true, max_error_ms: Some(u32::MAX) }, session: 7 };
+    for level in CommandName::ALL.iter().map(|name| name.label()).chain(["reboot"]) {
+        match read(level, payload) {
+            Ok(order) => drop(order.judge(now)),
+            Err(Refusal { detail, .. }) => {
+                let detail = detail.unwrap_or_default();
+                assert!(detail.chars().count() <= MOST_DETAIL && !detail.chars().any(char::is_control), "{detail:?}");
+            }
+        }
+    }
+}
+
 fn order<A: DeserializeOwned>(
     name: CommandName,
     payload: &[u8],

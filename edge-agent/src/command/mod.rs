@@ -34,6 +34,9 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use envelope::hostile;
+
 pub use ear::{CommandCounters, CommandEar, Delivery};
 pub use switches::Switches;
 pub use task::{CommandCamera, CommandTask, FETCH_PER_DAY};

@@ -19,34 +19,16 @@ use crate::config::Written;
 use crate::evidence::EvidenceStore;
 use crate::outbox::tests::{draft, topics};
 use crate::outbox::{Outbox, OutboxLimits, OutboxThread};
+use crate::publish::tests::birth;
 use crate::publish::wire::{
-    Ack, AckState, Birth, CameraArguments, CommandName, ConfigFetchArguments, EvidenceFetchArguments, Finding,
-    LocalText, NoArguments, SiteLabel, Software, TimeQuality, UtcMillis, VerdictArguments,
+    Ack, AckState, CameraArguments, CommandName, ConfigFetchArguments, EvidenceFetchArguments, Finding, NoArguments,
+    TimeQuality, VerdictArguments,
 };
 use crate::publish::{self, BrokerParams, MqttPublisher, PublishHandle, PublishParams, PublishTask};
 use crate::status::pulse::Pulse;
 
 fn synced() -> TimeQuality {
     TimeQuality { synced: true, max_error_ms: Some(1) }
-}
-
-fn birth() -> Birth {
-    Birth {
-        session: 0,
-        time: UtcMillis::default(),
-        site: SiteLabel { id: "site-1".to_owned(), name: LocalText { vi: "Một".into(), en: "One".into() } },
-        box_id: "box-a".to_owned(),
-        position: None,
-        timezone: "Asia/Ho_Chi_Minh".to_owned(),
-        software: Software { name: "edge-agent".into(), version: "0".into() },
-        config: String::new(),
-        configuration: None,
-        hw_profile: "cpu".to_owned(),
-        models: Vec::new(),
-        cameras: Vec::new(),
-        outbox_id: Uuid::nil(),
-        transport: None,
-    }
 }
 
 /// A command on its way.

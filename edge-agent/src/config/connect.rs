@@ -6,6 +6,7 @@ use std::path::Path;
 use analytics::SiteId;
 use url::Url;
 
+use super::document::MAX_ERRORS;
 use super::raw::{RawMqtt, RawProtocol, RawSecret, RawStatus, RawStream, RawTransport};
 use super::resolve::Resolver;
 use super::secret::{SecretRef, SecretUse};
@@ -19,7 +20,8 @@ const DEFAULT_STATUS_LISTEN: &str = "127.0.0.1:8090";
 impl Resolver<'_> {
     pub(super) fn secret(&mut self, key: &str, raw: &RawSecret) -> Option<SecretRef> {
         let reference = self.secret_ref(key, raw)?;
-        let (file, line) = (self.document.file().to_owned(), self.document.line_of(key));
+        let is_few = self.secrets.len() < MAX_ERRORS;
+        let (file, line) = (self.document.file().to_owned(), is_few.then(|| self.document.line_of(key)).flatten());
         self.secrets.push(SecretUse { file, line, key: key.to_owned(), reference: reference.clone() });
         Some(reference)
     }

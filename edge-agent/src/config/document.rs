@@ -14,8 +14,9 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 use super::error::{ConfigError, ConfigErrors};
 use super::explain::{explain, explain_syntax, spreads};
 
-/// More errors than this in one file are not looked for.
-const MAX_ERRORS: usize = 100;
+/// More errors than this in one file are not looked for: nobody reads them, and finding the line of each costs a look at the
+/// whole file.
+pub(super) const MAX_ERRORS: usize = 100;
 
 /// Larger files, in bytes, are not read: it is a clip or a log whose path was given by mistake.
 const LARGEST: u64 = 1 << 20;

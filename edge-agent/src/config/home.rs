@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::detect::ort::Build;
+use crate::trust::{INSTALLED_KEYS, Keys, TrustError};
 
 /// The parts of the installation.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Home {
     library_dirs: Vec<PathBuf>,
     extra_models: Vec<PathBuf>,
     state_models: PathBuf,
+    /// Of another folder than the installed one.
+    trusted_keys: Option<PathBuf>,
 }
 
 /// No installation was found.
@@ -60,14 +63,36 @@ impl Home {
         let state_models = state_models();
         let mut extra_models = extra_models;
         extra_models.extend(Some(state_models.clone()).filter(|folder| folder.is_dir()));
-        Ok(Self { root, library_dirs, extra_models, state_models })
+        Ok(Self { root, library_dirs, extra_models, state_models, trusted_keys: None })
     }
 
-    /// An installation whose parts all lie in `root`: a checkout.
+    /// An installation whose parts all lie in `root`: a checkout. What is installed besides lies in `root/state`.
     #[must_use]
     pub fn at(root: &Path) -> Self {
         let library_dirs = vec![root.join(".cache/onnxruntime"), root.to_owned()];
-        Self { root: root.to_owned(), library_dirs, extra_models: Vec::new(), state_models: root.join("models") }
+        Self {
+            root: root.to_owned(),
+            library_dirs,
+            extra_models: Vec::new(),
+            state_models: root.join("state/models"),
+            trusted_keys: None,
+        }
+    }
+
+    /// The same with the keys of another folder than the installed one, which must be there.
+    #[must_use]
+    pub fn with_trusted_keys(self, trusted_keys: PathBuf) -> Self {
+        Self { trusted_keys: Some(trusted_keys), ..self }
+    }
+
+    /// The public keys that signed what this box takes from others; without any, it takes what is not signed.
+    ///
+    /// # Errors
+    /// A folder or a key that is not in order; a folder that was named and is not there.
+    pub fn keys(&self) -> Result<Keys, TrustError> {
+        let Some(folder) = &self.trusted_keys else { return Keys::read(Path::new(INSTALLED_KEYS)) };
+        folder.metadata().map_err(|error| TrustError::Unreadable { path: folder.clone(), error })?;
+        Keys::read(folder)
     }
 
     /// The folder that holds the parts.
@@ -80,6 +105,18 @@ impl Home {
     #[must_use]
     pub fn models(&self) -> PathBuf {
         self.root.join("models")
+    }
+
+    /// Where bundles of models are installed: in the state folder.
+    #[must_use]
+    pub fn installed_models(&self) -> &Path {
+        &self.state_models
+    }
+
+    /// The folder of the model `name` where it was installed apart from the program; it goes before a shipped one.
+    #[must_use]
+    pub fn installed_model(&self, name: &str) -> Option<PathBuf> {
+        Some(self.state_models.join(name)).filter(|folder| folder.join("model.toml").is_file())
     }
 
     /// Folders in which weights are looked for besides the model's own.

@@ -32,7 +32,7 @@ mod secret;
 mod signal;
 mod site;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thing;
 mod value;
 mod written;

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::calendar::{Holiday, read_holidays};
-use super::document::Document;
+use super::document::{Document, MAX_ERRORS};
 use super::error::{ConfigError, ConfigErrors};
 use super::evidence::{EvidenceDefaults, OfCamera};
 use super::explain::{did_you_mean, nearest};
@@ -49,6 +49,9 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn error(&mut self, key: &str, what: impl Into<String>, cure: impl Into<String>) {
+        if self.errors.0.len() >= MAX_ERRORS {
+            return;
+        }
         self.errors.0.push(ConfigError {
             file: self.document.file().to_owned(),
             line: self.document.line_of(key),
@@ -432,6 +435,7 @@ fn resolve(document: &Document, home: &Home) -> (Option<Site>, ConfigErrors) {
             written: Written::of(document.text()),
             notices,
             secrets,
+            signed_by: None,
         })
     })();
     errors.0.sort_by_key(|error| (error.file != document.file(), error.file.clone(), error.line));

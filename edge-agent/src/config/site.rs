@@ -65,6 +65,8 @@ pub struct Site {
     pub notices: Vec<String>,
     /// Every secret it refers to, in the order of the file.
     pub secrets: Vec<SecretUse>,
+    /// The name of the key that signed the file, where whoever loaded it had that proved.
+    pub signed_by: Option<String>,
 }
 
 /// A name in the operators' languages.

@@ -12,7 +12,8 @@ mod wrong;
 
 use super::{ConfigErrors, Document, Home, Site, load_site};
 
-const GOOD: &str = r#"
+/// A site that is right, with a camera, a rule, two zones and a line.
+pub(crate) const GOOD: &str = r#"
 [site]
 id = "a"
 name = { vi = "A", en = "A" }
@@ -273,7 +274,7 @@ fn every_shipped_model_has_a_good_manifest() {
 /// `UPDATE_SCHEMAS=1` writes them instead.
 #[test]
 fn file_schemas_are_current() {
-    for name in ["site", "pipeline", "hw-profile", "model", "holidays", "api_status"] {
+    for name in ["site", "pipeline", "hw-profile", "model", "holidays", "bundle", "api_status"] {
         let file = root().join("edge-agent/schemas").join(crate::schema::file_name(name));
         let document = crate::schema::document(name).expect("there is one");
         let text = serde_json::to_string_pretty(&document).expect("writes") + "\n";

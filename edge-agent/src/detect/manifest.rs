@@ -265,7 +265,11 @@ impl Model {
 impl Manifest {
     /// Reads `dir/model.toml` and judges it; looks at no other file.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
-        let document = Document::read(&dir.join("model.toml"))?;
+        Self::of(dir, &Document::read(&dir.join("model.toml"))?)
+    }
+
+    /// The same of a text, which need not be anywhere.
+    pub(crate) fn of(dir: &Path, document: &Document) -> Result<Self, ModelError> {
         let mut errors = ConfigErrors::default();
         document.report_missing(&schema_for!(Self), &mut errors);
         let manifest =

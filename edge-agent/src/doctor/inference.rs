@@ -107,7 +107,10 @@ fn models(home: &Home, needs: &Needs<'_>, tell: &mut dyn FnMut(Check)) -> Option
             }
             Err(error) => {
                 let verdict = if needed { Verdict::Fail } else { Verdict::Warn };
-                let cure = format!("edge-agent models pull {name}");
+                let cure = match &error {
+                    SetupError::Trust(_) => format!("edge-agent bundle install {name}-VERSION.bundle"),
+                    _ => format!("edge-agent models pull {name}"),
+                };
                 tell(Check::new("model", verdict, &error.to_string()).cure(&cure));
             }
         }

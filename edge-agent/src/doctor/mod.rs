@@ -13,6 +13,7 @@ mod decoders;
 mod inference;
 mod machine;
 mod site;
+mod trust;
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ use crate::secret::redact;
 pub use certificates::of_files as check_certificates;
 pub use inference::try_build;
 pub use site::{check_cameras, check_site, check_stream};
+pub use trust::check_site_file;
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,6 +98,9 @@ pub fn check_box(home: &Result<Home, HomeError>, needs: &Needs<'_>, tell: &mut d
     match home {
         Ok(home) => tell(Check::ok("program", &format!("edge-agent {version}, parts in {}", home.root().display()))),
         Err(error) => tell(Check::from_error("program", Verdict::Fail, error)),
+    }
+    if let Ok(home) = home {
+        tell(trust::keys(home));
     }
     let decoders = decoders::check(home.as_ref().ok(), needs, tell);
     if let Ok(home) = home {

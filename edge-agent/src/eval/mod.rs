@@ -8,6 +8,8 @@
 mod coco;
 mod detections;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod mot;
 mod picture_size;
 mod problem;

@@ -18,7 +18,7 @@
 //! # Failure
 //! A commit that fails (disk full, read-only) is an error to its caller, who keeps the events and tries again; nothing
 //! that was acknowledged is lost. A damaged database is renamed `….damaged-N`, a new one starts with a new
-//! `outbox_id`, and a system event says so.
+//! `outbox_id`, and a system event says so. An event that is not what was stored is set aside alone, and announced.
 //!
 //! # Ownership
 //! One thread owns the database; [`Outbox`] is a handle to it. Everything that waits in its channel goes into one
@@ -42,6 +42,7 @@ mod parked;
 #[cfg(test)]
 mod power_tests;
 mod store;
+mod sum;
 #[cfg(test)]
 pub(crate) mod tests;
 mod thread;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use uuid::Uuid;
 
 use super::store::{State, Store};
-use super::{OutboxError, OutboxLimits, audit_head, command, parked, thumbnail};
+use super::{OutboxError, OutboxLimits, audit_head, command, parked, sum, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, SystemKind, UtcMillis};
 
@@ -198,6 +198,7 @@ fn open_database(path: &Path) -> Result<(Connection, State), Refused> {
         found => return Err(Refused::Newer(found)),
     }
     db.execute_batch(parked::SCHEMA)?;
+    sum::prepare(&db)?;
     db.execute_batch(command::SCHEMA)?;
     db.execute_batch(audit_head::SCHEMA)?;
     db.execute_batch(thumbnail::SCHEMA)?;

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::store::{State, insert_system, json, remove};
-use super::{OutboxLimits, thumbnail};
+use super::{OutboxLimits, sum, thumbnail};
 use crate::publish::Topics;
 use crate::publish::wire::{self, Lost, Sequence, SystemKind, UtcMillis};
 
@@ -82,17 +82,20 @@ fn announce(
 
 fn write_announcement(transaction: &Transaction<'_>, state: &mut State) -> rusqlite::Result<()> {
     let Some((sequence, event, _)) = &state.overflow else { return Ok(()) };
-    let (sequence, payload) = (*sequence as i64, event.to_bytes());
-    let bytes: i64 = transaction
-        .prepare_cached("SELECT bytes FROM entry WHERE sequence = ?1")?
-        .query_row([sequence], |row| row.get(0))?;
+    let (number, payload) = (*sequence, event.to_bytes());
+    let sequence = number as i64;
+    let (bytes, topic): (i64, String) = transaction
+        .prepare_cached("SELECT bytes, topic FROM entry WHERE sequence = ?1")?
+        .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?)))?;
     state.pending_bytes = state.pending_bytes - bytes as u64 + payload.len() as u64;
     transaction
         .prepare_cached("UPDATE entry SET bytes = ?2 WHERE sequence = ?1")?
         .execute(params![sequence, payload.len() as i64])?;
-    transaction
-        .prepare_cached("UPDATE payload SET body = ?2 WHERE sequence = ?1")?
-        .execute(params![sequence, payload])?;
+    transaction.prepare_cached("UPDATE payload SET body = ?2, sum = ?3 WHERE sequence = ?1")?.execute(params![
+        sequence,
+        payload,
+        sum::of(number, &topic, &payload)
+    ])?;
     Ok(())
 }
 

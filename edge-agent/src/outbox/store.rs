@@ -19,7 +19,7 @@ use super::ledger;
 use super::measure::{self, MeasureRecord};
 use super::overflow::{Runs, make_room};
 use super::thumbnail::{self, Thumbnail, TooOld};
-use super::{audit_head, parked};
+use super::{audit_head, parked, sum};
 use crate::audit::Head;
 use crate::publish::Topics;
 use crate::publish::wire::{self, Phase, Sequence, Severity, Stamp, System, UtcMillis};
@@ -208,7 +208,14 @@ impl Store {
             // An entry committed before the connection counts as backlog in whatever lane it was found.
             while entries.len() < request.limit && (backlog > 0 || lane.is_live()) {
                 let Some(sequence) = lane.first(&self.db, request, &held, backlog > 0)? else { break };
-                let entry = self.entry(sequence, request.mark)?;
+                let Some(entry) = self.entry(sequence, request.mark)? else {
+                    if let Err(error) = self.set_damaged_aside(sequence) {
+                        // Until it can be: it is not sent, nor what follows it of its incident.
+                        tracing::debug!(sequence, %error, "a damaged event cannot be set aside now");
+                        held.push(Sequence(sequence));
+                    }
+                    continue;
+                };
                 backlog -= usize::from(entry.replayed);
                 held.push(entry.sequence);
                 entries.push(entry);
@@ -218,14 +225,34 @@ impl Store {
         Ok(entries)
     }
 
-    fn entry(&self, sequence: u64, mark: Sequence) -> rusqlite::Result<Entry> {
-        let (topic, payload): (String, Vec<u8>) = self
+    /// `None`: it is not what was stored.
+    fn entry(&self, sequence: u64, mark: Sequence) -> rusqlite::Result<Option<Entry>> {
+        let read = self
             .db
-            .prepare_cached("SELECT topic, body FROM entry JOIN payload USING (sequence) WHERE sequence = ?1")?
-            .query_row([sequence as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .prepare_cached("SELECT topic, body, sum FROM entry JOIN payload USING (sequence) WHERE sequence = ?1")?
+            .query_row([sequence as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let (topic, payload, sum): (String, Vec<u8>, Option<i64>) = match read {
+            Err(error) if sum::is_damage(&error) => return Ok(None),
+            read => read?,
+        };
+        if sum.is_some_and(|sum| sum != sum::of(sequence, &topic, &payload)) {
+            return Ok(None);
+        }
         let replayed = sequence <= mark.0;
         let payload = if replayed { wire::mark_replayed(&payload) } else { payload };
-        Ok(Entry { outbox_id: self.state.outbox_id, sequence: Sequence(sequence), topic, payload, replayed })
+        Ok(Some(Entry { outbox_id: self.state.outbox_id, sequence: Sequence(sequence), topic, payload, replayed }))
+    }
+
+    fn set_damaged_aside(&mut self, sequence: u64) -> rusqlite::Result<()> {
+        let mut state = self.state.clone();
+        let transaction = self.db.transaction()?;
+        sum::set_aside(&transaction, &mut state, &self.topics, sequence)?;
+        transaction.execute("UPDATE meta SET last_sequence = ?1", params![state.last_sequence as i64])?;
+        transaction.commit()?;
+        tracing::error!(sequence, "an unsent event was damaged on the disk; it is set aside and its loss announced");
+        let before = std::mem::replace(&mut self.state, state).last_sequence;
+        ledger::tell(self.state.outbox_id, before, self.state.last_sequence, &Writes::default(), &Given::default());
+        Ok(())
     }
 
     /// Evidence whose file is not known to be whole.
@@ -393,9 +420,11 @@ pub(super) fn insert(transaction: &Transaction<'_>, state: &mut State, row: Row<
             "INSERT INTO entry (sequence, incident, severity, keep, topic, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![sequence, row.incident.to_string(), row.severity as i64, row.keep, row.topic, bytes as i64])?;
-    transaction
-        .prepare_cached("INSERT INTO payload (sequence, body) VALUES (?1, ?2)")?
-        .execute(params![sequence, row.payload])?;
+    transaction.prepare_cached("INSERT INTO payload (sequence, body, sum) VALUES (?1, ?2, ?3)")?.execute(params![
+        sequence,
+        row.payload,
+        sum::of(state.last_sequence, row.topic, &row.payload)
+    ])?;
     state.pending += 1;
     state.pending_bytes += bytes;
     Ok(())

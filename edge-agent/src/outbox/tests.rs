@@ -1,6 +1,6 @@
 //! The outbox against a model, over crashes at every point; its order; its limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -305,6 +305,50 @@ fn a_full_outbox_drops_the_least_important_and_names_it() {
     assert_eq!(numbers(&left), [1, 4, 5, 6]);
     assert_eq!(lost_in(&left), [2, 3]);
     assert_eq!(store.state.lost_total, 2);
+}
+
+/// What may become of an entry on a disk, as SQL; the third of four.
+const DAMAGES: [&str; 6] = [
+    "UPDATE payload SET body = CAST(replace(CAST(body AS TEXT), '\"severity\"', '\"severitx\"') AS BLOB) WHERE sequence = 3",
+    "UPDATE payload SET body = zeroblob(length(body)) WHERE sequence = 3",
+    "UPDATE payload SET body = (SELECT body FROM payload WHERE sequence = 4) WHERE sequence = 3",
+    "UPDATE payload SET body = 17 WHERE sequence = 3",
+    "UPDATE entry SET topic = topic || 'x' WHERE sequence = 3",
+    "DELETE FROM payload WHERE sequence = 3",
+];
+
+#[test]
+fn an_event_that_is_not_what_was_stored_is_set_aside_and_named_and_holds_up_no_other() {
+    for damage in DAMAGES {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = open_store(folder.path(), OutboxLimits::default());
+        commit(&mut store, (1..=3).map(|i| draft(i, 1, Phase::New, Severity::High)).collect());
+        commit(&mut store, vec![draft(3, 2, Phase::Update, Severity::High)]);
+        store.db.execute_batch(damage).expect("changes it");
+        let left = drain(&mut store, 0);
+        assert_eq!(numbers(&left).into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([1, 2, 4, 5]), "{damage}");
+        assert_eq!(lost_in(&left), [3], "{damage}");
+        assert_eq!((store.state.pending, store.state.last_sequence), (0, 5), "{damage}");
+        let kept: i64 = store.db.query_row("SELECT sequence FROM damaged", [], |row| row.get(0)).expect("set aside");
+        assert_eq!(kept, 3);
+        // The numbers go on after a restart.
+        drop(store);
+        let mut store = open_store(folder.path(), OutboxLimits::default());
+        assert_eq!(commit(&mut store, vec![draft(9, 1, Phase::New, Severity::High)]), [6]);
+        assert_eq!(numbers(&drain(&mut store, 6)), [6]);
+    }
+}
+
+#[test]
+fn an_event_of_a_version_that_stored_no_sums_is_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open_store(folder.path(), OutboxLimits::default());
+    commit(&mut store, vec![draft(1, 1, Phase::New, Severity::High)]);
+    store.db.execute_batch("ALTER TABLE payload DROP COLUMN sum").expect("as it was");
+    drop(store);
+    let mut store = open_store(folder.path(), OutboxLimits::default());
+    commit(&mut store, vec![draft(2, 1, Phase::New, Severity::High)]);
+    assert_eq!(numbers(&drain(&mut store, 0)), [1, 2]);
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Connections: how many, how long, how large, and TLS where the page is for other machines.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -41,6 +44,9 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_LINES: usize = 64;
 /// A connection is closed after this time, whatever it does: clients make another.
 const LIFE: Duration = Duration::from_secs(120);
+/// After so many refusals a connection is closed: who asks on has to shake hands anew, which is slow. More would serve no
+/// browser: each of its questions is refused for a reason that stays.
+pub(super) const REFUSALS: u32 = 8;
 /// What is being answered may take so long once its connection is to end.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// After a connection could not be accepted (no file descriptors left).
@@ -129,9 +135,17 @@ async fn connection(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_BYTES).max_headers(HEAD_LINES);
     let router = TowerToHyperService::new(router);
+    let refusals = Arc::new(AtomicU32::new(0));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        router.call(request)
+        let (answer, refusals) = (router.call(request), Arc::clone(&refusals));
+        async move {
+            let mut answer = answer.await?;
+            if is_refusal(answer.status()) && refusals.fetch_add(1, Ordering::Relaxed) + 1 >= REFUSALS {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
@@ -150,6 +164,19 @@ async fn connection(
     if let Err(error) = ended {
         tracing::trace!(%error, "status page: connection ended");
     }
+}
+
+/// Whether somebody asked for what is not theirs, or too often.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::MISDIRECTED_REQUEST
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+    )
 }
 
 /// Connections by neighbourhood.

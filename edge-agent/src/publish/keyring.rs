@@ -63,6 +63,8 @@ struct State {
     /// Why what was read last is not used.
     problem: Option<String>,
     try_again_at: Option<Instant>,
+    /// Others are in use since it was last asked.
+    rotated: bool,
 }
 
 /// What tells a file from its successor: the place, and device, inode, size and times there; none, where there is no file.
@@ -119,10 +121,16 @@ impl Keyring {
     pub(super) fn accepted(&self) {
         let mut state = self.state();
         if let Some(candidate) = state.candidate.take() {
-            state.in_use = Some(candidate);
+            state.rotated |= state.in_use.replace(candidate).is_some();
             state.problem = None;
         }
         self.tell(&state);
+    }
+
+    /// What is in use, if it took the place of others since this was last asked.
+    pub(super) fn take_rotation(&self) -> Option<Certificates> {
+        let rotated = std::mem::take(&mut self.state().rotated);
+        rotated.then(|| self.0.told.borrow().clone())
     }
 
     /// The broker did not: what was in use before stays so, where there is such.

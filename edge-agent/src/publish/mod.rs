@@ -30,7 +30,7 @@ mod refused;
 mod retained;
 pub mod schema;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thumbnails;
 mod tls;
 mod topics;

@@ -27,7 +27,8 @@ fn name() -> LocalText {
     LocalText { vi: "Một".into(), en: "One".into() }
 }
 
-fn birth() -> Birth {
+/// What a box without cameras says of itself.
+pub(crate) fn birth() -> Birth {
     Birth {
         session: 0,
         time: UtcMillis::default(),

@@ -24,4 +24,6 @@ mod task;
 
 pub use board::{KEPT, SignalBoard, Trouble};
 pub use heard::{HeardSignal, HeardSignals};
+#[cfg(any(test, fuzzing))]
+pub(crate) use report::hostile;
 pub use task::{SignalTask, Troubles};

@@ -45,6 +45,18 @@ pub(super) struct Told {
     pub(super) confidence: f32,
 }
 
+/// Whatever comes on a signal's topic is believed within its bounds, or not; see `crate::hostile`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn hostile(payload: &[u8]) {
+    for (retained, synced) in [(false, false), (false, true), (true, false), (true, true)] {
+        let quality = TimeQuality { synced, max_error_ms: synced.then_some(5) };
+        let arrival = Arrival { at: Instant::now(), wall: crate::source::wall_now(), quality };
+        if let Ok(told) = read(payload, retained, arrival) {
+            assert!((0.0..=1.0).contains(&told.confidence) && told.until >= told.began);
+        }
+    }
+}
+
 /// Reads a report; `retained`: the broker had kept it from before.
 pub(super) fn read(payload: &[u8], retained: bool, arrival: Arrival) -> Result<Told, Trouble> {
     if payload.len() > MOST_BYTES {

@@ -36,6 +36,8 @@ pub use error::{DeviceFault, FileFault, SourceError};
 pub use file::FileSource;
 pub use http::{HttpParams, HttpSource};
 pub use live::{LiveParams, LiveSource};
+#[cfg(any(test, fuzzing))]
+pub(crate) use nal::hostile;
 pub(crate) use pipeline::still_decoder;
 pub use rtsp::{Credentials, RtspParams, RtspSource, Transport};
 pub use session::{Attempt, Closed, PacketCount, Session, StreamInfo, wall_now};

@@ -124,6 +124,23 @@ fn start_code(data: &[u8]) -> Option<usize> {
     None
 }
 
+/// Whatever comes as a coded picture, in whatever framing, is looked at within its bounds; see `crate::hostile`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn hostile(data: &[u8]) {
+    let (record, unit) = data.split_at(data.len().min(32));
+    for codec in [Codec::H264, Codec::H265, Codec::Jpeg, Codec::Raw] {
+        let told = Framing::of(codec, Some(record));
+        for framing in
+            [Framing::ByteStream, Framing::Length(1), Framing::Length(2), Framing::Length(4)].into_iter().chain(told)
+        {
+            for data in [data, unit] {
+                let coded = look(codec, framing, data);
+                assert!(coded.layer < 8 && (!coded.is_disposable || !data.is_empty()));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -112,6 +112,10 @@ pub(crate) const fn reason(reason: Reason) -> Text {
             "mục này chỉ được đổi tại hộp: bỏ thay đổi đó, hoặc sửa tệp cấu hình trên hộp",
             "this can only be changed at the box: leave it as it is, or change the site file there",
         ),
+        Reason::NotSigned => text(
+            "hộp này chỉ nhận cấu hình có chữ ký của khóa được tin cậy: ký đúng tệp gửi đi bằng minisign rồi gửi với id mới",
+            "this box takes only what one of its keys signed: sign the very file with minisign, send it with a new id",
+        ),
         Reason::RolledBack => text(
             "đã thử rồi quay lại cấu hình trước: xem chi tiết, sửa và gửi với id mới",
             "it was tried and the configuration before is in force again: see the detail, then send it with a new id",

@@ -176,6 +176,27 @@ pub async fn run_with(
     }
 }
 
+/// Whatever comes on any topic that is watched is shown on one line, or left out; see `crate::hostile`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn hostile(payload: &[u8]) {
+    const INCIDENT: &str = "01a201f2-b2ff-7c10-8a01-0b1c2d3e4f50";
+    let params = WatchParams::new(BrokerParams::plain("127.0.0.1", 9), TopicRoot::default());
+    let mut seen = Vec::new();
+    let mut sink = |message| seen.push(message);
+    let (dedup, told) = (Dedup::new(WINDOW), Told::default());
+    let mut watcher = Watcher { dedup, told, sink: &mut sink, console: None, params: &params };
+    let picture = format!("evidence/nam/{INCIDENT}/1.jpg");
+    for tail in ["event/nam/wrong_way", "event/nam/wrong_way", "system", "measure/nam", &picture] {
+        let (topic, content_type) = (format!("ngatu/v1/nut/box/{tail}"), "application/json");
+        watcher.take(Message { topic, payload: payload.to_vec(), content_type, retained: false });
+    }
+    assert_eq!(seen.len(), 5, "one for each");
+    for (seen, lang) in seen.iter().flat_map(|seen| [(seen, Lang::Vi), (seen, Lang::En)]) {
+        let line = line(seen, lang, &vietnam()).unwrap_or_default();
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
+}
+
 struct Watcher<'a, S> {
     dedup: Dedup,
     told: Told,

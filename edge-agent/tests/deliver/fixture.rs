@@ -9,6 +9,7 @@ use analytics::{
     BBox, BoxId, CameraId, Class, Confidence, Event, FrameStamp, Kind, MediaTime, Phase, Point, RuleId, Severity,
     SiteId, TrackId, WallTime, ZoneId,
 };
+use edge_agent::audit::AuditLog;
 use edge_agent::outbox::{Draft, Outbox, OutboxLimits, OutboxThread};
 use edge_agent::publish::wire::{
     Birth, BirthCamera, BirthRule, CameraLabel, EventContext, LocalText, ModelRef, Moment, Position, Sequence,
@@ -172,7 +173,9 @@ impl Agent {
     }
 
     pub(crate) fn start_with(folder: &Path, broker: BrokerParams, params: PublishParams, limits: OutboxLimits) -> Self {
-        Self::publishing(folder, MqttPublisher::new(broker, topics().client_id()), params, limits)
+        let publisher = MqttPublisher::new(broker, topics().client_id());
+        let audited = publisher.auditing(AuditLog::at(folder, &topics(), None));
+        Self::publishing(folder, audited, params, limits)
     }
 
     /// The same, and it listens to traffic signals.

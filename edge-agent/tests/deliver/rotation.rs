@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use analytics::Phase;
+use edge_agent::audit::{Action, AuditLine};
 use edge_agent::publish::wire::UtcMillis;
 use edge_agent::publish::{BrokerParams, Certificates, TopicRoot};
 use edge_agent::status::days_left;
@@ -94,6 +95,14 @@ async fn a_renewed_certificate_is_used_while_events_flow_and_none_is_lost_or_sen
         running.all_came_once().await;
     }
     assert_eq!(running.certificates().tls_version, Some("1.3"), "the newest is preferred");
+    let told = std::fs::read_to_string(running.folder.path().join("audit/audit-00000000000000000001.jsonl"));
+    let told: Vec<AuditLine> =
+        told.expect("written").lines().map(|line| AuditLine::proved(line.as_bytes()).expect("a line")).collect();
+    assert_eq!(told.len(), 2, "one for each that the broker took: {told:?}");
+    for line in told {
+        assert_eq!((line.action, line.object.as_deref()), (Action::CertificateRotated, Some("certificate/mqtt")));
+        assert_eq!(line.detail["own"]["name"], "ql10-nut-01/box-a");
+    }
     assert!(running.certificates().broker.is_some() && running.certificates().authority.is_some());
     running.agent.stop().await;
 }

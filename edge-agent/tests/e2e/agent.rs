@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use crate::common::process::{Output, signal};
 
@@ -16,9 +16,10 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn edge_agent<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edge-agent"));
     command.args(arguments).current_dir(root());
-    for variable in ["NGATU_LOG", "NGATU_HOME", "NGATU_MODELS_DIR", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"] {
-        command.env_remove(variable);
+    for variable in ["LOG", "HOME", "MODELS_DIR", "TRUSTED_KEYS"] {
+        command.env_remove(format!("NGATU_{variable}"));
     }
+    command.env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
     command
 }
 
@@ -43,7 +44,18 @@ pub(crate) struct Finished {
 
 impl Agent {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(command, Stdio::null())
+    }
+
+    /// With an input that somebody types into.
+    pub(crate) fn start_typed(command: &mut Command) -> (Self, ChildStdin) {
+        let mut agent = Self::spawn(command, Stdio::piped());
+        let stdin = agent.child.stdin.take().expect("piped");
+        (agent, stdin)
+    }
+
+    fn spawn(command: &mut Command, stdin: Stdio) -> Self {
+        let piped = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("starts");
         let stdout = Output::of(child.stdout.take().expect("piped"));
         let stderr = Output::of(child.stderr.take().expect("piped"));

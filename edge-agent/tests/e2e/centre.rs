@@ -37,6 +37,8 @@ pub(crate) struct Seen {
     pub(crate) healths: Vec<Health>,
     cameras: BTreeMap<String, Vec<CameraStatus>>,
     pub(crate) events: Vec<Incident>,
+    /// Commands, as they were sent.
+    pub(crate) commands: Vec<Vec<u8>>,
     /// Answers to commands.
     pub(crate) acks: Vec<Ack>,
     /// Parts of evidence.
@@ -131,6 +133,7 @@ impl Seen {
             ["health"] => self.healths.push(read(payload)),
             ["camera", camera, "status"] => self.cameras.entry(camera.to_owned()).or_default().push(read(payload)),
             ["event", ..] => self.events.push(read(payload)),
+            ["cmd", ..] => self.commands.push(payload.clone()),
             ["ack", ..] => self.acks.push(read(payload)),
             ["chunk", ..] => self.chunks.push(payload.clone()),
             ["evidence", ..] => self.pictures.push(topic.clone()),

@@ -15,35 +15,35 @@ use crate::clip::Cameras;
 use crate::common::mosquitto::Mosquitto;
 use crate::site::SiteFile;
 
-const BOX: &str = "ngatu/v1/nut-thu/box-a";
+pub(crate) const BOX: &str = "ngatu/v1/nut-thu/box-a";
 
-fn payload<A: Serialize>(name: CommandName, session: Option<u64>, arguments: A) -> (Uuid, Vec<u8>) {
+pub(crate) fn payload<A: Serialize>(name: CommandName, session: Option<u64>, arguments: A) -> (Uuid, Vec<u8>) {
     let command = send::command(name, "nguyen-van-a", Duration::from_secs(60), session, arguments);
     (command.id, serde_json::to_vec(&command).expect("JSON"))
 }
 
-fn topic(name: CommandName) -> String {
+pub(crate) fn topic(name: CommandName) -> String {
     format!("{BOX}/cmd/{}", name.label())
 }
 
 /// The answers to a command so far.
-fn answers(seen: &Seen, id: Uuid) -> Vec<&Ack> {
+pub(crate) fn answers(seen: &Seen, id: Uuid) -> Vec<&Ack> {
     seen.acks.iter().filter(|ack| ack.id == Some(id)).collect()
 }
 
 impl Centre {
-    fn session(&self) -> Option<u64> {
+    pub(crate) fn session(&self) -> Option<u64> {
         self.seen.births.last().map(|birth| birth.session)
     }
 
     /// Sends a command and waits for its final answer.
-    async fn order<A: Serialize>(&mut self, name: CommandName, arguments: A) -> Ack {
+    pub(crate) async fn order<A: Serialize>(&mut self, name: CommandName, arguments: A) -> Ack {
         let (id, payload) = payload(name, self.session(), arguments);
         self.send(topic(name), payload, false).await;
         self.final_answer(id).await
     }
 
-    async fn final_answer(&mut self, id: Uuid) -> Ack {
+    pub(crate) async fn final_answer(&mut self, id: Uuid) -> Ack {
         let is_final = |seen: &Seen| answers(seen, id).iter().any(|ack| ack.state.is_final());
         self.until(&format!("a final answer to {id}"), is_final).await;
         let finals: Vec<Ack> =
@@ -53,7 +53,7 @@ impl Centre {
     }
 
     /// Waits until the box is there.
-    async fn until_online(&mut self, births: usize) {
+    pub(crate) async fn until_online(&mut self, births: usize) {
         self.until("the box is there", |seen| seen.births.len() > births && !seen.healths.is_empty()).await;
     }
 }

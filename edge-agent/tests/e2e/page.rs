@@ -40,6 +40,7 @@ fn a_person_sees_cameras_incidents_and_why_in_both_languages_and_when_the_progra
         .camera("bac", "rtsp://127.0.0.1:1/none", "")
         .replaced("snapshots = false", "snapshots = true")
         .replaced("Hướng nam", &HOSTILE.replace('"', "\\\""))
+        .replaced("Nút thử", &HOSTILE.replace('"', "\\\""))
         .replaced("Towards nam", &HOSTILE.replace('"', "\\\""));
     let agent = Agent::run(&site.write());
     let url = page_of(&agent);

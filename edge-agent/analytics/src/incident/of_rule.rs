@@ -36,6 +36,9 @@ struct Incident {
     id: Uuid,
     revision: u32,
     started_at: WallTime,
+    /// A moment by both clocks. The times of one incident are all told from it by media time: however the calendar clock is
+    /// set meanwhile, it lasts as long as it lasted.
+    anchor: (MediaTime, WallTime),
     /// When it was last found: for the debounce, and for `ended_at`.
     found: MediaTime,
     found_at: WallTime,
@@ -66,7 +69,8 @@ impl Incident {
             Shape::Level { since } => (captured_at - pts.since(since), false),
             Shape::Pulse => (captured_at, true),
         };
-        let mut incident = Self::unfound(id, started_at, pts, finding.severity.unwrap_or(rule.severity));
+        let severity = finding.severity.unwrap_or(rule.severity);
+        let mut incident = Self::unfound(id, started_at, (pts, captured_at), severity);
         incident.is_pulse = is_pulse;
         incident.find(scene, finding, rule);
         incident
@@ -74,16 +78,20 @@ impl Incident {
 
     /// One that an earlier session left open; it has until `end_after` from the first scene to be found.
     fn restored(open: &OpenIncident, first: &FrameStamp) -> Self {
-        let incident = Self::unfound(open.incident_id, open.started_at, first.pts, open.rule.severity);
-        Self { revision: open.revision, found_at: open.last_event_at, ..incident }
+        // A box that wakes in 1970 does not undo what it told before.
+        let known = open.last_event_at.max(open.started_at);
+        let anchor = (first.pts, first.captured_at.max(known));
+        let incident = Self::unfound(open.incident_id, open.started_at, anchor, open.rule.severity);
+        Self { revision: open.revision, found_at: known, ..incident }
     }
 
-    fn unfound(id: Uuid, started_at: WallTime, found: MediaTime, severity: Severity) -> Self {
+    fn unfound(id: Uuid, started_at: WallTime, anchor: (MediaTime, WallTime), severity: Severity) -> Self {
         Self {
             id,
             revision: 0,
             started_at,
-            found,
+            anchor,
+            found: anchor.0,
             found_at: started_at,
             opened: None,
             told: None,
@@ -102,7 +110,8 @@ impl Incident {
     }
 
     fn find(&mut self, scene: &Scene, finding: &Finding, rule: &RuleInfo) {
-        (self.found, self.found_at) = (scene.stamp.pts, scene.stamp.captured_at);
+        let (media, wall) = self.anchor;
+        (self.found, self.found_at) = (scene.stamp.pts, wall + scene.stamp.pts.since(media));
         self.involved.clone_from(&finding.tracks);
         see(&mut self.tracks, scene, finding);
         if let Subject::Still(id) = finding.subject {
@@ -151,8 +160,7 @@ impl Incident {
             revision: self.revision,
             stamp: stamp.clone(),
             started_at: self.started_at,
-            // A clock set in between must not end it before it began.
-            ended_at: is_over.then(|| self.found_at.max(self.started_at)),
+            ended_at: is_over.then_some(self.found_at),
             rule: rule.clone(),
             severity: self.severity,
             direction: self.direction,

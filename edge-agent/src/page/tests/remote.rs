@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::super::routes::{Needs, behind_log_in, everywhere};
+use super::super::server::REFUSALS;
 use super::*;
 use crate::access::{Account, AccountName, PasswordHash, Right, Role};
 use crate::config::SecretRef;
@@ -225,6 +226,20 @@ async fn a_log_in_gives_a_cookie_that_stays_here_and_a_log_out_ends_it() {
     let out = page.post("/logout", "lang=en", &format!("{OWN}{with}")).await;
     assert!(code(&out) == 303 && out.contains("Max-Age=0"), "{out}");
     assert_eq!(code(&page.get(None, "/api/v1/status", &with).await), 401);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_again_and_again_is_closed() {
+    let served = Served::start(true).await;
+    let asked = "GET /api/v1/status HTTP/1.1\r\nHost: box-a.example:8443\r\n\r\n";
+    let answer = served.ask(None, &asked.repeat(3 * REFUSALS as usize)).await.expect("answers");
+    assert_eq!(answer.matches("HTTP/1.1 401").count(), REFUSALS as usize, "{answer}");
+    assert_eq!(answer.to_lowercase().matches("connection: close").count(), 1);
+    // Who may ask is asked on.
+    let last = asked.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let pages = asked.repeat(3 * REFUSALS as usize) + &last;
+    let answer = served.ask(Some("cert-operator"), &pages).await.expect("answers");
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 3 * REFUSALS as usize + 1);
 }
 
 #[tokio::test]

@@ -19,8 +19,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::broker::{BrokerParams, Identity, Protocol};
 use super::keyring::{self, Certificates, Keyring, LOOK_EVERY};
-use super::wire::UtcMillis;
+use super::tls::Validity;
+use super::wire::{Action, UtcMillis};
 use super::{BoxFuture, Connection, Link, LinkError, Message, PublishError, Publisher};
+use crate::audit::{AuditEntry, AuditLog, Object};
 use crate::command::CommandEar;
 use crate::signal::SignalBoard;
 use crate::source::wall_now;
@@ -185,6 +187,7 @@ pub struct MqttPublisher {
     client_id: String,
     signals: SignalBoard,
     commands: Option<CommandEar>,
+    audit: Option<AuditLog>,
 }
 
 impl MqttPublisher {
@@ -192,7 +195,7 @@ impl MqttPublisher {
     #[must_use]
     pub fn new(broker: BrokerParams, client_id: String) -> Self {
         let keyring = broker.tls.clone().map(Keyring::new);
-        Self { broker, keyring, client_id, signals: SignalBoard::default(), commands: None }
+        Self { broker, keyring, client_id, signals: SignalBoard::default(), commands: None, audit: None }
     }
 
     /// How the certificates are; `None`: the broker is reached without TLS.
@@ -212,6 +215,12 @@ impl MqttPublisher {
     pub fn obeying(self, commands: CommandEar) -> Self {
         Self { commands: Some(commands), ..self }
     }
+
+    /// The same, and other certificates leave a line in the log once the broker has taken them.
+    #[must_use]
+    pub fn auditing(self, audit: AuditLog) -> Self {
+        Self { audit: Some(audit), ..self }
+    }
 }
 
 impl Publisher for MqttPublisher {
@@ -222,6 +231,7 @@ impl Publisher for MqttPublisher {
             Identity { client_id: self.client_id.clone(), keep_session: true, manual_acks: true, will: Some(will) };
         let (client, mut events) = open_as(&self.broker, identity, self.keyring.as_ref()).await?;
         let (session_present, max_packet_bytes) = judged(&mut events, self.keyring.as_ref()).await?;
+        record_rotation(self.keyring.as_ref(), self.audit.as_ref()).await;
         let (sender, inbound) = mpsc::channel(INBOUND);
         let signals = Listening::begin(&client, self.signals.clone());
         let commands = Obeying::begin(&client, self.commands.clone());
@@ -237,6 +247,7 @@ impl Publisher for MqttPublisher {
     fn renewed(&self) -> BoxFuture<()> {
         let Some(keyring) = self.keyring.clone() else { return Box::pin(std::future::pending()) };
         let (broker, name) = (self.broker.clone(), format!("{}-renewal", self.client_id));
+        let audit = self.audit.clone();
         Box::pin(async move {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -248,6 +259,7 @@ impl Publisher for MqttPublisher {
                 let trial = super::probe::probe_as(&broker, name.clone(), Some(&keyring));
                 if let Ok(Ok(())) = tokio::time::timeout(TRIAL, trial).await {
                     tracing::info!("the broker takes the new certificates; they are used from now on");
+                    record_rotation(Some(&keyring), audit.as_ref()).await;
                     return;
                 }
             }
@@ -270,6 +282,19 @@ pub(super) async fn judged(events: &mut Events, keyring: Option<&Keyring>) -> Re
             Err(error) => return Err(keyring.map_or(error.clone(), |keyring| explained(error, keyring))),
         }
     }
+}
+
+/// Leaves a line where others than before are in use.
+async fn record_rotation(keyring: Option<&Keyring>, audit: Option<&AuditLog>) {
+    let (Some(now), Some(audit)) = (keyring.and_then(Keyring::take_rotation), audit) else { return };
+    let mut entry = AuditEntry::by_system(Action::CertificateRotated).on(Object::certificate("mqtt"));
+    for (whose, validity) in [("own", now.own), ("authority", now.authority)] {
+        if let Some(Validity { name, not_after, .. }) = validity {
+            entry = entry.with(whose, serde_json::json!({ "name": name, "not_after": not_after }));
+        }
+    }
+    // What fails is in the log's own status.
+    let _ = audit.record(entry).await;
 }
 
 /// Why the connection was refused, with what this box knows to be wrong with its own certificates.

@@ -91,6 +91,8 @@ pub enum Action {
     ConfigurationRolledBack,
     /// The configuration was read out.
     ConfigurationRead,
+    /// A model or a configuration came in a bundle and took the place of another.
+    BundleInstalled,
     /// A model's weights were proved and opened.
     ModelLoaded,
     /// A rule is judged again.

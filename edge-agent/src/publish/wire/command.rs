@@ -266,6 +266,10 @@ pub struct ConfigFetchArguments {
 pub struct ConfigApplyArguments {
     /// A whole site file.
     pub text: String,
+    /// The text of a minisign signature of `text`, byte for byte; a box that has keys takes nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub signature: Option<String>,
     /// The `file.sha256` of `config-fetch`: what it was made from. A box where something else is in force by now refuses.
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub base_sha256: String,
@@ -352,6 +356,8 @@ pub enum Reason {
     InvalidConfiguration,
     /// Something in it can only be changed at the box.
     NotFromAfar,
+    /// The box has keys, and none of them signed it.
+    NotSigned,
     /// It was tried, and given up for what was in force before.
     RolledBack,
     /// This run of the program takes no configuration.
@@ -360,7 +366,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::TooLarge,
         Self::Malformed,
         Self::UnknownCommand,
@@ -387,6 +393,7 @@ impl Reason {
         Self::StaleBase,
         Self::InvalidConfiguration,
         Self::NotFromAfar,
+        Self::NotSigned,
         Self::RolledBack,
         Self::NotHere,
     ];
@@ -421,6 +428,7 @@ impl Reason {
             Self::StaleBase => "stale_base",
             Self::InvalidConfiguration => "invalid_configuration",
             Self::NotFromAfar => "not_from_afar",
+            Self::NotSigned => "not_signed",
             Self::RolledBack => "rolled_back",
             Self::NotHere => "not_here",
         }

@@ -291,7 +291,7 @@ pub struct IncidentData {
     pub verification: Verification,
     /// When what is judged began.
     pub started_at: UtcMillis,
-    /// When it was over; null while it lasts.
+    /// When it was over; null while it lasts. As long after `started_at` as it lasted, also where the clock was set in between.
     pub ended_at: Option<UtcMillis>,
     /// Why it ended, where that was not for want of what it is about: `camera_disabled` or `rule_disarmed`, by a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,8 @@ pub enum SystemKind {
     OutboxOverflow,
     /// The outbox could not be read and was set aside: its unsent events are lost to the centre.
     OutboxSetAside,
+    /// An unsent event was damaged on the disk: it will never come.
+    EventDamaged,
     /// A camera found more than it may open incidents for, and no further event says how many were withheld.
     IncidentsWithheld,
     /// The box is overloaded or hot and does less than asked.
@@ -28,9 +30,10 @@ pub enum SystemKind {
 
 impl SystemKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OutboxOverflow,
         Self::OutboxSetAside,
+        Self::EventDamaged,
         Self::IncidentsWithheld,
         Self::BoxDegraded,
         Self::BoxRecovered,
@@ -43,6 +46,7 @@ impl SystemKind {
         match self {
             Self::OutboxOverflow => "vn.ngatu.system.outbox_overflow.v1",
             Self::OutboxSetAside => "vn.ngatu.system.outbox_set_aside.v1",
+            Self::EventDamaged => "vn.ngatu.system.event_damaged.v1",
             Self::IncidentsWithheld => "vn.ngatu.system.incidents_withheld.v1",
             Self::BoxDegraded => "vn.ngatu.system.box_degraded.v1",
             Self::BoxRecovered => "vn.ngatu.system.box_recovered.v1",
@@ -52,7 +56,7 @@ impl SystemKind {
 
     const fn severity(self) -> Severity {
         match self {
-            Self::OutboxOverflow | Self::OutboxSetAside | Self::CameraParked => Severity::High,
+            Self::OutboxOverflow | Self::OutboxSetAside | Self::EventDamaged | Self::CameraParked => Severity::High,
             Self::IncidentsWithheld | Self::BoxDegraded => Severity::Warning,
             Self::BoxRecovered => Severity::Info,
         }
@@ -66,6 +70,10 @@ impl SystemKind {
             Self::OutboxSetAside => (
                 "Hàng đợi gửi bị hỏng và đã được thay mới: sự kiện chưa gửi có thể bị mất",
                 "The outbox was damaged and replaced: unsent events may be lost",
+            ),
+            Self::EventDamaged => (
+                "Một sự kiện chưa gửi bị hỏng trên ổ đĩa: sự kiện đó không gửi được nữa",
+                "An unsent event was damaged on the disk: it will not come",
             ),
             Self::IncidentsWithheld => {
                 ("Quá nhiều sự việc cùng lúc: một số không được báo", "Too much at once: some incidents were withheld")
@@ -123,7 +131,7 @@ pub struct SystemData {
     pub severity: Severity,
     /// What happened, in the operator's words.
     pub message: LocalText,
-    /// Overflow: the events that will never come; otherwise null.
+    /// Overflow, event damaged: the events that will never come; otherwise null.
     pub lost: Option<Lost>,
     /// Set aside: name of the damaged file, which is kept; otherwise null.
     pub file: Option<String>,
