@@ -381,7 +381,7 @@ impl<P: Publisher> PublishTask<P> {
                 Ok(connection) => {
                     // A box that was connected before, or that has just found no broker, and that this broker does not know.
                     let is_first = first_attempt && session == 1;
-                    let settle = !is_first && !(connection.session_present && is_old_acquaintance);
+                    let settle = !(is_first || connection.session_present && is_old_acquaintance);
                     let begun = tokio::time::Instant::now();
                     let memory = Memory {
                         suspicion: &mut suspicion,
