@@ -20,6 +20,8 @@ async fn a_camera_whose_stream_crashed_the_program_three_times_starts_parked_and
     let mut centre = Centre::start(broker.port(), None).await;
     for signal in [libc::SIGSEGV, libc::SIGABRT, libc::SIGTRAP] {
         let agent = Agent::run(&site.write());
+        // Events of the run before may still come.
+        agent.stderr.line_with(&format!("camera online camera={CULPRIT}"));
         centre.until_more_events(CULPRIT, 1).await;
         centre.until_more_events(BYSTANDER, 1).await;
         agent.strike(&format!("@{CULPRIT}"), signal);

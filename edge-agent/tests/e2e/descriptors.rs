@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use edge_agent::publish::wire::{CameraState, CameraStatus};
 
@@ -21,6 +22,8 @@ const LEFT: u64 = 6;
 /// Below what two cameras have open, above the reserve.
 const FEW: u64 = 30;
 const ENOUGH: u64 = 1024;
+/// How often the status page is looked at.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Sets the soft limit of a running process (prlimit(2)); the hard one stays.
 fn limit_descriptors(pid: u32, soft: u64) {
@@ -34,14 +37,24 @@ fn limit_descriptors(pid: u32, soft: u64) {
     }
 }
 
-/// Descriptors that are open, as the status page at `address` says.
-fn open_descriptors(address: &str) -> u64 {
+/// A number of the status page at `address`.
+fn metric(address: &str, name: &str) -> u64 {
     let mut page = TcpStream::connect(address).expect("it listens");
     page.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).expect("is taken");
     let mut answer = String::new();
     page.read_to_string(&mut answer).expect("is answered");
-    let open = answer.lines().find_map(|line| line.strip_prefix("ngatu_descriptors_open "));
-    open.unwrap_or_else(|| panic!("{answer}")).parse().expect("a number")
+    let value = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("{answer}")).parse().expect("a number")
+}
+
+/// Descriptors that are open, counted after this was called.
+fn open_descriptors(address: &str) -> u64 {
+    let called = metric(address, "ngatu_uptime_seconds");
+    // Both the count and what the page shows are made once a second.
+    while metric(address, "ngatu_uptime_seconds") < called + 3 {
+        std::thread::park_timeout(POLL);
+    }
+    metric(address, "ngatu_descriptors_open")
 }
 
 fn gives(reasons: &[edge_agent::publish::wire::Word], code: &str) -> bool {
