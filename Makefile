@@ -3,6 +3,8 @@
 
 # cargo-deny may be in .cache/bin; a shell opened before Rust was installed does not have ~/.cargo/bin.
 export PATH := $(CURDIR)/.cache/bin:$(PATH):$(HOME)/.cargo/bin
+# ONNX Runtime would tell its maker of every test and bench that opens a model.
+export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test build demo deb sbom check test test-openvino chaos soak bench clean
 

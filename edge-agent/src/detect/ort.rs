@@ -62,6 +62,7 @@ impl Runtime {
         let environment = ort::init_from(&file)
             .map_err(|error| wrong(error.to_string()))?
             .with_name("edge-agent")
+            // Only for what comes later: see `hardening::NO_TELEMETRY`.
             .with_telemetry(false)
             .build()
             .map_err(|error| wrong(error.to_string()))?;

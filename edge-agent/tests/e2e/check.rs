@@ -100,6 +100,22 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
     }
 }
 
+/// ONNX Runtime keeps what it is going to send to its maker in the user's folder.
+#[test]
+fn nothing_is_kept_for_the_maker_of_a_library() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    std::fs::create_dir(&home).expect("a folder");
+    let mut check = edge_agent(["check".as_ref(), root().join("edge-agent/deploy/demo-site.toml").as_os_str()]);
+    for variable in ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "ORT_DISABLE_TELEMETRY"] {
+        check.env_remove(variable);
+    }
+    let checked = Agent::start(check.env("HOME", &home)).finish().succeeded();
+    assert!(!checked.stdout.contains("not opened"), "the model was opened: {}", checked.stdout);
+    let left: Vec<_> = std::fs::read_dir(&home).expect("reads").map(|entry| entry.expect("reads").path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[test]
 fn the_shipped_sites_have_no_errors() {
     let folder = std::fs::read_dir(root().join("edge-agent/deploy")).expect("is there");
