@@ -26,6 +26,7 @@ pub const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 ///
 /// # Safety
 /// No other thread may run yet: it could be reading the environment.
+#[expect(clippy::disallowed_methods, reason = "nobody else reads the environment yet")]
 pub unsafe fn forbid_telemetry() {
     let (name, value) = NO_TELEMETRY;
     // SAFETY: the caller's promise.

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::thread::NAME_BYTES;
 
+/// Before the thread's name.
+const SAID: &[u8] = b"edge-agent: fatal signal in thread ";
+
 /// What faults and failed assertions of foreign code raise; GLib's end in SIGTRAP.
 const FATAL: [libc::c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP];
 
@@ -53,11 +56,14 @@ extern "C" fn on_fatal(signal: libc::c_int) {
         if mark >= 0 {
             libc::write(mark, name.as_ptr().cast(), name.len());
         }
-        let said = b"edge-agent: fatal signal in thread ";
-        let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        libc::write(libc::STDERR_FILENO, said.as_ptr().cast(), said.len());
-        libc::write(libc::STDERR_FILENO, name.as_ptr().cast(), length);
-        libc::write(libc::STDERR_FILENO, b"\n".as_ptr().cast(), 1);
+        // In one piece: other threads write lines of the log meanwhile.
+        let (mut line, mut length) = ([0_u8; SAID.len() + NAME_BYTES + 1], 0);
+        let text = SAID.iter().chain(name.iter().take_while(|byte| **byte != 0)).chain(b"\n");
+        for (to, from) in line.iter_mut().zip(text) {
+            *to = *from;
+            length += 1;
+        }
+        libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), length);
         libc::raise(signal);
     }
 }
