@@ -43,6 +43,9 @@ use crate::publish::wire::{AppliedConfiguration, ConfigApplyArguments, Reason, U
 use crate::reset::StateLock;
 use crate::trust::{self, TrustError};
 
+/// Begins the first line of what `edge-agent command … config-fetch` prints: which configuration a text was made from.
+pub const MADE_FROM: &str = "# configuration sha256:";
+
 /// Characters of what is wrong with a configuration.
 const MOST_DETAIL: usize = 380;
 
@@ -274,6 +277,11 @@ impl Desk {
             let reason = if is_unsigned { Reason::NotSigned } else { Reason::InvalidConfiguration };
             (reason, Some(told(&error)))
         })?;
+        // A signature is good for one change alone: an old text, signed once, does not come back.
+        if site.signed_by.is_some() && made_from(&configuration.text) != Some(&arguments.base_sha256) {
+            let detail = format!("a text that is signed begins with {MADE_FROM}{}", arguments.base_sha256);
+            return Err((Reason::NotSigned, Some(detail)));
+        }
         limits::refused((&self.file.0, &self.file.1), (&configuration.text, &site))
             .map_err(|what| (Reason::NotFromAfar, Some(shortened(&what))))?;
         Ok(Checked::New(Box::new(configuration)))
@@ -326,6 +334,12 @@ fn stands(applied: &Configuration) -> String {
     format!(
         "in force is what {by} sent at {at}, over the site file; a change to that file puts the file in force again"
     )
+}
+
+/// Which configuration a text says that it was made from.
+#[must_use]
+pub fn made_from(text: &str) -> Option<&str> {
+    Some(text.lines().next()?.strip_prefix(MADE_FROM)?.trim())
 }
 
 /// What a configuration that was sent amounts to.

@@ -119,7 +119,8 @@ fn a_box_with_a_key_tries_only_what_it_signed_and_proves_it_at_every_start() {
     assert!(matches!(open(), Err(ApplyError::Trust(_))), "the site file itself");
     fs::write(crate::trust::signature_of(&site), key.sign(FILE.as_bytes())).expect("writes");
     let start = || open().unwrap_or_else(|error| panic!("{error}")).0;
-    let (desk, text) = (start(), renamed("Tried"));
+    let desk = start();
+    let text = format!("{MADE_FROM}{}\n{}", desk.site().written.sha256(), renamed("Tried"));
     let signed = |signature: Option<String>| ConfigApplyArguments { signature, ..arguments(&desk, &text) };
     let check = |of: &ConfigApplyArguments| desk.check(Uuid::from_u128(1), "a", UtcMillis::now(), of);
     for wrong in [None, Some(key.sign(FILE.as_bytes())), Some(Key::make().sign(text.as_bytes()))] {
@@ -130,6 +131,11 @@ fn a_box_with_a_key_tries_only_what_it_signed_and_proves_it_at_every_start() {
     start().keep().expect("writes");
     let desk = start();
     assert_eq!((called(&desk), desk.site().signed_by.as_deref()), ("Tried", Some("province")));
+    // Signed once, for another change, and sent again as one of now.
+    let again = renamed("Then");
+    let old = ConfigApplyArguments { signature: Some(key.sign(again.as_bytes())), ..arguments(&desk, &again) };
+    let refused = desk.check(Uuid::from_u128(2), "a", UtcMillis::now(), &old);
+    assert!(matches!(&refused, Err((Reason::NotSigned, Some(detail))) if detail.contains(MADE_FROM)), "{refused:?}");
     // Changed in the state folder.
     let applied = rig.0.path().join("state/configuration/applied.json");
     fs::write(&applied, fs::read_to_string(&applied).expect("reads").replace("Tried", "Moved")).expect("writes");

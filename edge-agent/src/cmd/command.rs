@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use analytics::{BoxId, SiteId};
 use anyhow::Context;
+use edge_agent::apply::{self, MADE_FROM};
 use edge_agent::command::send::{self, Reply, SendError, SendParams};
 use edge_agent::publish::Topics;
 use edge_agent::publish::wire::{
@@ -26,8 +27,6 @@ const EXIT_NO_ANSWER: u8 = 75;
 /// A final answer takes so long at most, as a rule; one to a configuration that is tried first, so long.
 const ANSWER: Duration = Duration::from_secs(30);
 const TRIAL: Duration = Duration::from_secs(180);
-/// Begins the first line of what config-fetch prints.
-const MADE_FROM: &str = "# configuration sha256:";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -253,8 +252,7 @@ async fn ask(params: &SendParams, args: &Args) -> anyhow::Result<AckState> {
         What::ConfigFetch => return configuration(params, args).await,
         What::ConfigApply { file, base, reason } => {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let named =
-                text.lines().next().and_then(|line| line.strip_prefix(MADE_FROM)).map(|base| base.trim().to_owned());
+            let named = apply::made_from(&text).map(str::to_owned);
             let base_sha256 = base.clone().or(named).with_context(|| {
                 format!(
                     "{} does not say which configuration it was made from\n    → begin with what `config-fetch` prints, or give --base",

@@ -28,14 +28,14 @@ enum Ended {
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
+    let runtime = super::tokio_runtime()?;
+    let stop = runtime.block_on(async { shutdown::on_signals() })?;
     let (desk, lock) = Desk::open(&args.site, home)?;
     for notice in &desk.site().notices {
         tracing::warn!("{notice}");
     }
-    let runtime = super::tokio_runtime()?;
     let mut trial = desk.clone();
     let ended = runtime.block_on(async {
-        let stop = shutdown::on_signals()?;
         let app = match App::start_as(trial.site(), home, Start { desk: Some(desk), lock }).await {
             Ok(app) => app,
             Err(error) if trial.give_up(&error.to_string()) => return Ok(Ended::ToBeginAnew),

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -90,7 +90,8 @@ impl Program {
             status = self.has_ended();
             std::thread::park_timeout(Duration::from_millis(20));
         }
-        let in_order = status.is_some_and(|status| status.success());
+        // As systemd counts it (systemd.service(5), clean exit): it may be asked before it listens, with nothing begun.
+        let in_order = status.is_some_and(|status| status.success() || status.signal() == Some(libc::SIGTERM));
         let _ = self.child.kill();
         self.is_over();
         in_order
