@@ -149,6 +149,12 @@ impl Desk {
                 return false;
             }
         };
+        let is_in_force = |applied: &Configuration| applied.id == trial.configuration.id;
+        if self.store.applied().is_ok_and(|applied| applied.as_ref().is_some_and(is_in_force)) {
+            // It passed, and the power went before that was tidied up.
+            self.store.forget_trial();
+            return false;
+        }
         if trial.begun {
             self.end_trial(&trial, "the program ended before the trial was over");
             return false;

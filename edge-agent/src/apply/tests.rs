@@ -168,6 +168,20 @@ fn a_trial_that_does_not_come_to_its_end_is_given_up_and_never_tried_again() {
 }
 
 #[test]
+fn a_trial_that_passed_is_in_force_though_the_power_went_before_its_mark_was_gone() {
+    let rig = Rig::new();
+    staged(&rig.start(), 1, &renamed("Kept"));
+    let desk = rig.start();
+    let mark = rig.0.path().join("state/configuration/trial.json");
+    let begun = fs::read(&mark).expect("reads");
+    desk.keep().expect("writes");
+    fs::write(&mark, begun).expect("writes");
+    let desk = rig.start();
+    assert_eq!((called(&desk), desk.trial(), mark.exists()), ("Kept", None, false));
+    assert_eq!(desk.fate(Uuid::from_u128(1)), Some(Fate::Applied));
+}
+
+#[test]
 fn a_file_that_is_changed_while_a_configuration_waits_wins() {
     let rig = Rig::new();
     staged(&rig.start(), 1, &renamed("Tried"));
