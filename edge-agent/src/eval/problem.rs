@@ -41,7 +41,8 @@ impl Problems {
     pub(super) fn add(&mut self, line: impl Into<Option<usize>>, what: impl Into<String>, cure: impl Into<String>) {
         self.count += 1;
         if !self.is_full() {
-            self.named.push(Problem { line: line.into(), what: what.into(), cure: cure.into() });
+            // A parser's words may repeat what was in the file.
+            self.named.push(Problem { line: line.into(), what: one_line(&what.into()), cure: one_line(&cure.into()) });
         }
     }
 
@@ -54,7 +55,7 @@ impl Problems {
     pub(super) fn add_all(&mut self, errors: ConfigErrors) {
         for error in errors.0 {
             let what = if error.key.is_empty() { error.what } else { format!("{}: {}", error.key, error.what) };
-            self.add(error.line, one_line(&what), one_line(&error.cure));
+            self.add(error.line, what, error.cure);
         }
     }
 
