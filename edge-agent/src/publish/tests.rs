@@ -460,7 +460,8 @@ proptest! {
             prop_assert!(*before as u64 >= events, "a line overtook an event: {lines:?}");
             last = *number;
         }
-        prop_assert_eq!((last, unsent), (count + 1, 0));
+        // The last one may have arrived over a connection that ended before its acknowledgement: it waits to be repeated.
+        prop_assert!(last == count + 1 && unsent <= 1, "{last} of {}, {unsent} unsent", count + 1);
     }
 }
 
