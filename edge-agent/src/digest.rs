@@ -12,6 +12,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The digest of what is in memory.
+pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// The digest of everything that is left to be read, and how many bytes that was; in parts, whatever its size.
 ///
 /// # Errors

@@ -77,6 +77,11 @@ pub fn redact(text: &str) -> String {
     clean
 }
 
+/// The same on one line of at most so many characters: for words that repeat what others sent.
+pub(crate) fn redacted_line(text: &str, most_chars: usize) -> String {
+    redact(text).chars().map(|c| if c.is_control() { ' ' } else { c }).take(most_chars).collect()
+}
+
 /// A secret announced at the start of `text`: bytes of the announcement, then bytes of the secret.
 fn secret_at(text: &str, previous: Option<char>) -> Option<(usize, usize)> {
     user_info(text)

@@ -29,7 +29,6 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use gate::Gate;
@@ -38,9 +37,10 @@ pub use store::{Configuration, Trial};
 use self::store::{Ended, Store};
 use crate::app::AppError;
 use crate::config::{self, ConfigErrors, Document, Home, Site};
-use crate::digest::hex;
+use crate::digest::sha256;
 use crate::publish::wire::{AppliedConfiguration, ConfigApplyArguments, Reason, UtcMillis};
 use crate::reset::StateLock;
+use crate::secret::redacted_line;
 use crate::trust::{self, TrustError};
 
 /// Begins the first line of what `edge-agent command … config-fetch` prints: which configuration a text was made from.
@@ -72,6 +72,21 @@ impl ApplyError {
             Self::State(error) => error.is_configuration(),
         }
     }
+}
+
+/// The text of a site file that one of the box's keys signed, where it has keys, and what it amounts to.
+///
+/// # Errors
+/// It has errors, or is not signed.
+pub fn signed_site(file: &Path, home: &Home) -> Result<(String, Site), ApplyError> {
+    let document = Document::read(file)?;
+    let signer = trust::site_signer(file, document.text(), &home.keys()?)?;
+    if let Some(signer) = &signer {
+        tracing::info!(key = signer.key, comment = signer.comment, "the site file is signed");
+    }
+    // The text that was proved, whatever becomes of the file.
+    let site = config::load_site_text(file, document.text(), home)?;
+    Ok((document.text().to_owned(), Site { signed_by: signer.map(|signer| signer.key), ..site }))
 }
 
 /// How a configuration that was tried stands, for the command that brought it.
@@ -108,13 +123,9 @@ impl Desk {
     /// # Errors
     /// The site file has errors, or the state folder is in use.
     pub fn open(site_file: &Path, home: &Home) -> Result<(Self, Option<StateLock>), ApplyError> {
-        let document = Document::read(site_file)?;
-        let signer = trust::site_signer(site_file, document.text(), &home.keys()?)?;
-        let site = config::load_site_text(site_file, document.text(), home)?;
-        let site = Site { signed_by: signer.map(|signer| signer.key), ..site };
+        let (text, site) = signed_site(site_file, home)?;
         let store = Store::at(&site.storage.path);
-        let over = hex(&Sha256::digest(document.text()));
-        let text = document.text().to_owned();
+        let over = sha256(&text);
         let mut desk = Self {
             ended: store.ended(),
             store,
@@ -332,7 +343,7 @@ impl Desk {
 pub fn over(site_file: &Path, site: &Site) -> Option<String> {
     let applied = Store::at(&site.storage.path).applied().ok().flatten()?;
     let text = std::fs::read_to_string(site_file).ok()?;
-    (applied.over == hex(&Sha256::digest(text))).then(|| stands(&applied))
+    (applied.over == sha256(&text)).then(|| stands(&applied))
 }
 
 fn stands(applied: &Configuration) -> String {
@@ -369,8 +380,6 @@ fn told(error: &ApplyError) -> String {
     shortened(&format!("{line}{key}{}{cure}{more}", first.what))
 }
 
-/// On one line, bounded, without what looks like a secret.
 fn shortened(text: &str) -> String {
-    let text = crate::secret::redact(text);
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_DETAIL).collect()
+    redacted_line(text, MOST_DETAIL)
 }

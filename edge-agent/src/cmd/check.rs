@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, home: &Home) -> anyhow::Result<ExitCode> {
-    let site = super::trusted_site(&args.site, home)?;
+    let (_, site) = apply::signed_site(&args.site, home)?;
     let (wrong_secrets, absent_secrets) = secrets(&site);
     if !wrong_secrets.0.is_empty() {
         return Err(wrong_secrets.into());

@@ -26,7 +26,7 @@ mod support;
 mod tune;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -34,8 +34,8 @@ use clap::{Parser, Subcommand};
 use edge_agent::app::AppError;
 use edge_agent::apply::ApplyError;
 use edge_agent::audit::AuditLog;
-use edge_agent::config::{self, ConfigErrors, Document, Home, HomeError, Site};
-use edge_agent::trust::{self, TrustError};
+use edge_agent::config::{ConfigErrors, Home, HomeError, Site};
+use edge_agent::trust::TrustError;
 use edge_agent::{reset, setup};
 
 /// `EX_USAGE` of sysexits(3): the configuration is wrong.
@@ -218,18 +218,6 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.downcast_ref::<AppError>().is_some_and(AppError::is_configuration)
     };
     if error.chain().any(is_configuration) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
-}
-
-/// A site, of a file that one of the box's keys signed, where it has keys.
-fn trusted_site(file: &Path, home: &Home) -> anyhow::Result<Site> {
-    let document = Document::read(file)?;
-    let signer = trust::site_signer(file, document.text(), &home.keys()?)?;
-    if let Some(signer) = &signer {
-        tracing::info!(key = signer.key, comment = signer.comment, "the site file is signed");
-    }
-    // The text that was proved, whatever becomes of the file.
-    let site = config::load_site_text(file, document.text(), home)?;
-    Ok(Site { signed_by: signer.map(|signer| signer.key), ..site })
 }
 
 /// The audit log of a site, to write to beside the service.

@@ -14,7 +14,7 @@ use crate::publish::wire::{
     EvidenceFetchArguments, LogLevelArguments, NoArguments, Reason, RuleArguments, SnapshotArguments, TimeQuality,
     UtcMillis, VerdictArguments,
 };
-use crate::secret::redact;
+use crate::secret::redacted_line;
 
 /// A larger message is not read.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
@@ -220,7 +220,7 @@ fn peek(payload: &[u8]) -> (Option<Uuid>, Option<String>) {
 
 /// What a parser says may repeat what was sent: bounded, on one line, without what looks like a secret.
 fn shortened(text: &str) -> String {
-    redact(text).chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_DETAIL).collect()
+    redacted_line(text, MOST_DETAIL)
 }
 
 /// How deep objects and lists lie in each other, without reading them.

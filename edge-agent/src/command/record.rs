@@ -1,12 +1,11 @@
 //! The audit line that every command leaves.
 
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::envelope::{Order, Request};
 use super::jobs::CONFIG_APPLY;
 use crate::audit::{Action, Actor, AuditEntry, Object, Outcome, Source};
-use crate::digest::hex;
+use crate::digest;
 use crate::publish::wire::{AckState, Reason};
 
 /// Who asked for what, and what came of it.
@@ -115,7 +114,7 @@ fn detailed(entry: AuditEntry, request: &Request) -> AuditEntry {
         }
         Request::EvidenceFetch { offset, .. } => entry.with("offset", *offset),
         Request::ConfigApply(arguments) => {
-            let sha256 = hex(&Sha256::digest(&arguments.text));
+            let sha256 = digest::sha256(&arguments.text);
             optional(entry.with("sha256", sha256), "reason", arguments.reason.clone())
         }
         Request::Snapshot { .. } | Request::Acknowledge(_) | Request::Rebirth | Request::ConfigFetch(_) => entry,

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::digest::hex;
+use crate::digest::sha256;
 use crate::secret::redact;
 
 /// Stands for what is not shown.
@@ -39,10 +38,10 @@ impl Written {
         let (mut cameras, mut rules) = (BTreeMap::new(), BTreeMap::new());
         for camera in tables(&table, "camera") {
             let Some(id) = id(camera) else { continue };
-            cameras.insert(id.to_owned(), digest(&toml::to_string(camera).unwrap_or_default()));
+            cameras.insert(id.to_owned(), sha256(toml::to_string(camera).unwrap_or_default()));
             for rule in tables(camera, "rule") {
                 let Some(rule_id) = self::id(rule) else { continue };
-                rules.insert((id.to_owned(), rule_id.to_owned()), digest(&toml::to_string(rule).unwrap_or_default()));
+                rules.insert((id.to_owned(), rule_id.to_owned()), sha256(toml::to_string(rule).unwrap_or_default()));
             }
         }
         hide(&mut table);
@@ -58,7 +57,7 @@ impl Written {
     /// Digest of [`text`](Self::text), hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        digest(&self.text)
+        sha256(&self.text)
     }
 
     /// Changes with what the file says of a camera; empty where it says nothing.
@@ -80,10 +79,6 @@ fn tables<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a Table> {
 
 fn id(table: &Table) -> Option<&str> {
     table.get("id").and_then(Value::as_str)
-}
-
-fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn hide(table: &mut Table) {

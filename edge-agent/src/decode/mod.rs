@@ -16,6 +16,7 @@ pub use choice::{Choice, Unusable, VideoCodec, choose, try_decoder};
 pub use picture::picture_from_sample;
 
 use crate::frame::InvalidPicture;
+use crate::resources::descriptors;
 use crate::secret::redact;
 
 /// Why pictures cannot be had from a stream.
@@ -70,4 +71,15 @@ pub fn init() -> Result<(), DecodeError> {
         });
     });
     Ok(())
+}
+
+/// The same where a pipeline is to be begun at once: without a descriptor for it GLib would end the program.
+///
+/// # Errors
+/// As [`init`], or no descriptors are left.
+pub(crate) fn init_with_room() -> Result<(), DecodeError> {
+    init()?;
+    let has_room = descriptors::has_room(descriptors::OF_CONNECTION);
+    let none = DecodeError::Gstreamer { action: "open anything: no file descriptors are left" };
+    if has_room { Ok(()) } else { Err(none) }
 }

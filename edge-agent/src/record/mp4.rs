@@ -18,7 +18,6 @@ use gstreamer_app as gst_app;
 
 use super::ring::{Cut, Unit};
 use crate::decode::{self, DecodeError};
-use crate::resources::descriptors;
 
 /// Between two looks at what went wrong.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
@@ -94,11 +93,7 @@ struct Muxing {
 
 impl Muxing {
     fn start(cut: &Cut, scratch: &Path) -> Result<Self, Mp4Error> {
-        decode::init()?;
-        // Without a descriptor GLib would end the program.
-        if !descriptors::has_room(descriptors::OF_CONNECTION) {
-            return Err(DecodeError::Gstreamer { action: "open anything: no file descriptors are left" }.into());
-        }
+        decode::init_with_room()?;
         let refused = |action| DecodeError::Gstreamer { action };
         let mux = decode::make("mp4mux")?;
         mux.set_property("faststart", true);

@@ -16,7 +16,6 @@ use super::ring::Cut;
 use crate::decode::{self, DecodeError, picture_from_sample};
 use crate::frame::Picture;
 use crate::privacy::Masks;
-use crate::resources::descriptors;
 use crate::source::still_decoder;
 
 /// A picture of a stream, and which one it is.
@@ -96,11 +95,7 @@ struct Chain {
 
 impl Chain {
     fn start(cut: &Cut, h264: &[String], h265: &[String], wanted: Duration) -> Result<Self, StillError> {
-        decode::init()?;
-        // Without a descriptor GLib would end the program.
-        if !descriptors::has_room(descriptors::OF_CONNECTION) {
-            return Err(DecodeError::Gstreamer { action: "open anything: no file descriptors are left" }.into());
-        }
+        decode::init_with_room()?;
         let refused = |action| DecodeError::Gstreamer { action };
         let media = cut.caps.structure(0).map_or("", |structure| structure.name().as_str());
         let elements = still_decoder(media, h264, h265)?;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::contents::{BundleFile, CONTENTS, Contents, LARGEST_TEXT, SITE_FILE};
 use super::keys::{Signer, small_text};
+use super::proof::beside;
 use super::{Keys, TrustError};
 use crate::digest::{self, sha256_of};
 use crate::tar::{BLOCK, END, header, padding};
@@ -150,9 +151,7 @@ pub(super) fn new_file(path: &Path) -> io::Result<File> {
 /// Where the signature of a file lies.
 #[must_use]
 pub fn signature_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".minisig");
-    name.into()
+    beside(path, "minisig")
 }
 
 /// Reads the next bytes, which must be these.

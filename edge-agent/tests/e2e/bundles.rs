@@ -8,31 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::agent::{Agent, Finished, edge_agent, root};
-
-const SITE: &str = r#"
-[site]
-id = "nut-thu"
-name = { vi = "Nút thử", en = "Test junction" }
-[box]
-id = "box-a"
-[mqtt]
-url = "mqtt://127.0.0.1:1"
-[storage]
-path = "storage"
-[status]
-listen = "127.0.0.1:0"
-[[camera]]
-id = "nam"
-name = { vi = "Nam", en = "South" }
-pipeline = "yard"
-detect = { url = "rtsp://127.0.0.1:1/sub" }
-[camera.line.mid]
-points = [[0.5, 0.0], [0.5, 1.0]]
-[[camera.rule]]
-id = "dem"
-kind = "line-crossing"
-line = "mid"
-"#;
+use crate::site::YARD;
 
 /// A box without a model, the keys it trusts, and the desk of whoever signs.
 struct Junction {
@@ -59,7 +35,7 @@ impl Junction {
         let public = key.pk.to_box().expect("a public key").to_string();
         std::fs::write(folder.path().join("keys/province.pub"), public).expect("writes");
         let junction = Self { folder, key };
-        std::fs::write(junction.path("site.toml"), SITE).expect("writes");
+        std::fs::write(junction.path("site.toml"), YARD).expect("writes");
         junction
     }
 
@@ -163,7 +139,7 @@ fn a_configuration_comes_in_a_bundle_and_is_proved_at_the_start() {
     let bundle = junction.make_model("1");
     junction.sign(&bundle);
     junction.install(&bundle, &[]).succeeded();
-    std::fs::write(junction.path("desk.toml"), SITE.replace("Test junction", "Renamed")).expect("writes");
+    std::fs::write(junction.path("desk.toml"), YARD.replace("Test junction", "Renamed")).expect("writes");
     junction
         .finished(&["bundle", "make", "--site", "desk.toml", "--version", "7", "--out", "site-7.bundle"])
         .succeeded();

@@ -7,29 +7,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::agent::{Agent, Finished, edge_agent, root};
-
-const SITE: &str = r#"
-[site]
-id = "nut-thu"
-name = { vi = "Nút thử", en = "Test junction" }
-[box]
-id = "box-a"
-[mqtt]
-url = "mqtt://127.0.0.1:1"
-[storage]
-path = "storage"
-[[camera]]
-id = "nam"
-name = { vi = "Nam", en = "South" }
-pipeline = "yard"
-detect = { url = "rtsp://127.0.0.1:1/sub" }
-[camera.line.mid]
-points = [[0.5, 0.0], [0.5, 1.0]]
-[[camera.rule]]
-id = "dem"
-kind = "line-crossing"
-line = "mid"
-"#;
+use crate::site::YARD;
 
 const PIPELINE: &str = r#"
 description = "A yard"
@@ -62,7 +40,7 @@ impl Installation {
         std::fs::write(model.join("tiny_ssd.onnx"), weights).expect("written");
         std::fs::copy(data.join("models/tiny-ssd/tiny.labels"), model.join("tiny.labels")).expect("copied");
         let site = folder.path().join("site.toml");
-        std::fs::write(&site, SITE).expect("written");
+        std::fs::write(&site, YARD).expect("written");
         Self { folder, site }
     }
 

@@ -103,6 +103,32 @@ count = 2
 hold = "0.5s"
 "#;
 
+/// A site with one camera that nobody answers for, of the pipeline `yard`, which an installation of a test brings.
+pub(crate) const YARD: &str = r#"
+[site]
+id = "nut-thu"
+name = { vi = "Nút thử", en = "Test junction" }
+[box]
+id = "box-a"
+[mqtt]
+url = "mqtt://127.0.0.1:1"
+[storage]
+path = "storage"
+[status]
+listen = "127.0.0.1:0"
+[[camera]]
+id = "nam"
+name = { vi = "Nam", en = "South" }
+pipeline = "yard"
+detect = { url = "rtsp://127.0.0.1:1/sub" }
+[camera.line.mid]
+points = [[0.5, 0.0], [0.5, 1.0]]
+[[camera.rule]]
+id = "dem"
+kind = "line-crossing"
+line = "mid"
+"#;
+
 /// A site file that can be added to; gone when dropped, with all that the program stored.
 pub(crate) struct SiteFile {
     folder: TempDir,
