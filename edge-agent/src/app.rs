@@ -307,6 +307,7 @@ impl App {
                 lane,
                 camera: camera.id.clone(),
                 params,
+                slot: Arc::clone(&slot),
                 analysed,
                 status: status.clone(),
                 posture: placed,
@@ -338,6 +339,11 @@ impl App {
 
             let params = SupervisorParams::default();
             let session = Session::new(camera.id.clone(), Arc::clone(&slot), camera.masks.clone());
+            if may_doze(camera)
+                && let Some(lane) = lanes.last()
+            {
+                session.control().doze_by(Arc::new(lane.watch()));
+            }
             laddered.push(LadderCamera {
                 camera: camera.id.clone(),
                 rules: camera.rules.clone(),
@@ -668,6 +674,11 @@ impl Running {
             ladder: self.ladder.clone(),
         }
     }
+}
+
+/// Whether its decoder may doze while nothing moves. What lamps show is no movement, and is to be seen at once.
+fn may_doze(camera: &Camera) -> bool {
+    camera.motion_gate.is_some_and(|gate| gate.doze) && camera.signals.lamps.is_empty()
 }
 
 /// A camera's full-size stream, and what is held of it.

@@ -34,7 +34,7 @@ use crate::config::{Calendar, SignalLamps};
 use crate::detect::Spares;
 use crate::detect::scheduler::Scheduler;
 use crate::evidence::{CameraEvidence, Ordered};
-use crate::frame::Picture;
+use crate::frame::{FrameSlot, Picture};
 use crate::ladder::{CameraRung, Step, is_judged};
 use crate::outbox::{Draft, Outbox, OutboxError};
 use crate::privacy;
@@ -78,6 +78,8 @@ pub struct Analysed {
     pub arrived_at: Instant,
     /// See [`Frame::camera_ahead_s`](crate::frame::Frame::camera_ahead_s).
     pub camera_ahead_s: Option<f64>,
+    /// See [`Frame::held_for`](crate::frame::Frame::held_for).
+    pub held_for: Duration,
     /// What was looked at.
     pub picture: Arc<Picture>,
     /// What was seen.
@@ -319,6 +321,8 @@ pub struct CameraTask {
     pub camera: CameraId,
     /// What its cores are made from.
     pub params: CameraParams,
+    /// Where its frames come from.
+    pub slot: Arc<FrameSlot>,
     /// What the inference workers found; one at a time.
     pub analysed: mpsc::Receiver<Analysed>,
     /// Its supervisor's word.
@@ -370,7 +374,8 @@ impl CameraTask {
                 analysed = self.analysed.recv() => analysed,
                 Ok(()) = self.switches.changed() => continue,
                 _ = idle.tick() => {
-                    if is_off {
+                    // Of a decoder that dozes frames are still to come that are earlier than now.
+                    if is_off || self.slot.is_dozing() {
                         continue;
                     }
                     self.pulse.works();
@@ -394,7 +399,7 @@ impl CameraTask {
                 continue;
             }
             self.pulse.works();
-            let arrived_at = analysed.arrived_at;
+            let (arrived_at, held_for) = (analysed.arrived_at, analysed.held_for);
             let time_quality = status::time_quality();
             let is_clock_heard = analysed.camera_ahead_s.is_some() || !self.judges_clock();
             let (seen, picture) = (analysed.detections.len(), Arc::clone(&analysed.picture));
@@ -418,7 +423,7 @@ impl CameraTask {
                     if self.commit(drafts).await {
                         ordered.into_iter().flatten().for_each(Ordered::send);
                     }
-                    self.counters.done(had_events, arrived_at.elapsed());
+                    self.counters.done(had_events, arrived_at.elapsed().saturating_sub(held_for));
                     if let Some(things) = standing.due(core.core.parked_changes(), arrived_at) {
                         self.park(things).await;
                     }

@@ -4,9 +4,9 @@
 //! A [`Frame`] is owned by one place at a time: the source's thread, its camera's [`FrameSlot`], one inference worker.
 //! Its pixels are never mutated.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use analytics::FrameStamp;
 
@@ -257,6 +257,17 @@ impl PictureLayout {
     }
 }
 
+/// When a frame is analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// When its camera is due, unless a later one replaces it.
+    Latest,
+    /// At once: it is one of several that are analysed in their order.
+    CatchUp,
+    /// The same; its picture is the one of the frame before, as nothing had moved.
+    Repeat,
+}
+
 /// One decoded frame.
 #[derive(Debug)]
 pub struct Frame {
@@ -266,6 +277,10 @@ pub struct Frame {
     pub arrived_at: Instant,
     /// How far the camera's own calendar clock is ahead of the box's, in seconds; `None`: it does not say.
     pub camera_ahead_s: Option<f64>,
+    /// How long it was held back because nothing moved: no latency of the box's.
+    pub held_for: Duration,
+    /// When it is analysed.
+    pub turn: Turn,
     /// Its pixels; shared, because evidence of an incident may need them after inference.
     pub picture: Arc<Picture>,
 }
@@ -313,9 +328,12 @@ impl FrameSignal {
 #[derive(Debug)]
 pub struct FrameSlot {
     latest: Mutex<Option<Frame>>,
+    taken: Condvar,
     arrived: AtomicU64,
     replaced: AtomicU64,
     skipped: AtomicU64,
+    spared: AtomicU64,
+    is_dozing: AtomicBool,
     signal: Arc<FrameSignal>,
 }
 
@@ -324,13 +342,27 @@ impl FrameSlot {
     #[must_use]
     pub fn new(signal: Arc<FrameSignal>) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { latest: Mutex::new(None), arrived: zero(), replaced: zero(), skipped: zero(), signal }
+        Self {
+            latest: Mutex::new(None),
+            taken: Condvar::new(),
+            arrived: zero(),
+            replaced: zero(),
+            skipped: zero(),
+            spared: zero(),
+            is_dozing: AtomicBool::new(false),
+            signal,
+        }
     }
 
     /// Puts a frame in; drops the one that was there.
     pub fn put(&self, frame: Frame) {
+        self.count_arrived();
+        self.put_late(frame);
+    }
+
+    /// The same of one whose picture was counted when it came.
+    pub fn put_late(&self, frame: Frame) {
         let previous = self.latest.lock().unwrap_or_else(PoisonError::into_inner).replace(frame);
-        self.arrived.fetch_add(1, Ordering::Relaxed);
         if previous.is_some() {
             // Whoever waits knows of a frame here already.
             self.replaced.fetch_add(1, Ordering::Relaxed);
@@ -344,9 +376,49 @@ impl FrameSlot {
         self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a picture that was decoded.
+    pub fn count_arrived(&self) {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts pictures that were held back undecoded, and will not be decoded any more.
+    pub fn spare(&self, pictures: u64) {
+        self.spared.fetch_add(pictures, Ordering::Relaxed);
+    }
+
+    /// Says whether its decoder dozes.
+    pub fn set_dozing(&self, is_dozing: bool) {
+        self.is_dozing.store(is_dozing, Ordering::Relaxed);
+    }
+
+    /// Whether its decoder dozes: frames are given late, several at once.
+    #[must_use]
+    pub fn is_dozing(&self) -> bool {
+        self.is_dozing.load(Ordering::Relaxed)
+    }
+
     /// Takes the latest frame out.
     pub fn take(&self) -> Option<Frame> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let taken = self.latest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if taken.is_some() {
+            self.taken.notify_all();
+        }
+        taken
+    }
+
+    /// Blocks until no frame waits, or until then; whether none does.
+    pub fn wait_until_free(&self, until: Instant) -> bool {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.taken.wait_timeout_while(latest, left, |latest| latest.is_some());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_none()
+    }
+
+    /// Whether the frame that waits is to be analysed before its camera is due.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().is_some_and(|frame| frame.turn != Turn::Latest)
     }
 
     /// Whether a frame waits.
@@ -359,6 +431,12 @@ impl FrameSlot {
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Of them, those that were not decoded because nothing moved. One that was held and decoded after all is not counted.
+    #[must_use]
+    pub fn spared(&self) -> u64 {
+        self.spared.load(Ordering::Relaxed)
     }
 
     /// Pictures that were received, decoded or not.

@@ -11,6 +11,7 @@ mod reel;
 mod rejudge;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use analytics::{CameraId, Detection, MediaTime, WallTime};
 use uuid::Uuid;
@@ -137,7 +138,8 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             if let Some(written) = numbered.output.detections.as_deref_mut() {
                 written.detections(seq, size, &detections);
             }
-            let analysed = Analysed { stamp, arrived_at, camera_ahead_s: None, picture, detections };
+            let analysed =
+                Analysed { stamp, arrived_at, camera_ahead_s: None, held_for: Duration::ZERO, picture, detections };
             let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);

@@ -192,7 +192,7 @@ pub fn regions(camera: &Camera, model: &Model) -> Vec<BBox> {
 /// A motion gate over these regions of a camera; `None`: all of every frame is inferred.
 #[must_use]
 pub fn gate(camera: &Camera, model: &Model, regions: &[BBox]) -> Option<Gate> {
-    let MotionGate { sweep } = camera.motion_gate?;
+    let MotionGate { sweep, .. } = camera.motion_gate?;
     let nms_iou = SessionOptions::for_model(model).nms_iou;
     let input = &model.manifest().input;
     Some(Gate::new(GateParams { regions: regions.to_vec(), input_px: input.width * input.height, nms_iou, sweep }))

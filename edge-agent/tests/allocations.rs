@@ -277,7 +277,14 @@ fn a_frame_in_which_nothing_is_found_allocates_nothing() {
                 let mut seen = std::mem::take(&mut detections);
                 eye.detect(&picture, frame, objects, &mut seen);
                 let arrived_at = Instant::now();
-                let analysed = Analysed { stamp, arrived_at, camera_ahead_s: None, picture, detections: seen };
+                let analysed = Analysed {
+                    stamp,
+                    arrived_at,
+                    camera_ahead_s: None,
+                    held_for: Duration::ZERO,
+                    picture,
+                    detections: seen,
+                };
                 let (scene, drafts) = core.step(analysed, quality);
                 assert_eq!(drafts.len(), 0, "frame {frame}: nothing is found");
                 assert!(frame < 100 || scene.tracks.len() == objects, "frame {frame}: {} tracks", scene.tracks.len());

@@ -3,6 +3,8 @@
 
 #[path = "ingest/clips.rs"]
 mod clips;
+#[path = "ingest/doze.rs"]
+mod doze;
 #[path = "ingest/hostile.rs"]
 mod hostile;
 #[path = "ingest/http.rs"]

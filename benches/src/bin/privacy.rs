@@ -152,7 +152,14 @@ fn main() -> anyhow::Result<()> {
         detector.detect(&picture, &regions, &mut detections)?;
         analysing += thread_cpu() - before;
         let (seq, raw) = (stamp.seq, detections.clone());
-        let seen = Analysed { stamp, arrived_at, camera_ahead_s: None, picture: picture.clone(), detections };
+        let seen = Analysed {
+            stamp,
+            arrived_at,
+            camera_ahead_s: None,
+            held_for: Duration::ZERO,
+            picture: picture.clone(),
+            detections,
+        };
         let (scene, _) = core.step(seen, TimeQuality { synced: false, max_error_ms: None });
         analysed += 1;
         last = Some(picture.clone());

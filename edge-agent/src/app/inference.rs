@@ -1,7 +1,9 @@
 //! Inference: which models the site's cameras use, and the workers that run them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use analytics::{BBox, Detection};
 use tokio::sync::mpsc;
@@ -14,11 +16,12 @@ use crate::detect::manifest::Model;
 use crate::detect::ort::{Need, Provider, Runtime};
 use crate::detect::scheduler::{Job, Scheduler};
 use crate::detect::{DetectError, Detector, Spares};
-use crate::frame::Frame;
+use crate::frame::{Frame, Picture, Turn};
 use crate::ladder::CameraRung;
 use crate::privacy::{Finder, Privacy, Redaction};
 use crate::publish::wire::ModelRef;
 use crate::setup::{self, SetupError};
+use crate::source::Stillness;
 use crate::status::CameraCounters;
 use crate::status::pulse::{Beat, Pulse};
 
@@ -116,22 +119,64 @@ pub(super) struct Lane {
 impl Lane {
     /// What the model looks at now.
     fn looking(&self) -> &Looking {
-        let is_smaller = self.ladder.rung().is_some_and(|rung| rung.smaller_input);
-        self.smaller.as_ref().filter(|_| is_smaller).unwrap_or(&self.full)
+        looking(&self.full, self.smaller.as_ref(), &self.ladder)
+    }
+
+    /// Who knows whether something moves.
+    pub(super) fn watch(&self) -> Watch {
+        Watch { full: self.full.clone(), smaller: self.smaller.clone(), ladder: self.ladder.clone() }
+    }
+}
+
+fn looking<'a>(full: &'a Looking, smaller: Option<&'a Looking>, ladder: &CameraRung) -> &'a Looking {
+    let is_smaller = ladder.rung().is_some_and(|rung| rung.smaller_input);
+    smaller.filter(|_| is_smaller).unwrap_or(full)
+}
+
+/// What a camera's motion gates know of movement.
+#[derive(Debug)]
+pub(super) struct Watch {
+    full: Looking,
+    smaller: Option<Looking>,
+    ladder: CameraRung,
+}
+
+impl Watch {
+    fn gate(&self) -> Option<&WatchedGate> {
+        looking(&self.full, self.smaller.as_ref(), &self.ladder).gate.as_deref()
+    }
+}
+
+impl Stillness for Watch {
+    fn still_for(&self) -> Duration {
+        self.gate().map_or(Duration::ZERO, |gate| Duration::from_millis(gate.still_for_ms.load(Ordering::Relaxed)))
+    }
+
+    fn is_still(&self, picture: &Picture) -> bool {
+        self.gate().is_some_and(|gate| gate.gate.lock().unwrap_or_else(PoisonError::into_inner).is_still(picture))
     }
 }
 
 /// The parts of a camera's pictures that its model looks at.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Looking {
     regions: Vec<BBox>,
-    /// Their motion gate; `None`: all of every frame is inferred. Never contended: one frame of a camera is under way.
-    gate: Option<Arc<Mutex<Gate>>>,
+    /// Their motion gate; `None`: all of every frame is inferred.
+    gate: Option<Arc<WatchedGate>>,
+}
+
+/// A motion gate; hardly ever contended: one frame of a camera is under way, and its source asks about key frames alone.
+#[derive(Debug)]
+struct WatchedGate {
+    gate: Mutex<Gate>,
+    /// As the gate says, of the last frame.
+    still_for_ms: AtomicU64,
 }
 
 impl Looking {
     pub(super) fn new(regions: Vec<BBox>, gate: impl Fn(&[BBox]) -> Option<Gate>) -> Self {
-        let gate = gate(&regions).map(|gate| Arc::new(Mutex::new(gate)));
+        let gate = gate(&regions)
+            .map(|gate| Arc::new(WatchedGate { gate: Mutex::new(gate), still_for_ms: AtomicU64::new(0) }));
         Self { regions, gate }
     }
 
@@ -143,18 +188,25 @@ impl Looking {
         found: &mut Vec<Vec<Detection>>,
         detections: &mut Vec<Detection>,
     ) -> Result<usize, DetectError> {
-        let Some(gate) = &self.gate else {
+        let Some(WatchedGate { gate, still_for_ms }) = self.gate.as_deref() else {
             detector.detect(&frame.picture, &self.regions, detections)?;
             return Ok(self.regions.len());
         };
         let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.detect(detector, &frame.picture, frame.stamp.pts, found, detections)
+        if frame.turn == Turn::Repeat {
+            gate.repeat();
+        }
+        let looks = gate.detect(detector, &frame.picture, frame.stamp.pts, found, detections);
+        let still_for = u64::try_from(gate.still_for().as_millis()).unwrap_or(u64::MAX);
+        still_for_ms.store(still_for, Ordering::Relaxed);
+        looks
     }
 
     /// A frame was not analysed.
     fn forget(&self) {
-        if let Some(gate) = &self.gate {
+        if let Some(WatchedGate { gate, still_for_ms }) = self.gate.as_deref() {
             gate.lock().unwrap_or_else(PoisonError::into_inner).forget();
+            still_for_ms.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -208,8 +260,8 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             pulse.waits();
             continue;
         }
-        let Frame { stamp, arrived_at, camera_ahead_s, picture } = frame;
-        let analysed = Analysed { stamp, arrived_at, camera_ahead_s, picture, detections };
+        let Frame { stamp, arrived_at, camera_ahead_s, held_for, picture, .. } = frame;
+        let analysed = Analysed { stamp, arrived_at, camera_ahead_s, held_for, picture, detections };
         if lane.found.try_send(analysed).is_err() {
             // The camera's task is gone: the program ends.
             scheduler.done(index);
@@ -282,6 +334,8 @@ mod tests {
             stamp: FrameStamp { camera, seq: 1, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
             camera_ahead_s: None,
+            held_for: Duration::ZERO,
+            turn: Turn::Latest,
             picture: Arc::new(Picture::new(layout, Box::new(vec![luma; 6])).expect("fits")),
         }
     }

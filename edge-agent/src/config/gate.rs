@@ -20,6 +20,7 @@ impl Resolver<'_> {
             let what = if sweep < SHORTEST { "is too short to spare anything" } else { "is too long to rely on" };
             self.error(&format!("{key}.sweep"), what, "write a time of 1s to 5m, such as \"10s\"");
         }
-        raw.and_then(|raw| raw.enabled).unwrap_or(true).then_some(MotionGate { sweep })
+        let doze = raw.and_then(|raw| raw.doze).unwrap_or(true);
+        raw.and_then(|raw| raw.enabled).unwrap_or(true).then_some(MotionGate { sweep, doze })
     }
 }

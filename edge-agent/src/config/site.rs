@@ -238,6 +238,8 @@ pub struct Camera {
 pub struct MotionGate {
     /// What does not change is looked at anew after this time.
     pub sweep: Duration,
+    /// Whether the decoder dozes while nothing moves.
+    pub doze: bool,
 }
 
 /// Tracker settings of pipeline and site, together.

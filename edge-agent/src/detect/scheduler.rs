@@ -128,17 +128,21 @@ impl Scheduler {
         }
         let ready = state.lanes.iter().enumerate().filter_map(|(index, lane)| {
             let interval = lane.interval.filter(|_| !lane.busy && lane.slot.is_ready())?;
-            Some((index, interval, lane.due, lane.priority))
+            let is_urgent = lane.due > now && lane.slot.is_urgent();
+            Some((index, interval, lane.due, lane.priority, is_urgent))
         });
-        let first = ready.min_by_key(|(.., due, priority)| (*due, *priority));
-        let Some((index, interval, due, _)) = first else { return Poll::Wait(None) };
-        if due > now {
+        // What is urgent comes behind what is due: it takes nobody's turn.
+        let first = ready.min_by_key(|(_, _, due, priority, is_urgent)| (*due > now && !is_urgent, *due, *priority));
+        let Some((index, interval, due, _, is_urgent)) = first else { return Poll::Wait(None) };
+        if due > now && !is_urgent {
             return Poll::Wait(Some(due));
         }
         let lane = &mut state.lanes[index];
         let Some(frame) = lane.slot.take() else { return Poll::Wait(Some(now)) };
         // On the grid while it keeps up, so that the rate is held exactly; a late camera owes nothing.
-        lane.due = if now.duration_since(lane.due) < interval { lane.due } else { now } + interval;
+        if due <= now {
+            lane.due = if now.duration_since(lane.due) < interval { lane.due } else { now } + interval;
+        }
         lane.busy = true;
         Poll::Job(Job { lane: index, frame })
     }
@@ -172,7 +176,7 @@ mod tests {
     use analytics::{CameraId, FrameStamp, MediaTime, WallTime};
 
     use super::*;
-    use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range};
+    use crate::frame::{Colorimetry, Matrix, Picture, PictureLayout, PixelFormat, PlaneLayout, Range, Turn};
 
     fn frame(seq: u64) -> Frame {
         let layout = PictureLayout {
@@ -187,6 +191,8 @@ mod tests {
             stamp: FrameStamp { camera, seq, pts: MediaTime::ZERO, captured_at: WallTime::UNIX_EPOCH },
             arrived_at: Instant::now(),
             camera_ahead_s: None,
+            held_for: Duration::ZERO,
+            turn: Turn::Latest,
             picture: Arc::new(Picture::new(layout, Box::new(vec![0; 6])).expect("fits")),
         }
     }
@@ -300,6 +306,34 @@ mod tests {
         assert!(matches!(scheduler.poll(later), Poll::Job(Job { lane: 1, .. })));
         scheduler.done(0);
         assert!(matches!(scheduler.poll(later), Poll::Job(Job { lane: 0, frame }) if frame.stamp.seq == 2));
+    }
+
+    #[test]
+    fn frames_that_are_caught_up_with_are_given_at_once_and_take_nobodys_turn() {
+        let start = Instant::now();
+        let (scheduler, slots) = scheduler(2, 5.0, start);
+        let give = |at| match scheduler.poll(at) {
+            Poll::Job(job) => {
+                scheduler.done(job.lane);
+                Some(job.lane)
+            }
+            Poll::Wait(_) | Poll::Stopped => None,
+        };
+        let late = |seq| Frame { turn: Turn::CatchUp, ..frame(seq) };
+        slots[0].put(frame(1));
+        assert_eq!(give(start), Some(0));
+        let soon = start + Duration::from_millis(20);
+        slots[0].put(frame(2));
+        assert_eq!(give(soon), None, "it is not due");
+        for seq in 3..8 {
+            slots[0].put_late(late(seq));
+            assert_eq!(give(soon), Some(0));
+        }
+        slots[0].put_late(late(8));
+        slots[1].put(frame(1));
+        assert_eq!([give(soon), give(soon)], [Some(1), Some(0)], "what is due comes first");
+        slots[0].put(frame(9));
+        assert_eq!(give(start + Duration::from_millis(200)), Some(0), "its own turn is what it was");
     }
 
     #[test]

@@ -266,6 +266,10 @@ fn cameras(writer: &mut Writer<'_>, cameras: &[PageCamera]) -> fmt::Result {
     writer.counts("frames_received", "Frames received and decoded", each(|camera| camera.source.slot.arrived()))?;
     let skipped = each(|camera| camera.source.slot.skipped());
     writer.counts("frames_skipped", "Frames received and not decoded", skipped)?;
+    let spared = each(|camera| camera.source.slot.spared());
+    writer.counts("frames_spared", "Frames not decoded because nothing moved", spared)?;
+    let dozing = each(|camera| u64::from(camera.source.slot.is_dozing()));
+    writer.gauges("camera_dozing", "1 while only key frames are decoded because nothing moves", dozing)?;
     let steps = cameras.iter().flat_map(|camera| {
         let now = camera.source.ladder.step();
         let labels = move |step: Step| [("camera", camera.label.id.clone()), ("step", step.label().to_owned())];

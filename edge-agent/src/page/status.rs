@@ -168,6 +168,10 @@ pub struct CameraCard {
     pub received_total: u64,
     /// Of them, not decoded.
     pub skipped_total: u64,
+    /// Whether its decoder dozes: nothing moves, and only key frames are decoded.
+    pub dozing: bool,
+    /// Pictures not decoded because nothing moved.
+    pub spared_total: u64,
     /// What is given up for it; null where nothing is.
     pub ladder: Option<CameraLadder>,
     /// Frames replaced before they were analysed, since start.
@@ -385,6 +389,8 @@ fn camera_card(camera: &PageCamera, pace: &CameraPace) -> CameraCard {
         latency: LatencyMs { p50_ms: ms(0.5), p95_ms: ms(0.95) },
         received_total: camera.source.slot.received(),
         skipped_total: camera.source.slot.skipped(),
+        dozing: camera.source.slot.is_dozing(),
+        spared_total: camera.source.slot.spared(),
         ladder: status.ladder,
         replaced_total: camera.source.slot.replaced(),
         analysed_total: totals.analysed,

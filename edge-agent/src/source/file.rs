@@ -23,7 +23,7 @@ use super::error::describe;
 use super::{FileFault, SourceError};
 use crate::decode::clock::FileClock;
 use crate::decode::{self, DecodeError, picture_from_sample};
-use crate::frame::Frame;
+use crate::frame::{Frame, Turn};
 use crate::privacy::Masks;
 use crate::secret::redact;
 
@@ -122,7 +122,8 @@ impl FileSource {
         self.last = self.clock.tick(pts, nominal(sample));
         let captured_at = self.start + self.last.since(MediaTime::ZERO);
         let stamp = FrameStamp { camera: self.camera.clone(), seq: self.seq, pts: self.last, captured_at };
-        Ok(Frame { stamp, arrived_at, camera_ahead_s: None, picture: Arc::new(picture) })
+        let (held_for, turn) = (Duration::ZERO, Turn::Latest);
+        Ok(Frame { stamp, arrived_at, camera_ahead_s: None, held_for, turn, picture: Arc::new(picture) })
     }
 
     fn error(&self) -> Option<SourceError> {

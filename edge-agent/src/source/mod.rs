@@ -12,8 +12,10 @@
 mod backoff;
 mod codec;
 mod device;
+mod doze;
 mod error;
 mod file;
+mod held;
 mod http;
 mod live;
 mod nal;
@@ -34,6 +36,7 @@ pub use backoff::BackoffParams;
 pub use device::{DeviceParams, DeviceSource};
 pub use error::{DeviceFault, FileFault, SourceError};
 pub use file::FileSource;
+pub use held::Stillness;
 pub use http::{HttpParams, HttpSource};
 pub use live::{LiveParams, LiveSource};
 #[cfg(any(test, fuzzing))]

@@ -13,7 +13,7 @@
 //! to a thread that stops it: stopping waits for the network and must not hold up a task.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -21,6 +21,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::{oneshot, watch};
 
 use super::codec::Codec;
+use super::held::Handover;
 use super::thin;
 use super::{Attempt, SourceError, StreamInfo};
 use crate::crash;
@@ -200,12 +201,13 @@ impl Receiver {
             chain.push(decode::make(name)?);
         }
         let mut stream = StreamInfo { codec: codec.name().to_owned(), ..StreamInfo::default() };
+        let handover = Arc::new(Handover::default());
         let (entry, sink) = match &*self.purpose {
             Purpose::Decode { h264, h265 } => {
                 if let Some((decoder, passed_over)) = decoder(codec, h264, h265)? {
                     stream.decoder = element_kind(&decoder);
                     stream.passed_over = passed_over;
-                    thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps);
+                    thin::attach(&decoder, codec, self.attempt.clone(), self.has_timestamps, &handover);
                     chain.push(decoder);
                 }
                 decode::tail(pipeline.upcast_ref(), true)?
@@ -217,7 +219,7 @@ impl Receiver {
         };
         self.attempt.describe(stream.clone());
         self.note_size(&sink, stream);
-        self.deliver_from(&sink);
+        self.deliver_from(&sink, handover);
         link(pipeline, pad, codec, &chain, &entry)
             .map_err(|_| DecodeError::Gstreamer { action: "link the decoder" })?;
         Ok(())
@@ -236,14 +238,14 @@ impl Receiver {
         });
     }
 
-    fn deliver_from(&self, sink: &gst_app::AppSink) {
+    fn deliver_from(&self, sink: &gst_app::AppSink, handover: Arc<Handover>) {
         let receiver = self.clone();
         let decoded = matches!(*self.purpose, Purpose::Decode { .. });
         let new_sample = move |sink: &gst_app::AppSink| {
             let arrived_at = Instant::now();
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let delivered = if decoded {
-                receiver.deliver(&sample, arrived_at)?
+                receiver.deliver(&handover, &sample, arrived_at)?
             } else {
                 receiver.attempt.keep(&sample, arrived_at)
             };
@@ -252,13 +254,18 @@ impl Receiver {
         sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
     }
 
-    fn deliver(&self, sample: &gst::Sample, arrived_at: Instant) -> Result<Result<(), super::Closed>, gst::FlowError> {
-        let pts = sample.buffer().and_then(gst::BufferRef::pts).map(Duration::from);
+    fn deliver(
+        &self,
+        handover: &Handover,
+        sample: &gst::Sample,
+        arrived_at: Instant,
+    ) -> Result<Result<(), super::Closed>, gst::FlowError> {
+        let pts = sample.buffer().and_then(gst::BufferRef::pts);
         let picture = picture_from_sample(sample, self.attempt.masks()).map_err(|error| {
             self.failure.report(error.into());
             gst::FlowError::Error
         })?;
-        Ok(self.attempt.deliver(picture, pts.filter(|_| self.has_timestamps), arrived_at))
+        Ok(handover.deliver(&self.attempt, picture, pts.filter(|_| self.has_timestamps), arrived_at))
     }
 }
 

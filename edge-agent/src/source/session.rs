@@ -13,7 +13,7 @@ use analytics::{CameraId, FrameStamp, WallTime};
 use gstreamer as gst;
 
 use crate::decode::clock::LiveClock;
-use crate::frame::{Frame, FrameSlot, Picture};
+use crate::frame::{Frame, FrameSlot, Picture, Turn};
 use crate::privacy::Masks;
 use crate::record::Ring;
 use crate::source::sender_clock::SenderClock;
@@ -121,6 +121,7 @@ impl Session {
         let mut state = self.state();
         state.attempt += 1;
         state.open = true;
+        self.set_dozing(false);
         state.attempt_frames = 0;
         state.clock.reconnect();
         state.sender = SenderClock::default();
@@ -129,7 +130,15 @@ impl Session {
 
     /// Closes the attempt at hand.
     pub(super) fn close(&self) {
-        self.state().open = false;
+        let mut state = self.state();
+        state.open = false;
+        self.set_dozing(false);
+    }
+
+    fn set_dozing(&self, is_dozing: bool) {
+        if let Target::Frames(slot) = &self.target {
+            slot.set_dozing(is_dozing);
+        }
     }
 
     /// What is received; `None` before the first connection.
@@ -157,6 +166,14 @@ impl Session {
 pub struct Attempt {
     session: Arc<Session>,
     number: u64,
+}
+
+/// Where and when a frame was received whose picture is to come.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    pub(super) stamp: FrameStamp,
+    pub(super) arrived_at: Instant,
+    camera_ahead_s: Option<f64>,
 }
 
 /// The attempt is over: nothing is delivered any more.
@@ -192,8 +209,24 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Closed`]: the source may stop.
-    pub fn deliver(&self, picture: Picture, pts: Option<Duration>, arrived_at: Instant) -> Result<(), Closed> {
-        let captured_at = wall_now();
+    pub fn deliver(
+        &self,
+        picture: impl Into<Arc<Picture>>,
+        pts: Option<Duration>,
+        arrived_at: Instant,
+    ) -> Result<(), Closed> {
+        self.deliver_delayed(picture.into(), pts, arrived_at, Duration::ZERO)
+    }
+
+    /// The same of a picture that waited for so long, `held_for`, because others were caught up with.
+    pub(super) fn deliver_delayed(
+        &self,
+        picture: Arc<Picture>,
+        pts: Option<Duration>,
+        arrived_at: Instant,
+        held_for: Duration,
+    ) -> Result<(), Closed> {
+        let captured_at = before(wall_now(), held_for);
         let mut state = self.session.state();
         if !self.is_open(&state) {
             return Err(Closed);
@@ -205,9 +238,89 @@ impl Attempt {
         // Within the lock: frames reach the slot in the order of their stamps.
         if let Target::Frames(slot) = &self.session.target {
             let camera_ahead_s = state.sender.offset_s(arrived_at);
-            slot.put(Frame { stamp, arrived_at, camera_ahead_s, picture: Arc::new(picture) });
+            slot.put(Frame { stamp, arrived_at, camera_ahead_s, held_for, turn: Turn::Latest, picture });
         }
         Ok(())
+    }
+
+    /// Stamps a coded picture that is held, as it comes.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub(super) fn receive(&self, pts: Duration, arrived_at: Instant) -> Result<Arrival, Closed> {
+        let captured_at = before(wall_now(), arrived_at.elapsed());
+        let mut state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        state.seq += 1;
+        state.attempt_frames += 1;
+        let pts = state.clock.tick(Some(pts), arrived_at);
+        let stamp = FrameStamp { camera: self.session.camera.clone(), seq: state.seq, pts, captured_at };
+        Ok(Arrival { stamp, arrived_at, camera_ahead_s: state.sender.offset_s(arrived_at) })
+    }
+
+    /// Puts the picture of a frame that was held into the slot once that is free; a frame for which it is not free by
+    /// then is not analysed.
+    ///
+    /// # Errors
+    /// [`Closed`]: the source may stop.
+    pub(super) fn catch_up(
+        &self,
+        arrival: Arrival,
+        picture: Arc<Picture>,
+        turn: Turn,
+        until: Instant,
+    ) -> Result<(), Closed> {
+        let Target::Frames(slot) = &self.session.target else { return Ok(()) };
+        let is_free = slot.wait_until_free(until);
+        let state = self.session.state();
+        if !self.is_open(&state) {
+            return Err(Closed);
+        }
+        if is_free {
+            let Arrival { stamp, arrived_at, camera_ahead_s } = arrival;
+            let held_for = arrived_at.elapsed();
+            slot.put_late(Frame { stamp, arrived_at, camera_ahead_s, held_for, turn, picture });
+        }
+        Ok(())
+    }
+
+    /// Waits until what is in the slot was taken, or until then.
+    pub(super) fn let_take(&self, until: Instant) {
+        if let Target::Frames(slot) = &self.session.target {
+            slot.wait_until_free(until);
+        }
+    }
+
+    /// Counts a picture that is held, and says that the decoder dozes.
+    pub(super) fn hold(&self) {
+        if let Target::Frames(slot) = &self.session.target {
+            slot.skip();
+        }
+        self.set_dozing(true);
+    }
+
+    /// Counts a picture that is decoded and was not put into the slot.
+    pub(super) fn count_decoded(&self) {
+        if let Target::Frames(slot) = &self.session.target {
+            slot.count_arrived();
+        }
+    }
+
+    /// Counts pictures that were held and will never be decoded.
+    pub(super) fn spare(&self, pictures: u64) {
+        if let Target::Frames(slot) = &self.session.target {
+            slot.spare(pictures);
+        }
+    }
+
+    /// Says whether the decoder dozes.
+    pub(super) fn set_dozing(&self, is_dozing: bool) {
+        let state = self.session.state();
+        if self.is_open(&state) {
+            self.session.set_dozing(is_dozing);
+        }
     }
 
     /// Takes what the camera says of its clock: an RTCP packet, as it arrives.
@@ -261,6 +374,12 @@ impl Attempt {
     fn is_open(&self, state: &State) -> bool {
         state.open && state.attempt == self.number
     }
+}
+
+/// So long before.
+fn before(time: WallTime, by: Duration) -> WallTime {
+    let by = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+    WallTime::from_unix_nanos(time.as_unix_nanos().saturating_sub(by))
 }
 
 /// The calendar's time; before 1970 and after 2262 at their ends.

@@ -3,6 +3,7 @@
 //! Three reasons not to decode a picture: nothing else depends on it and the rate that is analysed does not need it;
 //! key frames are all that is wanted; or the decoder has fallen behind, and what waits for it is only caught up with by
 //! leaving out. After anything but the first, decoding goes on at a key frame: until then a picture would be a smear.
+//! A fourth is no reason for good: while nothing moves pictures are [held](super::held).
 //!
 //! # Invariants
 //! - A picture that others are predicted from is left out only together with all that follow it up to a key frame.
@@ -10,15 +11,16 @@
 //! - Timestamps are not touched.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::Attempt;
 use super::codec::Codec;
+use super::held::{Handover, Holder, Stillness, Taken};
 use super::nal::{self, Coded, Framing};
+use super::{Attempt, Closed};
 
 /// A disposable picture is wanted when the last one that was decoded is older than this share of the interval between
 /// two frames that are analysed. Raising it decodes fewer; at 1 a frame may be a whole interval old.
@@ -31,6 +33,9 @@ const BEHIND: Duration = Duration::from_millis(1500);
 /// A clock of the camera that gains on the box's looks like a growing wait: so much is forgiven a second.
 const DRIFT: f64 = 0.001;
 
+/// What takes longer before the decoder was a burst: the pictures behind it wait for it, and not for a slow decoder.
+const BURST: Duration = Duration::from_millis(20);
+
 /// What a camera's decoder is told, and what it tells. Shared by whoever decides and the streaming thread.
 #[derive(Debug)]
 pub struct DecodeControl {
@@ -39,6 +44,7 @@ pub struct DecodeControl {
     wanted_fps: AtomicU64,
     /// The longest wait since it was last asked, in ms.
     lag_ms: AtomicU32,
+    stillness: OnceLock<Arc<dyn Stillness>>,
 }
 
 impl Default for DecodeControl {
@@ -48,6 +54,7 @@ impl Default for DecodeControl {
             key_frames_only: AtomicBool::new(false),
             wanted_fps: AtomicU64::new(f64::INFINITY.to_bits()),
             lag_ms: AtomicU32::new(0),
+            stillness: OnceLock::new(),
         }
     }
 }
@@ -58,6 +65,11 @@ impl DecodeControl {
     pub fn want(&self, fps: f64, key_frames_only: bool) {
         self.wanted_fps.store(fps.max(0.0).to_bits(), Ordering::Relaxed);
         self.key_frames_only.store(key_frames_only, Ordering::Relaxed);
+    }
+
+    /// From the next connection on the decoder dozes while nothing moves. Said once: what is said later does not count.
+    pub fn doze_by(&self, stillness: Arc<dyn Stillness>) {
+        let _ = self.stillness.set(stillness);
     }
 
     /// The longest that a picture waited for the decoder since the last call.
@@ -105,6 +117,8 @@ struct Thinner {
     known_for: u32,
     /// How long pictures of this stream wait at least, in seconds, and as of when.
     usual: Option<(Duration, f64)>,
+    /// What of the wait is a burst's.
+    forgiven: Duration,
 }
 
 impl Thinner {
@@ -163,7 +177,9 @@ impl Thinner {
         let usual =
             self.usual.map_or(lag, |(at, usual)| (usual + DRIFT * unit.at.saturating_sub(at).as_secs_f64()).min(lag));
         self.usual = Some((unit.at, usual));
-        Duration::from_secs_f64((lag - usual).max(0.0))
+        let waited = Duration::from_secs_f64((lag - usual).max(0.0));
+        self.forgiven = self.forgiven.min(waited);
+        waited - self.forgiven
     }
 }
 
@@ -177,6 +193,8 @@ struct Gate {
     thinner: Thinner,
     /// `None`: not known; then nothing is disposable.
     framing: Option<Framing>,
+    /// Where the decoder may doze.
+    holder: Option<Holder>,
 }
 
 impl Gate {
@@ -186,7 +204,8 @@ impl Gate {
         self.framing = Framing::of(self.codec, record.as_ref().map(|record| record.as_slice()));
     }
 
-    fn judge(&mut self, buffer: &gst::Buffer) -> gst::PadProbeReturn {
+    fn judge(&mut self, pad: &gst::Pad, buffer: &gst::Buffer) -> gst::PadProbeReturn {
+        let arrived_at = Instant::now();
         let now = self.decoder.upgrade().and_then(|decoder| decoder.current_running_time()).unwrap_or_default();
         let pts = buffer.pts().filter(|_| self.has_timestamps);
         let data = buffer.map_readable().ok();
@@ -198,33 +217,110 @@ impl Gate {
             lag: pts.map_or(Duration::ZERO, |pts| now.saturating_sub(pts).into()),
         };
         let control = self.attempt.control();
-        let (passes, waited) = self.thinner.judge(unit, control.wanted());
+        let wanted = control.wanted();
+        let (passes, waited) = self.thinner.judge(unit, wanted);
         control.lag_ms.fetch_max(u32::try_from(waited.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
-        if passes {
-            return gst::PadProbeReturn::Ok;
-        }
-        match self.attempt.skip() {
+        let taken = if passes { self.hold(pad, buffer, unit, (arrived_at, wanted)) } else { self.skip() };
+        match taken {
+            Ok(Taken::Passes) => gst::PadProbeReturn::Ok,
             // Thrown away. Not with Drop: the binding has taken the buffer, and GStreamer would unref what is not there.
-            Ok(()) => gst::PadProbeReturn::Handled,
+            Ok(Taken::Kept) => gst::PadProbeReturn::Handled,
             // The sink says so too, with the next picture that it gets.
-            Err(super::Closed) => gst::PadProbeReturn::Ok,
+            Err(Closed) => gst::PadProbeReturn::Ok,
+        }
+    }
+
+    fn skip(&mut self) -> Result<Taken, Closed> {
+        if self.thinner.is_broken {
+            self.forget();
+        }
+        self.attempt.skip().map(|()| Taken::Kept)
+    }
+
+    /// Holds the picture, while the decoder dozes.
+    fn hold(
+        &mut self,
+        pad: &gst::Pad,
+        buffer: &gst::Buffer,
+        unit: Unit,
+        (arrived_at, wanted): (Instant, Wanted),
+    ) -> Result<Taken, Closed> {
+        // What is shown before a clean random access picture may need what is before it in the stream.
+        if wanted.key_frames_only || unit.coded.is_clean_access || unit.coded.is_skipped_leading {
+            self.forget();
+            return Ok(Taken::Passes);
+        }
+        let Some(holder) = &mut self.holder else { return Ok(Taken::Passes) };
+        let forgiven = self.thinner.forgiven;
+        let came_at = arrived_at.checked_sub(forgiven).unwrap_or(arrived_at);
+        let of = (unit.is_key, unit.coded.is_disposable);
+        let taken = holder.take(pad, buffer, of, (came_at, wanted.fps));
+        if matches!(taken, Ok(Taken::Passes)) {
+            holder.note_delay(buffer.pts(), arrived_at.elapsed().saturating_sub(BURST).max(forgiven));
+        }
+        let spent = arrived_at.elapsed();
+        if spent > BURST {
+            self.thinner.forgiven = forgiven + spent;
+        }
+        taken
+    }
+
+    /// Something other than a picture comes: what is held goes before it.
+    fn wake(&mut self, pad: &gst::Pad) {
+        if let Some(holder) = &mut self.holder {
+            holder.wake(pad);
+        }
+    }
+
+    /// What is held is not to be decoded any more.
+    fn forget(&mut self) {
+        if let Some(holder) = &mut self.holder {
+            holder.forget();
         }
     }
 }
 
 /// Decides before `decoder` from now on.
-pub(super) fn attach(decoder: &gst::Element, codec: Codec, attempt: Attempt, has_timestamps: bool) {
+pub(super) fn attach(
+    decoder: &gst::Element,
+    codec: Codec,
+    attempt: Attempt,
+    has_timestamps: bool,
+    handover: &Arc<Handover>,
+) {
     let pad = decoder.static_pad("sink").expect("a decoder has a sink pad");
+    let is_intra = matches!(codec, Codec::Jpeg | Codec::Raw);
     let thinner = Thinner { is_intra: codec == Codec::Jpeg, ..Thinner::default() };
     let decoder = decoder.downgrade();
-    let gate = Mutex::new(Gate { codec, attempt, has_timestamps, decoder, thinner, framing: None });
-    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_pad, info| {
-        // The streaming thread alone comes here.
-        let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
-            gate.note_caps(caps.caps());
+    let feeding = Arc::new(AtomicBool::new(false));
+    let holder = attempt.control().stillness.get().filter(|_| has_timestamps && !is_intra).map(|stillness| {
+        Holder::new(attempt.clone(), Arc::clone(handover), Arc::clone(stillness), Arc::clone(&feeding))
+    });
+    let gate = Mutex::new(Gate { codec, attempt, has_timestamps, decoder, thinner, framing: None, holder });
+    let flushed = AtomicBool::new(false);
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+        if feeding.load(Ordering::Relaxed) {
+            // What was held, on its way at last.
+            return gst::PadProbeReturn::Ok;
         }
-        info.buffer().map_or(gst::PadProbeReturn::Ok, |buffer| gate.judge(buffer))
+        // But for this one, the streaming thread alone comes here.
+        let gate = || gate.lock().unwrap_or_else(PoisonError::into_inner);
+        match info.event().map(|event| event.view()) {
+            Some(gst::EventView::FlushStart(_)) => flushed.store(true, Ordering::Relaxed),
+            Some(gst::EventView::Caps(caps)) => {
+                let mut gate = gate();
+                gate.wake(pad);
+                gate.note_caps(caps.caps());
+            }
+            Some(gst::EventView::Segment(_) | gst::EventView::Eos(_)) => gate().wake(pad),
+            _ => {}
+        }
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let mut gate = gate();
+        if flushed.swap(false, Ordering::Relaxed) {
+            gate.forget();
+        }
+        gate.judge(pad, buffer)
     });
 }
 

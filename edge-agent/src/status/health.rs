@@ -552,6 +552,8 @@ fn camera_health((camera, (rate, record)): (&CameraSource, (&Rate, &RecordRate))
         connects_total: status.attempts,
         record: camera.record.as_ref().map(|source| record.health(source)),
         skipped_total: camera.slot.skipped(),
+        dozing: camera.slot.is_dozing(),
+        spared_total: camera.slot.spared(),
         ladder: camera.ladder.given_up(),
     }
 }

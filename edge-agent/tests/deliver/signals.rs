@@ -142,6 +142,7 @@ fn pass(core: &mut CameraCore, from: Instant) -> Vec<Draft> {
             stamp,
             arrived_at: from + after,
             camera_ahead_s: None,
+            held_for: Duration::ZERO,
             picture: Arc::clone(&picture),
             detections,
         };

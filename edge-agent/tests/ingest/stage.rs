@@ -12,7 +12,7 @@ use edge_agent::frame::{Frame, FrameSignal, FrameSlot, Picture, PixelFormat, Ran
 use edge_agent::privacy::Masks;
 use edge_agent::secret::Secret;
 use edge_agent::source::{
-    Credentials, DecodeControl, FrameSource, RtspParams, RtspSource, Session, SourceStatus, Supervisor,
+    Credentials, DecodeControl, FrameSource, RtspParams, RtspSource, Session, SourceStatus, Stillness, Supervisor,
     SupervisorParams,
 };
 use gstreamer as gst;
@@ -257,11 +257,23 @@ impl Camera {
     }
 
     pub(crate) fn of(source: impl FrameSource + 'static) -> Self {
+        Self::with(source, None)
+    }
+
+    /// Its decoder dozes while nothing moves.
+    pub(crate) fn dozing(params: RtspParams, stillness: Arc<dyn Stillness>) -> Self {
+        Self::with(RtspSource::new(params).expect("a camera url"), Some(stillness))
+    }
+
+    fn with(source: impl FrameSource + 'static, stillness: Option<Arc<dyn Stillness>>) -> Self {
         let signal = Arc::new(FrameSignal::default());
         let slot = Arc::new(FrameSlot::new(Arc::clone(&signal)));
         let (publish, status) = watch::channel(SourceStatus::connecting(WallTime::UNIX_EPOCH));
         let session = Session::new(camera_id(), Arc::clone(&slot), Masks::default());
         let control = session.control();
+        if let Some(stillness) = stillness {
+            control.doze_by(stillness);
+        }
         let supervisor = Supervisor::of(session, publish, SupervisorParams::default());
         let cancel = CancellationToken::new();
         let task = tokio::spawn(supervisor.run(source, cancel.clone()));

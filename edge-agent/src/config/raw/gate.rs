@@ -16,4 +16,8 @@ pub struct RawMotionGate {
     /// longest that what the gate does not notice can stay unseen.
     #[schemars(example = &"10s", extend("default" = "10s"))]
     pub sweep: Option<DurationText>,
+    /// While nothing moves only key frames are decoded, and what is held meanwhile once something does: a still scene is
+    /// judged up to a key frame interval late. `false` decodes every picture as it comes.
+    #[schemars(extend("default" = true))]
+    pub doze: Option<bool>,
 }

@@ -64,6 +64,11 @@ impl Blocks {
         is_new
     }
 
+    /// Whether both are of pictures of one size.
+    pub(super) fn has_size_of(&self, other: &Self) -> bool {
+        self.size == other.size
+    }
+
     fn lay_out(&mut self, (width, height): (usize, usize)) {
         self.size = (width, height);
         self.columns = COLUMNS.min(width);

@@ -65,6 +65,9 @@ pub struct Gate {
     params: GateParams,
     motion: Motion,
     anchors: Vec<Anchor>,
+    /// When something last moved, and the last frame.
+    moved_at: MediaTime,
+    planned_at: MediaTime,
     plan: Vec<Decision>,
     seen: Vec<Seen>,
     merger: Merger,
@@ -94,6 +97,8 @@ impl Gate {
         Self {
             motion: Motion::default(),
             anchors: vec![Anchor { since: MediaTime::ZERO, looks: 0 }; regions],
+            moved_at: MediaTime::ZERO,
+            planned_at: MediaTime::ZERO,
             plan: Vec::with_capacity(regions),
             seen: vec![Seen::default(); regions],
             merger: Merger::default(),
@@ -111,9 +116,13 @@ impl Gate {
     pub fn plan(&mut self, picture: &Picture, at: MediaTime) -> &[Decision] {
         let follows = self.motion.read(picture, at, &self.params.regions, self.params.input_px);
         self.plan.clear();
+        self.planned_at = at;
         for (index, anchor) in self.anchors.iter_mut().enumerate() {
-            let is_due = !follows || at.since(anchor.since) >= self.params.sweep;
-            let decision = if is_due || self.motion.is_changed(index) {
+            let moves = !follows || self.motion.is_changed(index);
+            if moves {
+                self.moved_at = at;
+            }
+            let decision = if moves || at.since(anchor.since) >= self.params.sweep {
                 *anchor = Anchor { since: at, looks: 1 };
                 Decision::Afresh
             } else if anchor.looks < SAMPLES {
@@ -168,6 +177,22 @@ impl Gate {
         }
         self.plan = plan;
         inferred
+    }
+
+    /// How long nothing has moved, as of the last frame that was planned. A sweep is no movement.
+    #[must_use]
+    pub fn still_for(&self) -> Duration {
+        self.planned_at.since(self.moved_at)
+    }
+
+    /// Whether nothing has moved in this picture either, which is no frame to be planned now.
+    pub fn is_still(&mut self, picture: &Picture) -> bool {
+        self.motion.is_still(picture)
+    }
+
+    /// The next frame's picture is the last one's: nothing is learnt from it.
+    pub fn repeat(&mut self) {
+        self.motion.repeat();
     }
 
     /// A planned frame was not inferred: nothing is carried over it.

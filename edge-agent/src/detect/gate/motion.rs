@@ -37,6 +37,9 @@ const GAP: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Motion {
     blocks: Blocks,
+    /// Of a picture that is no frame.
+    glimpsed: Blocks,
+    is_repeated: bool,
     previous: Vec<f32>,
     previous_at: Option<MediaTime>,
     /// Running median of how much each block differs from frame to frame (McFarlane and Schofield 1995).
@@ -73,7 +76,9 @@ impl Motion {
             self.flicker = vec![FIRST_FLICKER; self.blocks.means().len()];
         }
         let before = self.previous_at.replace(at).filter(|before| !is_new && *before <= at && at.since(*before) <= GAP);
-        if let Some(before) = before {
+        if let Some(before) = before
+            && !std::mem::take(&mut self.is_repeated)
+        {
             self.learn_flicker(at.since(before));
         }
         self.previous.clear();
@@ -84,6 +89,24 @@ impl Motion {
     /// Nothing that comes follows what was.
     pub(super) fn forget(&mut self) {
         self.previous_at = None;
+    }
+
+    /// The next picture is the last one once more: that nothing flickers in it says nothing.
+    pub(super) fn repeat(&mut self) {
+        self.is_repeated = true;
+    }
+
+    /// Whether this picture, which is no frame, differs nowhere from when regions were last inferred.
+    pub(super) fn is_still(&mut self, picture: &Picture) -> bool {
+        if self.previous_at.is_none() {
+            return false;
+        }
+        self.glimpsed.read(picture);
+        let is_alike = self.glimpsed.has_size_of(&self.blocks);
+        std::mem::swap(&mut self.blocks, &mut self.glimpsed);
+        let is_still = is_alike && (0..self.anchors.len()).all(|region| !self.is_changed(region));
+        std::mem::swap(&mut self.blocks, &mut self.glimpsed);
+        is_still
     }
 
     fn learn_flicker(&mut self, passed: Duration) {

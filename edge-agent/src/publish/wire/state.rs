@@ -227,6 +227,12 @@ pub struct CameraHealth {
     /// Pictures received and not decoded, since start.
     #[serde(default)]
     pub skipped_total: u64,
+    /// Whether its decoder dozes: nothing moves, and only key frames are decoded.
+    #[serde(default)]
+    pub dozing: bool,
+    /// Pictures not decoded because nothing moved, since start.
+    #[serde(default)]
+    pub spared_total: u64,
     /// What is given up for it; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<CameraLadder>,

@@ -2,6 +2,7 @@
 
 use std::sync::Condvar;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use analytics::CameraId;
 use tokio::sync::watch::Receiver as Watch;
@@ -59,7 +60,7 @@ impl FrameSource for Gated {
             let (entry, sink) = decode::tail(pipeline.upcast_ref(), true)?;
             let purpose = Arc::new(Purpose::Decode { h264: Vec::new(), h265: Vec::new() });
             let receiver = Receiver { attempt, failure: Arc::clone(failure), purpose, has_timestamps: true };
-            receiver.deliver_from(&sink);
+            receiver.deliver_from(&sink, Arc::default());
             let refused = |_| DecodeError::Gstreamer { action: "link the test" };
             pipeline.add(&source).map_err(refused)?;
             source.link(&entry).map_err(refused)?;
