@@ -376,6 +376,11 @@ impl FrameSlot {
         self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a frame that was to be put in and for which there was no room in time.
+    pub fn pass_over(&self) {
+        self.replaced.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a picture that was decoded.
     pub fn count_arrived(&self) {
         self.arrived.fetch_add(1, Ordering::Relaxed);
@@ -451,7 +456,7 @@ impl FrameSlot {
         self.arrived.load(Ordering::Relaxed)
     }
 
-    /// Frames that were replaced before a worker took them.
+    /// Frames that were replaced before a worker took them, or that came to no free slot in time.
     #[must_use]
     pub fn replaced(&self) -> u64 {
         self.replaced.load(Ordering::Relaxed)

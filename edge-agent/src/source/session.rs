@@ -282,6 +282,8 @@ impl Attempt {
             let Arrival { stamp, arrived_at, camera_ahead_s } = arrival;
             let held_for = arrived_at.elapsed();
             slot.put_late(Frame { stamp, arrived_at, camera_ahead_s, held_for, turn, picture });
+        } else {
+            slot.pass_over();
         }
         Ok(())
     }

@@ -124,8 +124,8 @@ impl Window {
     }
 }
 
-/// Time with analysed frames before measuring begins.
-const WARM_UP: Duration = Duration::from_secs(3);
+/// Time with analysed frames before measuring begins: decoders that doze while nothing moves do so by then.
+const WARM_UP: Duration = Duration::from_secs(12);
 
 /// Time for the first analysed frame; then the measurement has failed.
 const PATIENCE: Duration = Duration::from_secs(30);

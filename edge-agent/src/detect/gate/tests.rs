@@ -187,6 +187,43 @@ fn noise_alone_costs_the_sweeps_and_nothing_more() {
 }
 
 #[test]
+fn a_sweep_is_no_movement_and_a_look_between_frames_changes_nothing() {
+    let mut stage = Stage::new(SWEEP);
+    let scene = |_| Scene::default();
+    let at = |seed| Scene { seed, ..Scene::default() }.picture();
+    assert!(!stage.gate.is_still(&at(1)), "nothing was seen yet");
+    stage.run(0.0..25.0, scene);
+    assert!(stage.gate.still_for() > 2 * SWEEP, "{:?}", stage.gate.still_for());
+    assert!(stage.gate.is_still(&at(7777)));
+    assert!(!stage.gate.is_still(&Scene::with(&[(100.0, 200.0)], 3).picture()), "a square came");
+    assert!(!stage.gate.is_still(&Scene { size: (320, 180), ..Scene::default() }.picture()), "another size");
+    let still_for = stage.gate.still_for();
+    assert_eq!(stage.step(25.0, &Scene { seed: 2500, ..Scene::default() }).0, 0, "held as if nobody had looked");
+    assert!(stage.gate.still_for() > still_for);
+    stage.step(25.2, &Scene::with(&[(100.0, 200.0)], 4));
+    assert_eq!(stage.gate.still_for(), Duration::ZERO);
+}
+
+#[test]
+fn repeated_pictures_do_not_make_a_noisy_camera_look_still() {
+    let noisy = |_| Scene { noise: 8.0, ..Scene::default() };
+    let last = Scene { seed: 2980, ..noisy(0.0) }.picture();
+    let looks = |repeats: bool| {
+        let mut stage = Stage::new(3 * SWEEP);
+        stage.run(0.0..30.0, noisy);
+        for at in times(30.0..36.0, 5.0) {
+            if repeats {
+                stage.gate.repeat();
+            }
+            stage.step_picture(at, &last);
+        }
+        stage.run(36.0..40.0, noisy)
+    };
+    assert_eq!(looks(true), 0, "what was learnt of its noise is kept");
+    assert!(looks(false) > 0, "a picture that does not waver at all would be believed");
+}
+
+#[test]
 fn what_appears_moves_or_leaves_is_seen_in_that_very_frame_and_only_its_region_is_inferred() {
     let mut stage = Stage::new(SWEEP);
     let (left, right) = ((100.0, 200.0), (500.0, 100.0));
