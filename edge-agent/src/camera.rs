@@ -80,6 +80,8 @@ pub struct Analysed {
     pub camera_ahead_s: Option<f64>,
     /// See [`Frame::held_for`](crate::frame::Frame::held_for).
     pub held_for: Duration,
+    /// Whether the picture is that of the frame before, as nothing had moved: no new one to judge the camera by.
+    pub repeats: bool,
     /// What was looked at.
     pub picture: Arc<Picture>,
     /// What was seen.
@@ -227,7 +229,8 @@ impl CameraCore {
         let aspect = analysed.picture.aspect();
         self.last = Some((analysed.stamp.clone(), Instant::now()));
         let lamps = self.lamps.read(&analysed.picture);
-        let view = self.viewer.view(&analysed.picture, analysed.stamp.pts);
+        let is_new = !analysed.repeats;
+        let view = is_new.then(|| self.viewer.view(&analysed.picture, analysed.stamp.pts)).flatten();
         let look = Look { stamp: analysed.stamp, local, aspect, detections: &analysed.detections, view, lamps };
         self.core.note_clock(camera_clock(analysed.camera_ahead_s, time_quality));
         self.core.hear(self.params.heard.at(analysed.arrived_at, look.stamp.pts));

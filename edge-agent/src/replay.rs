@@ -138,8 +138,15 @@ pub fn replay(site: &Site, home: &Home, params: &ReplayParams, output: Output<'_
             if let Some(written) = numbered.output.detections.as_deref_mut() {
                 written.detections(seq, size, &detections);
             }
-            let analysed =
-                Analysed { stamp, arrived_at, camera_ahead_s: None, held_for: Duration::ZERO, picture, detections };
+            let analysed = Analysed {
+                stamp,
+                arrived_at,
+                camera_ahead_s: None,
+                held_for: Duration::ZERO,
+                repeats: false,
+                picture,
+                detections,
+            };
             let (scene, drafts) = stage.core.step(analysed, NO_CLOCK);
             if let Some(tracks) = numbered.output.tracks.as_deref_mut() {
                 tracks.frame(seq, size, &scene);

@@ -282,6 +282,7 @@ fn a_frame_in_which_nothing_is_found_allocates_nothing() {
                     arrived_at,
                     camera_ahead_s: None,
                     held_for: Duration::ZERO,
+                    repeats: false,
                     picture,
                     detections: seen,
                 };

@@ -157,6 +157,7 @@ fn main() -> anyhow::Result<()> {
             arrived_at,
             camera_ahead_s: None,
             held_for: Duration::ZERO,
+            repeats: false,
             picture: picture.clone(),
             detections,
         };

@@ -260,8 +260,9 @@ fn infer(scheduler: &Scheduler, lanes: &[Lane], mut detectors: Vec<Box<dyn Detec
             pulse.waits();
             continue;
         }
-        let Frame { stamp, arrived_at, camera_ahead_s, held_for, picture, .. } = frame;
-        let analysed = Analysed { stamp, arrived_at, camera_ahead_s, held_for, picture, detections };
+        let Frame { stamp, arrived_at, camera_ahead_s, held_for, turn, picture } = frame;
+        let repeats = turn == Turn::Repeat;
+        let analysed = Analysed { stamp, arrived_at, camera_ahead_s, held_for, repeats, picture, detections };
         if lane.found.try_send(analysed).is_err() {
             // The camera's task is gone: the program ends.
             scheduler.done(index);

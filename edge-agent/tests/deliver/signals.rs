@@ -143,6 +143,7 @@ fn pass(core: &mut CameraCore, from: Instant) -> Vec<Draft> {
             arrived_at: from + after,
             camera_ahead_s: None,
             held_for: Duration::ZERO,
+            repeats: false,
             picture: Arc::clone(&picture),
             detections,
         };
