@@ -106,7 +106,8 @@ impl Handover {
         while state.notes.front().is_some_and(|(noted, _)| *noted < pts) {
             state.notes.pop_front();
         }
-        let note = state.notes.pop_front_if(|(noted, _)| *noted == pts).map(|(_, note)| note);
+        let is_noted = state.notes.front().is_some_and(|(noted, _)| *noted == pts);
+        let note = if is_noted { state.notes.pop_front().map(|(_, note)| note) } else { None };
         match note {
             Some(Note::Mute) => Ok(()),
             Some(Note::Look) => {
