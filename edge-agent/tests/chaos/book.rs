@@ -52,6 +52,8 @@ pub(crate) struct Book {
     twice: u64,
     /// Announcements that a database was set aside.
     pub(crate) set_aside: u64,
+    /// What health told last to be wrong with certificate files.
+    pub(crate) certificate_problem: Option<String>,
     /// Everything that must not be, in words.
     pub(crate) wrongs: Vec<String>,
 }
@@ -167,6 +169,10 @@ impl Book {
         }
         let Ok(message) = serde_json::from_slice::<Value>(payload) else { return };
         let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+        if topic.ends_with("/health") {
+            self.certificate_problem = text("/transport/problem").map(str::to_owned);
+            return;
+        }
         let outbox = text("/data/outbox_id").and_then(|id| id.parse().ok());
         let number = text("/sequence").and_then(|number| number.parse().ok());
         let id = text("/id").and_then(|id| id.parse().ok());
@@ -305,6 +311,18 @@ impl SharedBook {
         while !is_so(&book) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
             book = self.0.1.wait_timeout(book, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Waits until something is so that is not written in it; false when it is not in time.
+    pub(crate) fn wait_for(&self, at_most: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + at_most;
+        while !is_so() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.wait(Duration::from_millis(50), |_| false);
         }
         true
     }
