@@ -14,6 +14,8 @@ mod agent;
 mod book;
 #[path = "chaos/campaign.rs"]
 mod campaign;
+#[path = "chaos/causes.rs"]
+mod causes;
 #[path = "chaos/centre.rs"]
 mod centre;
 #[path = "chaos/chance.rs"]
@@ -33,6 +35,8 @@ mod loss;
 mod papers;
 #[path = "chaos/program.rs"]
 mod program;
+#[path = "chaos/pump.rs"]
+mod pump;
 #[path = "chaos/refusals.rs"]
 mod refusals;
 #[path = "chaos/rig.rs"]

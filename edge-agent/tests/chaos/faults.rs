@@ -55,7 +55,7 @@ const MIX: [(Fault, u64); 30] = [
     (LinkStalledDown, 40),
     (LinkLate, 35),
     (LinkSlow, 35),
-    (LinkLossy, 35),
+    (LinkLossy, 40),
     (LinkBrokenUp, 50),
     (LinkBrokenDown, 40),
     (BrokerKilled, 45),
@@ -65,7 +65,7 @@ const MIX: [(Fault, u64); 30] = [
     (BrokerSmall, 5),
     (BrokerFull, 9),
     (BrokerCertificateRotated, 10),
-    (BrokerCertificateExpired, 10),
+    (BrokerCertificateExpired, 5),
     (CertificateRotated, 14),
     (CertificateExpired, 12),
     (CameraReset, 15),
@@ -80,7 +80,7 @@ const MIX: [(Fault, u64); 30] = [
 ];
 
 /// The short part: every class of fault once, in an order that lets them meet.
-pub(crate) const SHORT: [Fault; 15] = [
+pub(crate) const SHORT: [Fault; 14] = [
     AgentKilled,
     LinkReset,
     BrokerKilled,
@@ -91,7 +91,6 @@ pub(crate) const SHORT: [Fault; 15] = [
     AgentAndBrokerKilled,
     DiskFull,
     BrokerRefusing,
-    LinkSlow,
     CertificateRotated,
     AgentKilled,
     OutboxDamaged,

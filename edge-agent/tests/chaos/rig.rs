@@ -20,6 +20,7 @@ use crate::faults::Fault;
 use crate::loss::Loss;
 use crate::papers::Papers;
 use crate::program::{Program, open_incidents};
+use crate::pump;
 use crate::refusals;
 use crate::site::SiteFile;
 
@@ -74,7 +75,7 @@ impl Rig {
         let site = papers.shown_by(SiteFile::new(link.port()));
         let site = names.iter().take(cameras.max(1)).fold(site, |site, name| site.camera(name, &url, ""));
         let disk = Disk::mount(&site.storage());
-        let centre = Centre::start(broker.params(), broker.port(), &book);
+        let centre = Centre::start(pump::start(broker.port()), &book);
         let path = site.write();
         let folder = folder.to_owned();
         let mut rig = Self {
@@ -157,6 +158,10 @@ impl Rig {
             waited_for.retain(|number| missing.contains(number));
             waited_for.is_empty()
         });
+        if !self.book.wait(SETTLES_WITHIN, |book| book.owed().is_empty()) {
+            let owed = self.book.write(Book::forgive);
+            self.wrong(format!("open when the program ended, and neither continued nor closed by the next: {owed:?}"));
+        }
         waited_for
     }
 
