@@ -20,6 +20,8 @@ mod fixture;
 mod pictures;
 #[path = "deliver/presence.rs"]
 mod presence;
+#[path = "deliver/quota.rs"]
+mod quota;
 #[path = "deliver/rotation.rs"]
 mod rotation;
 #[path = "deliver/schemas.rs"]

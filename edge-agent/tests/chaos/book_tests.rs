@@ -99,8 +99,7 @@ fn crowd(number: u64, incident: u128, revision: u32, phase: Phase) -> Incident {
     (event.data.kind, event.data.incident_id) = ("crowding".into(), Uuid::from_u128(incident));
     event.data.ended_at = (phase == Phase::End).then_some(event.time);
     // Else it would be an exact double.
-    event.data.tracks.clear();
-    event.time.0 += number as i64;
+    event.data.tracks[0].track_id = number;
     event
 }
 
