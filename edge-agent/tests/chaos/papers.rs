@@ -35,7 +35,10 @@ impl Papers {
     /// A site whose program trusts this authority and shows the box's certificate.
     pub(crate) fn shown_by(&self, site: SiteFile) -> SiteFile {
         let files = self.files();
-        site.certificate(&files.certificate(), &files.key()).broker_tls(&files.ca())
+        let (certificate, key) = (files.certificate(), files.key());
+        let shown =
+            format!("[mqtt]\ncertificate = \"{}\"\nkey = {{ file = \"{}\" }}", certificate.display(), key.display());
+        site.broker_tls(&files.ca()).replaced("[mqtt]", &shown)
     }
 
     fn next(&mut self, whose: &str) -> String {

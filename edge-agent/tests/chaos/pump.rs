@@ -46,6 +46,6 @@ fn down(mut server: TcpStream, mut client: &TcpStream) {
             return;
         }
     }
-    std::thread::sleep(END_AFTER);
+    std::thread::park_timeout(END_AFTER);
     let _ = client.shutdown(Shutdown::Write);
 }

@@ -156,14 +156,6 @@ impl SiteFile {
         self
     }
 
-    /// Shows the broker this certificate.
-    pub(crate) fn certificate(mut self, certificate: &std::path::Path, key: &std::path::Path) -> Self {
-        let shown =
-            format!("[mqtt]\ncertificate = \"{}\"\nkey = {{ file = \"{}\" }}", certificate.display(), key.display());
-        self.text = self.text.replacen("[mqtt]", &shown, 1);
-        self
-    }
-
     /// Photographs every incident.
     pub(crate) fn with_pictures(mut self) -> Self {
         let evidence = "snapshots = true\nsnapshots_from = \"info\"";
