@@ -91,7 +91,8 @@ const BUSY_CPU: f64 = 0.85;
 /// more of the box; it costs levels that are taken back.
 const ROOM: f64 = 0.85;
 
-/// A level that had to be taken back so soon (in `up_after`) was taken up in vain: the next one waits twice as long …
+/// A level that had to be taken back so soon (in `up_after`, as often as was waited for it) was taken up in vain: the next
+/// one waits twice as long …
 const RELAPSE: u32 = 3;
 /// … at most this many times `up_after`.
 const MOST_PATIENCE: u32 = 32;
@@ -287,10 +288,29 @@ impl Ladder {
     /// Whether the level above is foreseen to fit: inference costs as its frames.
     fn has_room(&self) -> bool {
         let Some(above) = self.level.checked_sub(1).and_then(|level| self.plan.get(level)) else { return true };
-        let frames = |rungs: &[Rung]| rungs.iter().map(|rung| rung.fps).sum::<f64>();
-        let now = frames(self.rungs());
-        let growth = if now > 0.0 { (frames(above) / now).max(1.0) } else { 1.0 };
+        let (mut now, mut then) = (0.0, 0.0);
+        for (camera, (rung, above)) in std::iter::zip(self.rungs(), above).enumerate() {
+            let analysed = self.analysed_fps(camera);
+            now += analysed;
+            then += match () {
+                // Nothing tells how many pictures it gives.
+                () if rung.fps == 0.0 => above.fps,
+                // It is away.
+                () if analysed == 0.0 => 0.0,
+                // Of key frames there may be far fewer than were asked for.
+                () if rung.key_frames_only && !above.key_frames_only => above.fps,
+                () => analysed * above.fps / rung.fps,
+            };
+        }
+        let growth = if now > 0.0 { (then / now).max(1.0) } else { 1.0 };
         self.mean(|look| look.workers) * growth <= ROOM && self.mean(|look| look.cpu) <= BUSY_CPU
+    }
+
+    /// Frames of a camera that were analysed a second, over the window.
+    fn analysed_fps(&self, camera: usize) -> f64 {
+        let looks = self.window.iter().filter_map(|look| look.cameras.get(camera));
+        let analysed: u64 = looks.map(|(_, analysed, _)| analysed).sum();
+        analysed as f64 / self.watched_for().as_secs_f64().max(f64::EPSILON)
     }
 
     fn descend(&mut self, now: Duration, cause: Cause) -> Option<Move> {
@@ -298,7 +318,8 @@ impl Ladder {
         if self.level == self.lowest() {
             return None;
         }
-        let relapsed = self.climbed_at.take().is_some_and(|at| now - at < self.params.up_after * RELAPSE);
+        let relapsed =
+            self.climbed_at.take().is_some_and(|at| now - at < self.params.up_after * RELAPSE * self.patience);
         if relapsed {
             self.patience = (2 * self.patience).min(MOST_PATIENCE);
         } else if self.level == 0 {

@@ -341,8 +341,7 @@ proptest! {
             there.second(1.0 - noise * shares[second * 7 % 64]);
         }
         let climbs = there.moves.iter().filter(|(_, went)| went.to < went.from).count();
-        // Eleven is the most that was ever found, of a load of 0.985 under noise of 0.38.
-        prop_assert!(climbs <= 12, "{} moves: {:?}", there.moves.len(), there.moves);
+        prop_assert!(climbs <= 2, "{} moves: {:?}", there.moves.len(), there.moves);
         for pair in there.moves.windows(2) {
             let (params, waited) = (LadderParams::default(), pair[1].0 - pair[0].0);
             let least = if pair[1].1.to > pair[1].1.from { params.down_after } else { params.up_after };
