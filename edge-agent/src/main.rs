@@ -10,7 +10,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // SAFETY: the first thing that the only thread does.
-    unsafe { edge_agent::hardening::forbid_telemetry() };
+    unsafe {
+        edge_agent::hardening::forbid_telemetry();
+        edge_agent::resources::heap::bound_arenas();
+    }
     edge_agent::telemetry::redact_panics();
     if let Err(error) = edge_agent::hardening::forbid_core_dumps() {
         eprintln!("edge-agent: core dumps cannot be switched off: {error}");

@@ -2,9 +2,12 @@
 
 mod scenario;
 
+use analytics::core::Judge;
+use analytics::ground::{Ground, Homography};
+use analytics::incident::IncidentParams;
 use analytics::rules::{RuleParams, RuleSpec};
 use analytics::{Class, ZoneKind};
-use scenario::{Actor, at_every_rate, measured, nothing, one_incident, rule, zone};
+use scenario::{Actor, RATES, at_every_rate, measured, nothing, one_incident, rule, run, scenes, zone};
 
 fn spec() -> RuleSpec {
     rule(RuleParams::CollisionSuspected {
@@ -86,4 +89,41 @@ fn parked_side_by_side_is_none() {
         })
         .collect();
     nothing(&spec(), &row);
+}
+
+#[test]
+fn two_that_meet_behind_others_that_stand_are_a_queue() {
+    let pair = [from_left(1, 0.5, 5.0, 60.0), from_top(2, 0.53, 5.2, 60.0)];
+    let [a, b] = pair;
+    let ahead = Actor::new(3, Class::Car).at(0.0, 0.7, 0.5).at(60.0, 0.7, 0.5);
+    nothing(&spec(), &[a, b, ahead]);
+}
+
+#[test]
+fn boxes_that_come_to_touch_long_after_both_stopped_are_none() {
+    let drifts = |id: u64, y: f32| {
+        let stop = Actor::new(id, Class::Car).at(3.0, 0.1, y).at(5.0, 0.5, y).at(60.0, 0.5, y);
+        stop.at(61.0, 0.5, 0.53).at(120.0, 0.5, 0.53)
+    };
+    nothing(&spec(), &[drifts(1, 0.47), drifts(2, 0.59)]);
+}
+
+#[test]
+fn who_runs_into_the_one_ahead_along_the_view_is_told_where_the_ground_is_known() {
+    // A box height, upright 1.5 m, is 7.5 m of ground away from the camera: 10 m/s are little in the picture.
+    let towards = |id: u64, y: f32, stop: f64| {
+        let driver = Actor::new(id, Class::Car).jitter(0.02).at(stop - 4.0, 0.5, y - 0.5333);
+        driver.at(stop, 0.5, y).at(60.0, 0.5, y).at(62.0, 0.5, y + 0.27)
+    };
+    let actors = [towards(1, 0.6, 5.0), towards(2, 0.54, 5.1)];
+    nothing(&spec(), &actors);
+    let map = [[30.0, 0.0, 0.0], [0.0, 75.0, 0.0], [0.0, 0.0, 1.0]];
+    let ground = || Ground::new(Homography::new(map, [0.5, 0.5]).expect("usable"), |_| 0.05);
+    for rate in RATES {
+        let mut judge = Judge::new(vec![spec()], IncidentParams::default(), 7).on_ground(Some(ground()));
+        let mut events = run(&mut judge, scenes(&actors, rate));
+        events.extend(judge.finish());
+        let new = one_incident(&events, 5.0, 10.1, 60.45, rate);
+        assert_eq!(new.tracks.len(), 2, "at {rate} fps");
+    }
 }

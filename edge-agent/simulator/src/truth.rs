@@ -14,7 +14,7 @@ mod run;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use analytics::{Class, Direction};
+use analytics::{BBox, Class, Direction};
 
 use self::judge::{Grade, Present, needs};
 use self::run::Run;
@@ -67,13 +67,15 @@ pub struct Truth {
     over_line: BTreeSet<ActorId>,
     /// By watched thing, when each was last where a forbidden turn begins.
     left: Vec<BTreeMap<ActorId, f64>>,
+    /// By watched thing, since when a vehicle stands or goes across its line: its front is over it, its rear is not.
+    astride: Vec<BTreeMap<ActorId, f64>>,
     /// Who ran into whom.
     met: BTreeMap<ActorId, ActorId>,
     /// By watched thing, when vehicles crossed the line of a flow.
     crossed: Vec<VecDeque<f64>>,
     present: Vec<Present>,
     /// How the camera sees those present, once that is asked for.
-    views: OnceCell<Vec<Option<View>>>,
+    views: OnceCell<Vec<Option<Shown>>>,
     incidents: Vec<Incident>,
 }
 
@@ -86,6 +88,7 @@ impl Truth {
         let camera = Camera::new(world.place().mount);
         let usual_mps = vec![0.0; watched.len()];
         let (left, crossed) = (vec![BTreeMap::new(); watched.len()], vec![VecDeque::new(); watched.len()]);
+        let astride = vec![BTreeMap::new(); watched.len()];
         Self {
             camera,
             watched,
@@ -94,6 +97,7 @@ impl Truth {
             usual_mps,
             over_line: BTreeSet::new(),
             left,
+            astride,
             met: BTreeMap::new(),
             crossed,
             present: Vec::new(),
@@ -160,6 +164,7 @@ impl Truth {
                     cause,
                     in_picture,
                     solid,
+                    own_top_m: vehicle.height_m,
                 });
             }
         }
@@ -179,6 +184,7 @@ impl Truth {
                     cause: Held::Free,
                     in_picture,
                     solid,
+                    own_top_m: walker.height_m,
                 });
             }
         }
@@ -267,16 +273,29 @@ fn in_picture(camera: &Camera, solid: &Solid) -> Option<Grade> {
     }
 }
 
+/// How the camera sees one.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// With who rides it: what it covers of others.
+    whole: View,
+    /// By itself: what a detector is asked for.
+    own: BBox,
+}
+
 /// How the camera sees them.
-fn seen(camera: &Camera, present: &[Present]) -> Vec<Option<View>> {
-    present.iter().map(|one| camera.view(&one.solid)).collect()
+fn seen(camera: &Camera, present: &[Present]) -> Vec<Option<Shown>> {
+    let shown = |one: &Present| {
+        let own = camera.view(&Solid { top_m: one.own_top_m, ..one.solid })?.bbox;
+        Some(Shown { whole: camera.view(&one.solid)?, own })
+    };
+    present.iter().map(shown).collect()
 }
 
 /// Whether what is nearer to the camera covers almost all of this one.
-fn is_hidden(views: &[Option<View>], i: usize) -> bool {
-    let Some(own) = views[i] else { return true };
-    let nearer = views.iter().flatten().filter(|other| other.distance_m < own.distance_m);
-    let shares = nearer.map(|other| f64::from(own.bbox.intersection(other.bbox) / own.bbox.area()).min(1.0));
+fn is_hidden(shown: &[Option<Shown>], i: usize) -> bool {
+    let Some(this) = shown[i] else { return true };
+    let nearer = shown.iter().flatten().filter(|other| other.whole.distance_m < this.whole.distance_m);
+    let shares = nearer.map(|other| f64::from(this.own.intersection(other.whole.bbox) / this.own.area()).min(1.0));
     let free = shares.fold(1.0, |free, share| free * (1.0 - share));
     1.0 - free > MOST_COVERED
 }

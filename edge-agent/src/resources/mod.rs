@@ -8,6 +8,7 @@
 //! What cannot be read (no such file, no descriptor to read it with) is not known, and nobody is degraded for it.
 
 pub mod descriptors;
+pub mod heap;
 mod memory;
 mod permission;
 mod writes;

@@ -131,6 +131,8 @@ const WARM_UP: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> anyhow::Result<()> {
+    // SAFETY: the first thing that the only thread does, as in the program.
+    unsafe { edge_agent::resources::heap::bound_arenas() };
     let cli = Cli::parse();
     // The broker takes every client that leaves for an error.
     let serves = matches!(cli.command, Command::Serve(_));

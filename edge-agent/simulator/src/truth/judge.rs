@@ -37,12 +37,22 @@ pub(super) struct Present {
     pub(super) in_picture: Grade,
     /// What space it takes up, with who rides it.
     pub(super) solid: Solid,
+    /// How high it is without them, in metres.
+    pub(super) own_top_m: f64,
 }
 
 impl Present {
     /// m/s.
     pub(super) fn speed(&self) -> f64 {
         self.velocity.x.hypot(self.velocity.y)
+    }
+
+    /// Its front and its rear.
+    pub(super) fn ends(&self) -> [Spot; 2] {
+        [0.5, -0.5].map(|share| {
+            let ahead_m = share * self.length_m;
+            Spot::new(self.spot.x + self.ahead.x * ahead_m, self.spot.y + self.ahead.y * ahead_m)
+        })
     }
 }
 

@@ -49,22 +49,37 @@ impl Truth {
         self.over_line = over;
     }
 
-    /// Vehicles whose middle passed the line in this step; a crossing lasts from the front to the rear.
+    /// Vehicles whose middle passed the line in this step. A crossing lasts from the front to the rear, however long one stands
+    /// across the line in between.
     pub(super) fn cross(&mut self, index: usize, from: Spot, to: Spot, now: f64) {
-        for (one, along, direction) in self.passing(from, to) {
+        let passing = self.passing(from, to);
+        self.note_astride(index, from, to, now);
+        for (one, along, direction) in passing {
             let half_s = one.length_m / 2.0 / one.speed().max(0.3);
+            let since = self.astride[index].get(&one.actor).copied().unwrap_or(now);
             self.incidents.push(Incident {
                 rule: self.watched[index].id,
                 kind: self.watched[index].watch.kind(),
                 start_s: now - half_s,
                 end_s: now + half_s,
-                possible_s: now - half_s,
+                possible_s: since.min(now - half_s),
                 is_sure: (0.03..=0.97).contains(&along) && one.in_picture == Grade::Sure,
                 actor: Some(one.actor),
                 other: None,
                 direction: Some(direction),
             });
         }
+    }
+
+    /// Takes note of who is across the line.
+    fn note_astride(&mut self, index: usize, from: Spot, to: Spot, now: f64) {
+        let was = std::mem::take(&mut self.astride[index]);
+        let is_over = |spot: Spot| (to.x - from.x) * (spot.y - from.y) - (to.y - from.y) * (spot.x - from.x) > 0.0;
+        let across = self.present.iter().filter(|one| {
+            let [front, rear] = one.ends();
+            one.class.is_vehicle() && is_over(front) != is_over(rear)
+        });
+        self.astride[index] = across.map(|one| (one.actor, was.get(&one.actor).copied().unwrap_or(now))).collect();
     }
 
     /// Who passes a line in this step, where along it (0 to 1, and a little beyond its ends), and which way.

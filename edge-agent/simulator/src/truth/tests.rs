@@ -1,6 +1,7 @@
 //! What is true of worlds in which little happens.
 
 use super::*;
+use crate::ground::Pose;
 use crate::place::{Place, Stage};
 use crate::places;
 use crate::world::{World, WorldParams};
@@ -142,4 +143,49 @@ fn every_vehicle_that_passes_crosses_a_line_once() {
     crossed.sort_unstable();
     crossed.dedup();
     assert_eq!(crossed.len(), all);
+}
+
+#[test]
+fn one_that_stands_across_a_line_crosses_it_from_when_its_front_was_over_it() {
+    // The queue at the stop line reaches back over the line that counts.
+    let mut place = places::junction();
+    place.stages.clear();
+    let mut world =
+        World::new(place, &WorldParams { seed: 3, minute: 420.0, seconds: 1200.0, deed_every_s: f64::INFINITY });
+    let mut truth = Truth::new(&world);
+    while world.seconds() < 1200.0 {
+        world.tick();
+        truth.observe(&world);
+    }
+    let incidents = truth.finish();
+    let crossings: Vec<&Incident> = incidents.iter().filter(|one| one.rule == "count-in").collect();
+    let stood = crossings.iter().filter(|one| one.start_s - one.possible_s > 20.0).count();
+    assert!(stood > 0, "of {}", crossings.len());
+    assert!(stood < crossings.len() / 2, "{stood} of {}", crossings.len());
+    assert!(crossings.iter().all(|one| one.possible_s <= one.start_s && one.start_s - one.possible_s < 120.0));
+}
+
+#[test]
+fn what_is_covered_but_for_who_rides_it_is_hidden() {
+    let camera = Camera::new(places::road().mount);
+    let pose = |y: f64| Pose { spot: Spot::new(2.0, y), ahead: Spot::new(0.0, 1.0) };
+    let present = |actor: ActorId, class: Class, y: f64, (length_m, width_m): (f64, f64), (own_top_m, top_m)| Present {
+        actor,
+        class,
+        spot: pose(y).spot,
+        ahead: pose(y).ahead,
+        velocity: Spot::default(),
+        came_m: 0.0,
+        length_m,
+        cause: Held::Free,
+        in_picture: Grade::Sure,
+        solid: Solid { pose: pose(y), length_m, width_m, bottom_m: 0.0, top_m },
+        own_top_m,
+    };
+    let car = present(1, Class::Car, 30.0, (4.4, 1.8), (1.5, 1.5));
+    let motorcycle = present(2, Class::Motorcycle, 33.4, (1.9, 0.7), (1.1, 1.75));
+    let shown = seen(&camera, &[car, motorcycle]);
+    assert!(!is_hidden(&shown, 0) && is_hidden(&shown, 1), "{shown:?}");
+    let far = present(3, Class::Motorcycle, 40.0, (1.9, 0.7), (1.1, 1.75));
+    assert!(!is_hidden(&seen(&camera, &[car, far]), 1));
 }

@@ -232,7 +232,7 @@ rule_types! {
     #[schemars(example = &"1s", extend("default" = "1s"))]
     grace: DurationText,
     /// How much must speak for it: collision-suspected. 0.3 for boxes that touch, 0.35 for a sharp stop, 0.35 for stopping
-    /// together, 0.1 for a person on foot beside them.
+    /// together with nobody standing ahead, 0.1 for a person on foot beside two that stopped sharply.
     #[schemars(range(min = 0.5, max = 1.0), extend("default" = 0.7))]
     score: f64,
 }
