@@ -13,8 +13,8 @@ demo)
     ;;
 test)
     why="for the tests, which deliver to real MQTT brokers and kill them, install the package, look at the
-        status page in a real browser, and step the clock"
-    packages=(mosquitto mosquitto-clients nats-server dpkg-dev adduser chromium libfaketime)
+        status page in a real browser, step the clock, and lose packets"
+    packages=(mosquitto mosquitto-clients nats-server dpkg-dev adduser chromium libfaketime iproute2 nftables)
     ;;
 deb)
     why="to build the Debian package"

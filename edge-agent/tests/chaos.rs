@@ -14,6 +14,8 @@ mod agent;
 mod book;
 #[path = "chaos/campaign.rs"]
 mod campaign;
+#[path = "chaos/causes.rs"]
+mod causes;
 #[path = "chaos/centre.rs"]
 mod centre;
 #[path = "chaos/chance.rs"]
@@ -27,13 +29,25 @@ mod clock;
 mod disk;
 #[path = "chaos/faults.rs"]
 mod faults;
+#[path = "chaos/loss.rs"]
+mod loss;
+#[path = "chaos/papers.rs"]
+mod papers;
 #[path = "chaos/program.rs"]
 mod program;
+#[path = "chaos/pump.rs"]
+mod pump;
+#[path = "chaos/refusals.rs"]
+mod refusals;
 #[path = "chaos/rig.rs"]
 mod rig;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 #[path = "e2e/site.rs"]
 mod site;
+#[path = "chaos/space.rs"]
+mod space;
+#[path = "chaos/trust.rs"]
+mod trust;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,7 +56,7 @@ use std::time::Duration;
 use clap::Parser;
 
 /// The short part's.
-const SEED: u64 = 20_261_122;
+const SEED: u64 = 20_261_124;
 
 #[derive(Debug, Parser)]
 #[command(about = "Breaks everything around the program, by a seed, and counts incidents")]
@@ -56,6 +70,9 @@ struct Cli {
     /// Cameras that the program watches.
     #[arg(long, default_value_t = 1)]
     cameras: usize,
+    /// Only faults whose names hold these words, to look at one kind.
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    only: String,
     /// Keeps state and logs in this folder, and goes on from the last whole round that is there.
     #[arg(long, value_name = "DIR")]
     resume: PathBuf,
@@ -78,16 +95,30 @@ fn main() -> ExitCode {
     if !is_campaign && is_filtered_out {
         return ExitCode::SUCCESS;
     }
-    disk::enter();
+    space::enter();
     let kept;
     let params = if is_campaign {
         arguments.remove(1);
         let cli = Cli::parse_from(arguments);
         let at_most = cli.minutes.map(|minutes| Duration::from_secs(60 * minutes));
-        campaign::Params { seed: cli.seed, faults: Some(cli.faults), cameras: cli.cameras, folder: cli.resume, at_most }
+        campaign::Params {
+            seed: cli.seed,
+            faults: Some(cli.faults),
+            cameras: cli.cameras,
+            only: cli.only,
+            folder: cli.resume,
+            at_most,
+        }
     } else {
         kept = tempfile::tempdir().expect("a folder");
-        campaign::Params { seed: SEED, faults: None, cameras: 1, folder: kept.path().to_owned(), at_most: None }
+        campaign::Params {
+            seed: SEED,
+            faults: None,
+            cameras: 1,
+            only: String::new(),
+            folder: kept.path().to_owned(),
+            at_most: None,
+        }
     };
     if campaign::run(&params) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -9,6 +9,9 @@ mod book;
 mod book_tests;
 #[path = "deliver/broker.rs"]
 mod broker;
+#[allow(dead_code, reason = "the campaign's, which has tests here")]
+#[path = "chaos/causes.rs"]
+mod causes;
 #[path = "deliver/crash.rs"]
 mod crash;
 #[path = "deliver/fixture.rs"]
@@ -17,6 +20,8 @@ mod fixture;
 mod pictures;
 #[path = "deliver/presence.rs"]
 mod presence;
+#[path = "deliver/quota.rs"]
+mod quota;
 #[path = "deliver/rotation.rs"]
 mod rotation;
 #[path = "deliver/schemas.rs"]

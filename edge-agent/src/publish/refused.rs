@@ -29,7 +29,11 @@ struct Pause {
 }
 
 impl Pause {
+    /// The next one, after another refusal. What was in flight when it began is refused with it: that is no further attempt.
     fn extend(pause: Option<&Self>, now: Instant) -> Self {
+        if let Some(pause) = pause.filter(|pause| pause.until > now) {
+            return *pause;
+        }
         let times = pause.map_or(0, |pause| pause.times + 1);
         let length = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(times)).min(LONGEST_PAUSE);
         Self { until: now + length, times }
@@ -184,18 +188,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_grow_and_end() {
-        let (mut held, now) = (Held::default(), Instant::now());
-        held.refuse(Sequence(1), "topic", RefusalScope::Topic, now);
-        assert_eq!(held.next_release(now), Some(now + FIRST_PAUSE));
-        held.refuse(Sequence(1), "topic", RefusalScope::Topic, now);
-        assert_eq!(held.next_release(now), Some(now + 2 * FIRST_PAUSE));
-        for _ in 0..40 {
-            held.refuse(Sequence(1), "topic", RefusalScope::Topic, now);
+    async fn pauses_grow_from_attempt_to_attempt_and_end() {
+        for scope in [RefusalScope::Message, RefusalScope::Topic, RefusalScope::Broker] {
+            let (mut held, mut now, mut length) = (Held::default(), Instant::now(), FIRST_PAUSE);
+            for _ in 0..40 {
+                held.refuse(Sequence(1), "topic", scope, now);
+                assert_eq!(held.next_release(now), Some(now + length), "{scope:?}");
+                (now, length) = (now + length, (2 * length).min(LONGEST_PAUSE));
+                assert_eq!(held.next_release(now), None);
+            }
+            held.refuse(Sequence(1), "topic", scope, now);
+            held.accept(Sequence(1), "topic");
+            assert_eq!(held.next_release(now), None);
         }
-        assert_eq!(held.topics(now + LONGEST_PAUSE).count(), 0);
-        held.accept(Sequence(2), "topic");
-        assert_eq!(held.topics(now).count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_in_flight_together_and_is_refused_together_is_one_refusal() {
+        for scope in [RefusalScope::Topic, RefusalScope::Broker] {
+            let (mut held, now) = (Held::default(), Instant::now());
+            for sequence in 1..=16 {
+                held.refuse(Sequence(sequence), "topic", scope, now);
+            }
+            assert_eq!(held.next_release(now), Some(now + FIRST_PAUSE), "{scope:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,8 @@ use edge_agent::publish::wire::{Evidence, Incident, Phase, System};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::causes::Causes;
+
 /// One outbox: the numbers that it gave.
 #[derive(Default)]
 struct Numbers {
@@ -23,6 +25,7 @@ struct Numbers {
     missing: BTreeSet<u64>,
     /// Announced as lost, or in a database that was set aside.
     given_up: BTreeSet<u64>,
+    causes: Causes,
 }
 
 /// Where an incident stands at the centre.
@@ -43,6 +46,9 @@ pub(crate) struct Book {
     ids: HashSet<(String, Uuid)>,
     /// What opened an incident: camera, rule, when, which tracks, which way.
     causes: BTreeMap<String, Uuid>,
+    /// Open in the database of a program that ended, and the last number it had given: the next one must say of each that
+    /// it goes on, or that it is over.
+    owed: BTreeMap<Uuid, (Uuid, u64)>,
     /// Dropped by `watch` as it must.
     pub(crate) repeated: u64,
     /// Messages that were held against the contract.
@@ -52,6 +58,8 @@ pub(crate) struct Book {
     twice: u64,
     /// Announcements that a database was set aside.
     pub(crate) set_aside: u64,
+    /// What health told last to be wrong with certificate files.
+    pub(crate) certificate_problem: Option<String>,
     /// Everything that must not be, in words.
     pub(crate) wrongs: Vec<String>,
 }
@@ -146,7 +154,26 @@ impl Book {
             let missing = std::mem::take(&mut of.missing);
             of.given_up.extend(missing);
         }
+        self.owed.retain(|_, (of, _)| *of != outbox);
         self.incidents.values_mut().for_each(|standing| standing.is_open = false);
+    }
+
+    /// The program ended with these open.
+    pub(crate) fn owe(&mut self, outbox: Uuid, open: impl IntoIterator<Item = Uuid>) {
+        let last = self.last(outbox);
+        for incident in open {
+            self.owed.entry(incident).or_insert((outbox, last));
+        }
+    }
+
+    /// What is owed still.
+    pub(crate) fn owed(&self) -> BTreeSet<Uuid> {
+        self.owed.keys().copied().collect()
+    }
+
+    /// It is waited for no longer; what it was.
+    pub(crate) fn forgive(&mut self) -> BTreeSet<Uuid> {
+        std::mem::take(&mut self.owed).into_keys().collect()
     }
 
     /// An event arrived, whatever it tells: its number is accounted for.
@@ -158,6 +185,9 @@ impl Book {
         {
             self.wrongs.push(format!("{outbox}: number {number} is {before} and {id}"));
         }
+        let second = of.causes.judge(&of.arrived, &of.given_up);
+        self.twice += second.len() as u64;
+        self.wrongs.extend(second);
     }
 
     /// A message that is no incident, as a subscriber of everything sees it.
@@ -167,6 +197,10 @@ impl Book {
         }
         let Ok(message) = serde_json::from_slice::<Value>(payload) else { return };
         let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+        if topic.ends_with("/health") {
+            self.certificate_problem = text("/transport/problem").map(str::to_owned);
+            return;
+        }
         let outbox = text("/data/outbox_id").and_then(|id| id.parse().ok());
         let number = text("/sequence").and_then(|number| number.parse().ok());
         let id = text("/id").and_then(|id| id.parse().ok());
@@ -189,7 +223,11 @@ impl Book {
     /// An incident's event, as `watch` lets it through.
     pub(crate) fn note_incident(&mut self, event: &Incident) {
         let data = &event.data;
+        self.outboxes.entry(data.outbox_id).or_default().causes.note(event);
         self.arrive(data.outbox_id, event.sequence.0, event.id);
+        let at = (data.outbox_id, event.sequence.0);
+        self.owed
+            .retain(|incident, (outbox, last)| !(*incident == data.incident_id && *outbox == at.0 && at.1 > *last));
         if !self.ids.insert((event.source.clone(), event.id)) {
             self.twice += 1;
             self.wrongs.push(format!("event {} was let through twice", event.id));
@@ -305,6 +343,18 @@ impl SharedBook {
         while !is_so(&book) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
             book = self.0.1.wait_timeout(book, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Waits until something is so that is not written in it; false when it is not in time.
+    pub(crate) fn wait_for(&self, at_most: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + at_most;
+        while !is_so() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.wait(Duration::from_millis(50), |_| false);
         }
         true
     }

@@ -92,3 +92,54 @@ fn a_gap_a_disorder_and_a_life_after_the_end_are_wrong() {
     book.commit(outbox(), [3], []);
     assert!(!book.wrongs.is_empty(), "number 2 was skipped");
 }
+
+/// An event of a crowd: number, incident, phase; an `end` is over.
+fn crowd(number: u64, incident: u128, revision: u32, phase: Phase) -> Incident {
+    let mut event = event(number, revision, phase);
+    (event.data.kind, event.data.incident_id) = ("crowding".into(), Uuid::from_u128(incident));
+    event.data.ended_at = (phase == Phase::End).then_some(event.time);
+    // Else it would be an exact double.
+    event.data.tracks[0].track_id = number;
+    event
+}
+
+#[test]
+fn a_crowd_that_begins_while_one_of_its_rule_is_open_is_seen_twice_in_whatever_order_it_arrives() {
+    let told = [crowd(1, 1, 1, Phase::New), crowd(2, 2, 1, Phase::New), crowd(3, 1, 2, Phase::End)];
+    for order in [[0, 1, 2], [1, 0, 2], [0, 2, 1]] {
+        let mut book = Book::default();
+        order.into_iter().for_each(|at| book.note_incident(&told[at]));
+        assert_eq!(figures(&book).twice, 1, "{order:?}: {:?}", book.wrongs);
+    }
+    // After its end, by the order of commits: not although the end arrives later, and not of another rule.
+    let told = [crowd(1, 1, 1, Phase::New), crowd(2, 1, 2, Phase::End), crowd(3, 2, 1, Phase::New)];
+    for order in [[0, 1, 2], [0, 2, 1], [2, 0, 1]] {
+        let mut book = Book::default();
+        order.into_iter().for_each(|at| book.note_incident(&told[at]));
+        assert_eq!((figures(&book).twice, book.wrongs.as_slice()), (0, &[][..]), "{order:?}");
+    }
+    let mut book = Book::default();
+    book.note_incident(&crowd(1, 1, 1, Phase::New));
+    let mut other = crowd(2, 2, 1, Phase::New);
+    other.data.why.rule = "another".into();
+    book.note_incident(&other);
+    assert_eq!(figures(&book).twice, 0);
+}
+
+#[test]
+fn what_was_open_when_the_program_ended_is_owed_until_a_later_event_tells_of_it() {
+    let incident = event(1, 1, Phase::New).data.incident_id;
+    let mut book = committed(2);
+    book.owe(outbox(), [incident]);
+    book.note_incident(&event(1, 1, Phase::New));
+    book.note_incident(&event(2, 2, Phase::Update));
+    assert_eq!(book.owed(), [incident].into(), "told before the program ended, though it arrives afterwards");
+    // Killed again, before it said anything.
+    book.commit(outbox(), [3], []);
+    book.owe(outbox(), [incident]);
+    book.note_incident(&event(3, 3, Phase::Update));
+    assert!(book.owed().is_empty(), "the one that was started in between has said it");
+    book.owe(outbox(), [incident]);
+    book.give_up(outbox());
+    assert!(book.owed().is_empty(), "nobody can tell of what was in a damaged database");
+}

@@ -22,6 +22,8 @@ pub(crate) struct Params {
     /// How many faults in all; `None`: the short part's own.
     pub(crate) faults: Option<u64>,
     pub(crate) cameras: usize,
+    /// Only faults whose names hold these words; empty: all.
+    pub(crate) only: String,
     /// Where its state and its logs are kept.
     pub(crate) folder: PathBuf,
     /// Ends after this long, to be resumed.
@@ -77,13 +79,18 @@ pub(crate) fn run(params: &Params) -> bool {
     if !rig.has_disk() {
         println!("no disk faults: this system allows no mount namespace (unshare --mount)");
     }
+    if !rig.has_loss() {
+        println!(
+            "no lost packets: this system allows no network namespace with nftables in it (unshare --net, ip, nft)"
+        );
+    }
     // Before this process: the book knows only what came since.
     let before = state.clone();
     let mut pending = Vec::new();
     while state.done + (pending.len() as u64) < faults {
         let number = state.done + pending.len() as u64;
         let mut chance = Chance::of(params.seed, number);
-        let fault = if params.faults.is_some() { Fault::by(&mut chance) } else { SHORT[number as usize] };
+        let fault = if params.faults.is_some() { Fault::by(&mut chance, &params.only) } else { SHORT[number as usize] };
         let began = Instant::now();
         let made = rig.make(fault, &mut chance);
         rig.breathe(&mut chance);

@@ -21,14 +21,19 @@ pub(crate) struct Centre {
 }
 
 impl Centre {
-    pub(crate) fn start(broker: BrokerParams, port: u16, book: &SharedBook) -> Self {
+    /// Both connect to `port` of this machine.
+    pub(crate) fn start(port: u16, book: &SharedBook) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let stop = CancellationToken::new();
         // A session that the broker keeps, as a centre's is.
         let client_id = Some("chaos-watch".to_owned());
         let root = TopicRoot::default();
-        let params = WatchParams { client_id, reconnect_every: RECONNECT, ..WatchParams::new(broker, root) };
+        let params = WatchParams {
+            client_id,
+            reconnect_every: RECONNECT,
+            ..WatchParams::new(BrokerParams::plain("127.0.0.1", port), root)
+        };
         let of_watch = book.clone();
         runtime.spawn(watch::run(params, move |seen| of_watch.write(|book| note(book, seen)), stop.clone()));
         let of_all = book.clone();

@@ -13,8 +13,9 @@ pub(crate) fn is_here() -> bool {
 /// The steps that a campaign takes.
 pub(crate) const STEPS: [&str; 5] = ["+3600", "-3600", "+86400", "-86400", FROM_1970];
 
-/// The clock of a box whose battery is empty: it starts at the epoch and goes on from there.
-pub(crate) const FROM_1970: &str = "@1970-01-01 00:00:00";
+/// The clock of a box whose battery is empty: it starts at the epoch and goes on from there. A day later, so that this is
+/// after the epoch in every time zone.
+pub(crate) const FROM_1970: &str = "@1970-01-02 00:00:00";
 
 /// Sets the clock: so many seconds from the true time, or a start.
 pub(crate) fn set(file: &Path, to: &str) {

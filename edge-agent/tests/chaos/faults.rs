@@ -13,6 +13,7 @@ pub(crate) enum Fault {
     LinkStalledDown,
     LinkLate,
     LinkSlow,
+    LinkLossy,
     LinkBrokenUp,
     LinkBrokenDown,
     BrokerKilled,
@@ -20,6 +21,11 @@ pub(crate) enum Fault {
     BrokerRestarted,
     BrokerRefusing,
     BrokerSmall,
+    BrokerFull,
+    BrokerCertificateRotated,
+    BrokerCertificateExpired,
+    CertificateRotated,
+    CertificateExpired,
     CameraReset,
     CameraFrozen,
     AgentKilled,
@@ -32,28 +38,36 @@ pub(crate) enum Fault {
 }
 
 use Fault::{
-    AgentAndBrokerKilled, AgentKilled, AgentStopped, BrokerFrozen, BrokerKilled, BrokerRefusing, BrokerRestarted,
-    BrokerSmall, CameraFrozen, CameraReset, ClockStepped, DiskFull, DiskReadOnly, LinkBrokenDown, LinkBrokenUp,
-    LinkClosed, LinkFrozen, LinkLate, LinkRefusing, LinkReset, LinkSlow, LinkStalledDown, LinkStalledUp, OutboxDamaged,
+    AgentAndBrokerKilled, AgentKilled, AgentStopped, BrokerCertificateExpired, BrokerCertificateRotated, BrokerFrozen,
+    BrokerFull, BrokerKilled, BrokerRefusing, BrokerRestarted, BrokerSmall, CameraFrozen, CameraReset,
+    CertificateExpired, CertificateRotated, ClockStepped, DiskFull, DiskReadOnly, LinkBrokenDown, LinkBrokenUp,
+    LinkClosed, LinkFrozen, LinkLate, LinkLossy, LinkRefusing, LinkReset, LinkSlow, LinkStalledDown, LinkStalledUp,
+    OutboxDamaged,
 };
 
 /// Every kind and how often it comes, in a thousand: two thirds are the broker's and the link's, a third kills.
-const MIX: [(Fault, u64); 24] = [
-    (LinkReset, 55),
+const MIX: [(Fault, u64); 30] = [
+    (LinkReset, 45),
     (LinkClosed, 45),
-    (LinkRefusing, 45),
-    (LinkFrozen, 50),
-    (LinkStalledUp, 50),
-    (LinkStalledDown, 50),
-    (LinkLate, 45),
-    (LinkSlow, 45),
-    (LinkBrokenUp, 60),
+    (LinkRefusing, 35),
+    (LinkFrozen, 40),
+    (LinkStalledUp, 40),
+    (LinkStalledDown, 40),
+    (LinkLate, 35),
+    (LinkSlow, 35),
+    (LinkLossy, 40),
+    (LinkBrokenUp, 50),
     (LinkBrokenDown, 40),
-    (BrokerKilled, 50),
-    (BrokerFrozen, 45),
+    (BrokerKilled, 45),
+    (BrokerFrozen, 40),
     (BrokerRestarted, 25),
     (BrokerRefusing, 20),
     (BrokerSmall, 5),
+    (BrokerFull, 9),
+    (BrokerCertificateRotated, 10),
+    (BrokerCertificateExpired, 5),
+    (CertificateRotated, 14),
+    (CertificateExpired, 12),
     (CameraReset, 15),
     (CameraFrozen, 15),
     (AgentKilled, 255),
@@ -77,22 +91,24 @@ pub(crate) const SHORT: [Fault; 14] = [
     AgentAndBrokerKilled,
     DiskFull,
     BrokerRefusing,
-    LinkSlow,
+    CertificateRotated,
     AgentKilled,
     OutboxDamaged,
     ClockStepped,
 ];
 
 impl Fault {
-    pub(crate) fn by(chance: &mut Chance) -> Self {
-        let mut at = chance.below(MIX.iter().map(|(_, often)| often).sum());
-        for (fault, often) in MIX {
+    /// One of those whose names hold these words.
+    pub(crate) fn by(chance: &mut Chance, only: &str) -> Self {
+        let mix = || MIX.into_iter().filter(|(fault, _)| fault.name().contains(only));
+        let mut at = chance.below(mix().map(|(_, often)| often).sum());
+        for (fault, often) in mix() {
             match at.checked_sub(often) {
                 Some(rest) => at = rest,
                 None => return fault,
             }
         }
-        unreachable!("below the sum")
+        panic!("no fault is called {only:?}")
     }
 
     /// As it is counted, with the kinds that belong together side by side.
@@ -106,6 +122,7 @@ impl Fault {
             LinkStalledDown => "link stalled down",
             LinkLate => "link late",
             LinkSlow => "link at 256 kbit/s",
+            LinkLossy => "link losing packets",
             LinkBrokenUp => "link broken in a packet, up",
             LinkBrokenDown => "link broken in a packet, down",
             BrokerKilled => "broker killed",
@@ -113,6 +130,11 @@ impl Fault {
             BrokerRestarted => "broker restarted",
             BrokerRefusing => "broker refusing topics",
             BrokerSmall => "broker refusing large packets",
+            BrokerFull => "broker without a free place",
+            BrokerCertificateRotated => "certificate of the broker rotated",
+            BrokerCertificateExpired => "certificate of the broker expired",
+            CertificateRotated => "certificate rotated",
+            CertificateExpired => "certificate expired",
             CameraReset => "camera link reset",
             CameraFrozen => "camera link frozen",
             AgentKilled => "agent kill -9",

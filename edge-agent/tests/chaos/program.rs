@@ -1,5 +1,6 @@
 //! The program under test, in a process of its own that dies with this one; its word on what it committed.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -162,13 +163,21 @@ fn read_database(storage: &Path, book: &SharedBook) -> Result<(), String> {
     if !numbers.iter().copied().eq(told + 1..=last as u64) {
         return Err(format!("{outbox}: {told} were told, {last} are given, in between stand {numbers:?}"));
     }
-    book.write(|book| book.commit(outbox, numbers, begun));
+    let open = open_in(&db)?;
+    book.write(|book| {
+        book.commit(outbox, numbers, begun);
+        book.owe(outbox, open);
+    });
     Ok(())
 }
 
 /// The incidents that the program takes for open.
-pub(crate) fn open_incidents(storage: &Path) -> Result<std::collections::BTreeSet<Uuid>, String> {
+pub(crate) fn open_incidents(storage: &Path) -> Result<BTreeSet<Uuid>, String> {
     let (_folder, db) = copied_database(storage)?;
+    open_in(&db)
+}
+
+fn open_in(db: &Connection) -> Result<BTreeSet<Uuid>, String> {
     let text = |error: rusqlite::Error| error.to_string();
     let mut rows = db.prepare("SELECT incident FROM open_incident").map_err(text)?;
     let rows = rows.query_map([], |row| row.get::<_, String>(0)).map_err(text)?;

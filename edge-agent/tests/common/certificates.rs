@@ -58,6 +58,13 @@ impl Authority {
         self.sign_with(params)
     }
 
+    /// One that is valid from 2020 on.
+    pub(crate) fn sign_from_2020(&self, name: &str, hosts: &[&str]) -> Pair {
+        let mut params = params(name, hosts);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        self.sign_with(params)
+    }
+
     fn sign_with(&self, params: CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("signs");
@@ -69,6 +76,8 @@ fn params(name: &str, hosts: &[&str]) -> CertificateParams {
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     let mut params = CertificateParams::new(hosts).expect("host names");
     params.distinguished_name.push(DnType::CommonName, name);
+    // For a clock that begins in 1970, too.
+    params.not_before = date_time_ymd(1970, 1, 1);
     params
 }
 
@@ -84,9 +93,14 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// By their names there, whatever they hold.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
     /// Trusts `authority` and shows `pair`.
     pub(crate) fn write(folder: &Path, authority: &Authority, pair: Option<&Pair>) -> Self {
-        let files = Self { folder: folder.to_owned() };
+        let files = Self::in_folder(folder);
         std::fs::write(files.ca(), authority.pem()).expect("writes");
         if let Some(pair) = pair {
             std::fs::write(files.certificate(), &pair.certificate).expect("writes");
@@ -97,7 +111,7 @@ impl Files {
 
     /// Replaces the certificate and its key alone.
     pub(crate) fn write_pair(folder: &Path, pair: &Pair) {
-        let files = Self { folder: folder.to_owned() };
+        let files = Self::in_folder(folder);
         std::fs::write(files.certificate(), &pair.certificate).expect("writes");
         write_secret(&files.key(), &pair.key);
     }
