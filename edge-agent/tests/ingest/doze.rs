@@ -99,8 +99,10 @@ fn seen(frame: &Frame) -> Seen {
 fn assert_ascending(frames: &[Seen]) {
     for pair in frames.windows(2) {
         assert!(pair[0].seq < pair[1].seq && pair[0].pts < pair[1].pts, "{} {:?}", pair[1].seq, pair[1].pts);
+        // Of frames as they come the latest wins: how many are seen is this machine's doing.
+        let was_held = pair.iter().all(|frame| frame.turn != Turn::Latest);
         let gap = pair[1].pts - pair[0].pts;
-        assert!(gap < INTERVAL, "no frame that was due is missing: {gap:?} before {}", pair[1].seq);
+        assert!(!was_held || gap < INTERVAL, "no frame that was due is missing: {gap:?} before {}", pair[1].seq);
     }
 }
 
@@ -155,9 +157,8 @@ async fn what_begins_to_move_while_the_decoder_dozes_is_analysed_from_its_beginn
     camera.control.want(ANALYSED, false);
     let mut frames: Vec<Seen> = Vec::new();
     let enough = async {
-        // Until the ball was there twice, and is gone.
-        while frames.iter().filter(|frame| places.contains_key(&frame.digest)).map(|frame| frame.seq / LENGTH).count()
-            == 0
+        // Until the ball was there, and has had time to be there twice.
+        while !frames.iter().any(|frame| places.contains_key(&frame.digest))
             || frames.last().is_none_or(|last| last.seq < 2 * LENGTH + LENGTH / 2)
         {
             let frame = camera.frame().await;
