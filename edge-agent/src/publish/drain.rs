@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::audit::AuditFeed;
 use super::refused::Suspicion;
 use super::retained::Retained;
+use super::settling::Settling;
 use super::thumbnails::Thumbnails;
 pub use answers::Chunk;
 
@@ -65,6 +66,8 @@ pub(super) struct Report {
     pub(super) thumbnail_given_up: Option<(Uuid, u64)>,
     /// The same of an answer to a command.
     pub(super) ack_given_up: Option<(Uuid, u64)>,
+    /// Subscribers were given their time, or needed none.
+    pub(super) settled: bool,
 }
 
 /// What one connection leaves to the next.
@@ -86,6 +89,7 @@ enum What {
     Thumbnail { number: u64 },
     Ack { number: u64 },
     Chunk { taken: oneshot::Sender<bool> },
+    Question,
     Audit { number: u64 },
     State { topic: String, version: u64 },
 }
@@ -126,6 +130,8 @@ pub(super) struct Drain<'a, L> {
     fed_at: Instant,
     /// No event before this.
     send_after: Instant,
+    /// No event while subscribers are given time.
+    settling: Option<Settling>,
     /// No event from before the connection before this.
     backlog_after: Instant,
     host_online: bool,
@@ -175,7 +181,8 @@ impl<'a, L: Link> Drain<'a, L> {
             connected_at: now,
             delivered: 0,
             fed_at: now,
-            send_after: if settle { now + task.params.settle } else { now },
+            send_after: now,
+            settling: if settle { Settling::new(task.params.settle, now) } else { None },
             backlog_after: now,
             host_online: task.params.primary_host.is_none(),
             stopping: false,
@@ -220,6 +227,10 @@ impl<'a, L: Link> Drain<'a, L> {
             if self.renewing && self.flights.is_empty() {
                 return End::Renewed;
             }
+            if self.is_to_ask() {
+                let [_, presence] = hello();
+                self.ask(presence);
+            }
             let wake_at = self.wake_at().min(stop_by);
             self.pulse.waits();
             tokio::select! {
@@ -252,6 +263,20 @@ impl<'a, L: Link> Drain<'a, L> {
         }
     }
 
+    fn is_to_ask(&self) -> bool {
+        let due = self.settling.as_ref().and_then(Settling::ask_at);
+        !self.stopping && !self.renewing && due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Has the broker answer: says once more that the box is there.
+    fn ask(&mut self, presence: Message) {
+        let ack = self.link.publish(presence);
+        self.flights.push(Flight { what: What::Question, sent_at: Instant::now(), ack });
+        if let Some(settling) = &mut self.settling {
+            settling.asked();
+        }
+    }
+
     /// Ends the connection's bookkeeping.
     pub(super) fn finish(self, end: &End) -> Report {
         let (mut in_flight, mut thumbnail): (Vec<(Sequence, String)>, Option<u64>) = (Vec::new(), None);
@@ -263,7 +288,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 What::Thumbnail { number } => thumbnail = Some(number),
                 What::Ack { number } => answer = Some(number),
                 What::Audit { number } => line = Some(number),
-                What::State { .. } | What::Chunk { .. } => {}
+                What::State { .. } | What::Question | What::Chunk { .. } => {}
             }
         }
         let is_ack_bad =
@@ -286,6 +311,7 @@ impl<'a, L: Link> Drain<'a, L> {
             held,
             thumbnail_given_up: thumbnail.filter(|_| given_up).map(|number| (self.outbox_id, number)),
             ack_given_up: answer.filter(|_| is_ack_bad).map(|number| (self.outbox_id, number)),
+            settled: self.settling.is_none(),
         }
     }
 
@@ -323,6 +349,8 @@ impl<'a, L: Link> Drain<'a, L> {
     fn wake_at(&self) -> Instant {
         let far = self.fed_at + Duration::from_secs(3600);
         let mut wake_at = self.oldest_sent_at().map_or(far, |at| at + self.params.ack_timeout);
+        let asks_at = self.settling.as_ref().and_then(Settling::ask_at);
+        wake_at = asks_at.filter(|_| !self.stopping && !self.renewing).map_or(wake_at, |at| wake_at.min(at));
         let (pending, thumbnails, acks) = {
             let stats = self.outbox.stats();
             let stats = stats.borrow();
@@ -357,13 +385,14 @@ impl<'a, L: Link> Drain<'a, L> {
         if limit == 0 {
             return Ok(());
         }
-        if now < self.send_after || !self.host_online || held.holds_everything(now) {
+        if now < self.send_after || self.settling.is_some() || !self.host_online || held.holds_everything(now) {
             self.drained = true;
             return Ok(());
         }
         let in_flight = self.flights.iter().filter_map(|flight| match &flight.what {
             What::Event { sequence, .. } => Some(*sequence),
             What::State { .. }
+            | What::Question
             | What::Thumbnail { .. }
             | What::Audit { .. }
             | What::Ack { .. }
@@ -480,6 +509,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 .filter_map(|flight| match &flight.what {
                     What::State { topic, .. } => Some(topic.as_str()),
                     What::Event { .. }
+                    | What::Question
                     | What::Thumbnail { .. }
                     | What::Audit { .. }
                     | What::Ack { .. }
@@ -527,6 +557,11 @@ impl<'a, L: Link> Drain<'a, L> {
                 tracing::warn!(reason, "thumbnails are refused; they wait in the outbox");
                 self.thumbnails.refused(Instant::now());
             }
+            (What::Question, Ok(()) | Err(PublishError::Refused { .. })) => {
+                let now = Instant::now();
+                self.settling.take_if(|settling| settling.answered(now));
+            }
+            (What::Question, Err(PublishError::Gone)) => {}
             (What::Ack { number }, result) => self.answered(number, result).await,
             (What::Chunk { taken }, result) => answers::chunk_taken(taken, result),
             (What::Thumbnail { .. } | What::Audit { .. }, Err(PublishError::Gone)) => {}

@@ -29,6 +29,7 @@ pub mod probe;
 mod refused;
 mod retained;
 pub mod schema;
+mod settling;
 #[cfg(test)]
 pub(crate) mod tests;
 mod thumbnails;
@@ -214,8 +215,8 @@ pub struct PublishParams {
     /// Lowering it empties the outbox faster.
     pub backlog_every: Duration,
     /// On a connection to a broker that has forgotten this box (it restarted without persistence, so it has forgotten
-    /// its subscribers too) events wait this long for subscribers to return: an acknowledgement from a broker without
-    /// subscribers is worth nothing. They wait too where it may have forgotten it: after attempts that failed, a connection that
+    /// its subscribers too) events wait this long for subscribers to return, as far as the broker answers meanwhile: an
+    /// acknowledgement from a broker without subscribers is worth nothing. They wait too where it may have forgotten it: after attempts that failed, a connection that
     /// ended within this time, or a restart of the program. A box's very first connection does not wait.
     pub settle: Duration,
     /// A connection that leaves a message unacknowledged for this long is given up. Must exceed what a slow link
@@ -382,7 +383,6 @@ impl<P: Publisher> PublishTask<P> {
                     // A box that was connected before, or that has just found no broker, and that this broker does not know.
                     let is_first = first_attempt && session == 1;
                     let settle = !(is_first || connection.session_present && is_old_acquaintance);
-                    let begun = tokio::time::Instant::now();
                     let memory = Memory {
                         suspicion: &mut suspicion,
                         thumbnails: &mut thumbnails,
@@ -392,8 +392,8 @@ impl<P: Publisher> PublishTask<P> {
                         chunk: &mut chunk,
                         chunk_after: &mut chunk_after,
                     };
-                    let end = self.run_once(connection, session, settle, memory, &mut backoff, &stop).await;
-                    is_old_acquaintance = !settle || begun.elapsed() >= self.params.settle;
+                    let (end, settled) = self.run_once(connection, session, settle, memory, &mut backoff, &stop).await;
+                    is_old_acquaintance = settled;
                     match end {
                         End::Stopped => return,
                         End::Replaced => {
@@ -426,7 +426,7 @@ impl<P: Publisher> PublishTask<P> {
         }
     }
 
-    /// One connection, from birth to its end.
+    /// One connection, from birth to its end; how it ended, and whether subscribers were given their time.
     async fn run_once(
         &mut self,
         connection: Connection<P::Link>,
@@ -435,7 +435,7 @@ impl<P: Publisher> PublishTask<P> {
         memory: Memory<'_>,
         backoff: &mut Backoff,
         stop: &CancellationToken,
-    ) -> End {
+    ) -> (End, bool) {
         let Connection { max_packet_bytes, link, inbound, mut driver, .. } = connection;
         tracing::info!(session, settle, "connected to the broker");
         self.status.send_modify(|status| {
@@ -478,7 +478,7 @@ impl<P: Publisher> PublishTask<P> {
             status.refused += u64::from(report.held);
             status.thumbnails_given_up += u64::from(report.thumbnail_given_up.is_some());
         });
-        end
+        (end, report.settled)
     }
 
     /// The outbox keeps the number; when its disk fails, the box still says that it is there.

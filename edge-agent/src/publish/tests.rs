@@ -116,6 +116,8 @@ struct FakeBroker {
     lines: watch::Sender<Vec<(u64, usize)>>,
     /// Number of the last audit line that was acknowledged.
     acknowledged_line: watch::Sender<u64>,
+    /// So long it stands still, on each connection, after it was told three things of the box's state.
+    stands_still: Duration,
 }
 
 struct FakeLink {
@@ -127,6 +129,8 @@ struct FakeLink {
     thumbnails: Arc<Mutex<Vec<Thumbnail>>>,
     lines: watch::Sender<Vec<(u64, usize)>>,
     acknowledged_line: watch::Sender<u64>,
+    stands_still: Duration,
+    states: Mutex<usize>,
 }
 
 impl Publisher for FakeBroker {
@@ -145,6 +149,8 @@ impl Publisher for FakeBroker {
             thumbnails: Arc::clone(&self.thumbnails),
             lines: self.lines.clone(),
             acknowledged_line: self.acknowledged_line.clone(),
+            stands_still: self.stands_still,
+            states: Mutex::new(0),
         };
         // Nothing is ever subscribed here.
         let (_, inbound) = mpsc::channel(1);
@@ -164,7 +170,13 @@ impl Link for FakeLink {
             {
                 let _ = break_it.send(());
             }
-            return Box::pin(async { Ok(()) });
+            let mut states = self.states.lock().expect("no panic");
+            *states += 1;
+            let stands_still = if *states == 4 { self.stands_still } else { Duration::ZERO };
+            return Box::pin(async move {
+                tokio::time::sleep(stands_still).await;
+                Ok(())
+            });
         }
         let mut taken = self.taken.lock().expect("no panic");
         if *taken >= self.life.takes {
@@ -355,6 +367,19 @@ async fn events_settle_after_a_restart_when_the_broker_forgot_us() {
     let arrived = deliver_in_session(2, broker, params, vec![draft(1, 1), draft(2, 1)], 2).await;
     assert_eq!(arrived.len(), 2);
     assert!(arrived[0].1 - begun >= settle);
+}
+
+/// Nobody can subscribe at a broker that stands still: what it takes then, it forgets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_time_in_which_the_broker_stands_still_is_none_for_subscribers_to_return() {
+    let (settle, stands_still) = (Duration::from_millis(300), Duration::from_millis(600));
+    let params = PublishParams { settle, ..quick() };
+    let lives = vec![Life { session_present: false, ..FOREVER }];
+    let broker = FakeBroker { lives, stands_still, ..FakeBroker::default() };
+    let begun = Instant::now();
+    let arrived = deliver_in_session(2, broker, params, vec![draft(1, 1)], 1).await;
+    // But for the time between two questions.
+    assert!(arrived[0].1 - begun >= stands_still + settle * 5 / 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
