@@ -228,8 +228,7 @@ impl<'a, L: Link> Drain<'a, L> {
                 return End::Renewed;
             }
             if self.is_to_ask() {
-                let [_, presence] = hello();
-                self.ask(presence);
+                self.ask();
             }
             let wake_at = self.wake_at().min(stop_by);
             self.pulse.waits();
@@ -268,9 +267,8 @@ impl<'a, L: Link> Drain<'a, L> {
         !self.stopping && !self.renewing && due.is_some_and(|due| due <= Instant::now())
     }
 
-    /// Has the broker answer: says once more that the box is there.
-    fn ask(&mut self, presence: Message) {
-        let ack = self.link.publish(presence);
+    fn ask(&mut self) {
+        let ack = self.link.ping();
         self.flights.push(Flight { what: What::Question, sent_at: Instant::now(), ack });
         if let Some(settling) = &mut self.settling {
             settling.asked();
@@ -557,11 +555,11 @@ impl<'a, L: Link> Drain<'a, L> {
                 tracing::warn!(reason, "thumbnails are refused; they wait in the outbox");
                 self.thumbnails.refused(Instant::now());
             }
-            (What::Question, Ok(()) | Err(PublishError::Refused { .. })) => {
+            (What::Question, Ok(())) => {
                 let now = Instant::now();
                 self.settling.take_if(|settling| settling.answered(now));
             }
-            (What::Question, Err(PublishError::Gone)) => {}
+            (What::Question, Err(_)) => {}
             (What::Ack { number }, result) => self.answered(number, result).await,
             (What::Chunk { taken }, result) => answers::chunk_taken(taken, result),
             (What::Thumbnail { .. } | What::Audit { .. }, Err(PublishError::Gone)) => {}

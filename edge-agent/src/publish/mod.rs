@@ -184,6 +184,8 @@ pub trait Link: Send + Sync {
     /// Subscribes; what comes is in [`Connection::inbound`].
     fn subscribe(&self, filter: String) -> BoxFuture<Result<(), PublishError>>;
 
+    /// A round trip to the broker that leaves nothing behind there; resolves with its answer, whatever that is.
+    fn ping(&self) -> BoxFuture<Result<(), PublishError>>;
     /// Says goodbye once everything is acknowledged: the will is not sent.
     fn disconnect(&self);
 }

@@ -5,7 +5,7 @@
 
 use tokio::time::{Duration, Instant};
 
-/// Questions in all. More notice shorter standstills; each is a message of the box's presence.
+/// Questions in all. More notice shorter standstills; each is a round trip.
 const QUESTIONS: u32 = 6;
 
 /// A time that is not over yet.

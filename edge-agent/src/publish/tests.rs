@@ -116,7 +116,7 @@ struct FakeBroker {
     lines: watch::Sender<Vec<(u64, usize)>>,
     /// Number of the last audit line that was acknowledged.
     acknowledged_line: watch::Sender<u64>,
-    /// So long it stands still, on each connection, after it was told three things of the box's state.
+    /// So long it stands still, on each connection, from the third ping on.
     stands_still: Duration,
 }
 
@@ -130,7 +130,7 @@ struct FakeLink {
     lines: watch::Sender<Vec<(u64, usize)>>,
     acknowledged_line: watch::Sender<u64>,
     stands_still: Duration,
-    states: Mutex<usize>,
+    pings: Mutex<usize>,
 }
 
 impl Publisher for FakeBroker {
@@ -150,7 +150,7 @@ impl Publisher for FakeBroker {
             lines: self.lines.clone(),
             acknowledged_line: self.acknowledged_line.clone(),
             stands_still: self.stands_still,
-            states: Mutex::new(0),
+            pings: Mutex::new(0),
         };
         // Nothing is ever subscribed here.
         let (_, inbound) = mpsc::channel(1);
@@ -170,13 +170,7 @@ impl Link for FakeLink {
             {
                 let _ = break_it.send(());
             }
-            let mut states = self.states.lock().expect("no panic");
-            *states += 1;
-            let stands_still = if *states == 4 { self.stands_still } else { Duration::ZERO };
-            return Box::pin(async move {
-                tokio::time::sleep(stands_still).await;
-                Ok(())
-            });
+            return Box::pin(async { Ok(()) });
         }
         let mut taken = self.taken.lock().expect("no panic");
         if *taken >= self.life.takes {
@@ -209,6 +203,16 @@ impl Link for FakeLink {
 
     fn subscribe(&self, _: String) -> BoxFuture<Result<(), PublishError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn ping(&self) -> BoxFuture<Result<(), PublishError>> {
+        let mut pings = self.pings.lock().expect("no panic");
+        *pings += 1;
+        let answers_after = if *pings == 3 { self.stands_still } else { Duration::ZERO };
+        Box::pin(async move {
+            tokio::time::sleep(answers_after).await;
+            Ok(())
+        })
     }
 
     fn disconnect(&self) {

@@ -33,6 +33,8 @@ const REQUESTS: usize = 64;
 /// Packet identifiers in use: far more than are ever in flight. The client has a place for each of them, and goes through
 /// all places after every packet; with MQTT's 65,535 that was 16 MB and most of what publishing cost.
 const PACKET_IDS: u16 = 1024;
+/// A topic that nobody uses.
+const NEVER_SUBSCRIBED: &str = "ngatu/ping";
 /// Messages that wait for the task; more are dropped (only retained host states are subscribed, the latest counts).
 const INBOUND: usize = 16;
 /// The largest packet taken from a broker.
@@ -140,6 +142,14 @@ impl Client {
         match self {
             Self::V5(client) => v5::subscribe(client, filters, wanted),
             Self::V311(client) => v311::subscribe(client, filters, wanted),
+        }
+    }
+
+    /// A round trip that changes nothing, which MQTT's own ping does not tell of: ends a subscription that there never was.
+    pub(crate) fn ping(&self) -> BoxFuture<Result<(), PublishError>> {
+        match self {
+            Self::V5(client) => v5::unsubscribe(client, NEVER_SUBSCRIBED),
+            Self::V311(client) => v311::unsubscribe(client, NEVER_SUBSCRIBED),
         }
     }
 
@@ -445,6 +455,10 @@ impl Link for MqttLink {
 
     fn subscribe(&self, filter: String) -> BoxFuture<Result<(), PublishError>> {
         self.client.subscribe(vec![filter], Wanted::WithRetained)
+    }
+
+    fn ping(&self) -> BoxFuture<Result<(), PublishError>> {
+        self.client.ping()
     }
 
     fn disconnect(&self) {

@@ -107,6 +107,15 @@ pub(super) fn subscribe(
     })
 }
 
+/// The broker's answer; that there was no such subscription is one.
+pub(super) fn unsubscribe(client: &AsyncClient, filter: &'static str) -> BoxFuture<Result<(), PublishError>> {
+    let notice = client.try_unsubscribe_tracked(filter);
+    Box::pin(async move {
+        let notice = notice.map_err(|_| PublishError::Gone)?;
+        notice.wait_completion_async().await.map(drop).map_err(|_| PublishError::Gone)
+    })
+}
+
 /// Sorts the client's errors by what can be done about them. None of them carries a credential.
 fn link_error(error: ConnectionError, stage: Stage) -> LinkError {
     let reason = error.to_string();

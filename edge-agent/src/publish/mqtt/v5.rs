@@ -11,7 +11,7 @@ use rumqttc::{
     LastWill, MqttOptions, NetworkOptions, Packet, PersistedAckMode, PersistedSession, PubAckReason,
     PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS, RetainForwardRule, SessionStore,
     SessionStoreError, SessionStoreKey, StateError, SubscribeFilterInput, SubscribeNoticeError, TlsConfiguration,
-    TlsError, Transport,
+    TlsError, Transport, UnsubscribeNoticeError,
 };
 
 use super::{Heard, MAX_INCOMING_BYTES, PACKET_IDS, REQUESTS, Receipt, Stage, Wanted};
@@ -127,6 +127,18 @@ pub(super) fn subscribe(
             }
             _ => PublishError::Gone,
         })
+    })
+}
+
+/// The broker's answer; that there was no such subscription is one.
+pub(super) fn unsubscribe(client: &AsyncClient, filter: &'static str) -> BoxFuture<Result<(), PublishError>> {
+    let notice = client.try_unsubscribe_tracked(filter);
+    Box::pin(async move {
+        let notice = notice.map_err(|_| PublishError::Gone)?;
+        match notice.wait_completion_async().await {
+            Ok(_) | Err(UnsubscribeNoticeError::V5UnsubAckFailure(_)) => Ok(()),
+            Err(_) => Err(PublishError::Gone),
+        }
     })
 }
 
