@@ -559,7 +559,11 @@ impl<'a, L: Link> Drain<'a, L> {
                 let now = Instant::now();
                 self.settling.take_if(|settling| settling.answered(now));
             }
-            (What::Question, Err(_)) => {}
+            (What::Question, Err(_)) => {
+                if let Some(settling) = &mut self.settling {
+                    settling.unanswered(Instant::now());
+                }
+            }
             (What::Ack { number }, result) => self.answered(number, result).await,
             (What::Chunk { taken }, result) => answers::chunk_taken(taken, result),
             (What::Thumbnail { .. } | What::Audit { .. }, Err(PublishError::Gone)) => {}

@@ -218,8 +218,9 @@ pub struct PublishParams {
     pub backlog_every: Duration,
     /// On a connection to a broker that has forgotten this box (it restarted without persistence, so it has forgotten
     /// its subscribers too) events wait this long for subscribers to return, as far as the broker answers meanwhile: an
-    /// acknowledgement from a broker without subscribers is worth nothing. They wait too where it may have forgotten it: after attempts that failed, a connection that
-    /// ended within this time, or a restart of the program. A box's very first connection does not wait.
+    /// acknowledgement from a broker without subscribers is worth nothing. They wait too where it may have forgotten
+    /// it: after attempts that failed, a connection that ended within this time, or a restart of the program. A box's
+    /// very first connection does not wait.
     pub settle: Duration,
     /// A connection that leaves a message unacknowledged for this long is given up. Must exceed what a slow link
     /// needs for all that is in flight.

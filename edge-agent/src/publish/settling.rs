@@ -42,6 +42,12 @@ impl Settling {
         self.ask_at = Some(now + self.every.min(self.left));
         self.left.is_zero()
     }
+
+    /// The question did not go out: the time until now does not count.
+    pub(super) fn unanswered(&mut self, now: Instant) {
+        self.counted_to = now;
+        self.ask_at = Some(now + self.every);
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +88,18 @@ mod tests {
             let took = takes(thaws);
             assert!(took >= LENGTH + lasts - LENGTH / QUESTIONS, "{frozen_at}: {took:?}");
         }
+    }
+
+    #[test]
+    fn a_question_that_did_not_go_out_is_asked_again() {
+        let begun = Instant::now();
+        let mut settling = Settling::new(LENGTH, begun).expect("a length");
+        settling.asked();
+        let later = begun + Duration::from_secs(60);
+        settling.unanswered(later);
+        assert_eq!(settling.ask_at(), Some(later + LENGTH / QUESTIONS));
+        settling.asked();
+        assert!(!settling.answered(later + LENGTH / QUESTIONS), "the minute does not count");
     }
 
     #[test]
