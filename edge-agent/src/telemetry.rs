@@ -35,11 +35,15 @@ struct Installed {
 
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
 
+/// What the MQTT client says of answers that the program judges itself, at every connection: refusals, and that there is nothing to
+/// unsubscribe from.
+const OF_MQTT: &str = "rumqttc::state=error";
+
 /// Installs the subscriber; `json` for machines, text for people.
 pub fn init(json: bool, default_filter: &str) {
     let asked = std::env::var("NGATU_LOG").ok().filter(|filter| EnvFilter::try_new(filter).is_ok());
     HAS_ASKED.store(asked.is_some(), Ordering::Relaxed);
-    let usual = asked.unwrap_or_else(|| default_filter.to_owned());
+    let usual = asked.unwrap_or_else(|| format!("{default_filter},{OF_MQTT}"));
     let filter = EnvFilter::new(&usual);
     let writer = Output { json };
     let builder = tracing_subscriber::fmt().with_writer(writer);
@@ -62,7 +66,12 @@ pub fn init(json: bool, default_filter: &str) {
 /// no subscriber was installed.
 pub fn log_at(level: Option<&str>) {
     let Some(Installed { usual, replace }) = INSTALLED.get() else { return };
-    replace(level.map_or_else(|| EnvFilter::new(usual), |level| EnvFilter::new(format!("warn,edge_agent={level}"))));
+    replace(
+        level.map_or_else(
+            || EnvFilter::new(usual),
+            |level| EnvFilter::new(format!("warn,{OF_MQTT},edge_agent={level}")),
+        ),
+    );
 }
 
 /// Makes panics say what they say without secrets: to the log where it is on, else to stderr.
